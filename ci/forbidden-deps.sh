@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# Asserts the direction of dependencies (ARCHITECTURE.md, "Crates"): what a crate must never pull in, even indirectly.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+failed=0
+
+# forbid CRATE NAME...: none of NAME may appear in CRATE's normal dependency tree.
+forbid() {
+    local crate=$1 tree
+    shift
+    tree=$(cargo tree --quiet --package "$crate" --edges normal --prefix none | awk '{print $1}' | sort -u)
+    for name in "$@"; do
+        if grep -qx -- "$name" <<<"$tree"; then
+            echo "forbidden: $crate depends on $name" >&2
+            cargo tree --quiet --package "$crate" --edges normal --invert "$name" >&2 || true
+            failed=1
+        fi
+    done
+}
+
+forbid bess-types tokio socketcan tokio-modbus bevy cucumber toml can-dbc bess-plant bess-devices bess-rig
+forbid bess-plant tokio socketcan tokio-modbus bevy cucumber bess-devices bess-rig toml can-dbc
+forbid bess-devices tokio socketcan tokio-modbus bevy cucumber bess-plant bess-rig
+forbid bess-rig tokio socketcan tokio-modbus bevy cucumber bess-fieldbus
+forbid bess-fieldbus bevy cucumber bess-scenarios
+forbid bess-scenarios bevy
+
+# The check itself must be able to fail.
+if (failed=0; forbid bess-devices bess-types 2>/dev/null; ((failed == 0))); then
+    echo "forbidden-deps: the check does not see a dependency that exists" >&2
+    exit 1
+fi
+
+((failed == 0)) && echo "forbidden-deps: ok"
+exit "$failed"

@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# Every shipped feature on the virtual rig, then the self-test: broken controllers must be caught.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+out=${BESSRIG_OUT:-$(mktemp -d)}
+
+cargo build --release --quiet
+bessrig=${CARGO_TARGET_DIR:-target}/release/bessrig
+"$bessrig" test --out "$out/virtual"
+"$bessrig" selftest --out "$out/selftest"
+echo "virtual: ok, evidence in $out"

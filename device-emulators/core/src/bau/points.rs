@@ -1,0 +1,232 @@
+//! What a BAU knows and can be asked for. Current and power are positive when discharging.
+
+use super::settings::BauSettings;
+use crate::point_list::point_list;
+use crate::protection::{AlarmId, Severity};
+use crate::{PointRange, PointTable};
+
+/// Names of [`super::Stack`], as point states.
+pub const STACK_STATES: &[&str] = &[
+    "initialising",
+    "standby",
+    "starting",
+    "connected",
+    "stopping",
+    "fault",
+    "fire",
+    "emergency-stop",
+];
+/// Names of [`super::Blocking`], as point states.
+pub const BLOCKING: &[&str] = &[
+    "none",
+    "not-ready",
+    "cluster-fault",
+    "no-cluster",
+    "pcs-offline",
+    "door-open",
+    "io-offline",
+    "fire",
+    "emergency-stop",
+    "start-failed",
+];
+/// Names of fire levels, as point states; as the fire panel numbers them.
+pub const FIRE_LEVELS: &[&str] =
+    &["normal", "pre-warning", "level-1", "level-2", "released", "level-3"];
+const CHARGE_STATES: &[&str] =
+    &["none", "off", "empty", "discharging", "charging", "full", "holding", "testing"];
+const COMMANDS: &[&str] = &["none", "start", "stop", "reset", "fire-reset"];
+const OPERATIONS: &[&str] = &["none", "connect", "disconnect"];
+
+point_list! {
+    /// Points of a BAU.
+    pub struct BauPoints {
+        /// State of the stack.
+        stack_state: state("stack-state", STACK_STATES),
+        /// Worst alarm level of stack and clusters.
+        alarm_level: state("alarm-level", Severity::NAMES),
+        /// First alarm of the worst cluster.
+        first_alarm: state("first-alarm", AlarmId::FIRST_ALARM_NAMES),
+        /// That cluster, from 1; 0 none.
+        first_alarm_cluster: value("first-alarm-cluster", "1", 0.0, 32.0),
+        /// What holds a start back, or made it fail.
+        blocking: state("blocking", BLOCKING),
+        /// Fire stage.
+        fire_level: state("fire-level", FIRE_LEVELS),
+        /// An E-stop is pressed or latched.
+        estop_seen: flag("estop-seen"),
+        /// The stack is called off because of fire.
+        fire_seen: flag("fire-seen"),
+        /// Safety relay output.
+        safety_ok: flag("safety-ok"),
+        /// Connected clusters.
+        clusters_connected: value("clusters-connected", "1", 0.0, 32.0),
+        /// Clusters heard.
+        clusters_reported: value("clusters-reported", "1", 0.0, 32.0),
+        /// Bus voltage.
+        bus_voltage: value("bus-voltage", "V", 0.0, 2000.0),
+        /// BmsPermit output wanted.
+        permit: flag("permit"),
+        /// Explosion ventilation wanted.
+        vent_request: flag("vent-request"),
+        /// PCS answers.
+        pcs_online: flag("pcs-online"),
+        /// Fire panel answers.
+        fire_panel_online: flag("fire-panel-online"),
+        /// Chiller answers.
+        chiller_online: flag("chiller-online"),
+        /// Container I/O answers.
+        io_online: flag("io-online"),
+        /// Highest temperature.
+        temperature_max: value("temperature-max", "°C", -60.0, 300.0),
+        /// Lowest temperature.
+        temperature_min: value("temperature-min", "°C", -60.0, 300.0),
+        /// Mean temperature.
+        temperature_mean: value("temperature-mean", "°C", -60.0, 300.0),
+        /// Charge current allowed now.
+        charge_limit: value("charge-limit", "A", 0.0, 6553.5),
+        /// Discharge current allowed now.
+        discharge_limit: value("discharge-limit", "A", 0.0, 6553.5),
+        /// Resets given to the BCUs.
+        reset_counter: value("reset-counter", "1", 0.0, 255.0),
+        /// Operator command; reads none.
+        command: state("command", COMMANDS),
+        /// What the chiller is told: 0 off, 1 circulate, 2 cool, 3 heat.
+        cooling_mode: state("cooling-mode", &["off", "circulate", "cool", "heat"]),
+        /// Coolant set-point.
+        cooling_setpoint: value("cooling-setpoint", "°C", -40.0, 60.0),
+        /// Life counter on the stack bus.
+        life_counter: value("life-counter", "1", 0.0, 255.0),
+
+        /// 802 `AHRtg`.
+        capacity: value("capacity", "Ah", 0.0, 65_534.0),
+        /// 802 `WHRtg`.
+        energy_rating: value("energy-rating", "Wh", 0.0, 6_553_400.0),
+        /// 802 `WChaRteMax`.
+        charge_power_max: value("charge-power-max", "W", 0.0, 6_553_400.0),
+        /// 802 `WDisChaRteMax`.
+        discharge_power_max: value("discharge-power-max", "W", 0.0, 6_553_400.0),
+        /// 802 `SoCMax`.
+        soc_max: value("soc-max", "%", 0.0, 100.0),
+        /// 802 `SoCMin`.
+        soc_min: value("soc-min", "%", 0.0, 100.0),
+        /// 802 `SoC`: mean of the reporting clusters.
+        soc: value("soc", "%", 0.0, 100.0),
+        /// 802 `SoH`.
+        soh: value("soh", "%", 0.0, 100.0),
+        /// 802 `ChaSt`.
+        charge_status: state("charge-status", CHARGE_STATES),
+        /// 802 `LocRemCtl`.
+        control_mode: state("control-mode", &["remote", "local"]),
+        /// 802 `Hb`.
+        heartbeat: value("heartbeat", "1", 0.0, 65_535.0),
+        /// 802 `CtrlHb`.
+        controller_heartbeat: value("controller-heartbeat", "1", 0.0, 65_535.0),
+        /// 802 `AlmRst`; reads 0.
+        alarm_reset: flag("alarm-reset"),
+        /// 802 `Typ`.
+        battery_type: value("battery-type", "1", 0.0, 99.0),
+        /// 802 `State`.
+        battery_state: value("battery-state", "1", 0.0, 99.0),
+        /// 802 `Evt1`.
+        events: value("events", "1", 0.0, 4_294_967_295.0),
+        /// 802 `V`.
+        voltage: value("voltage", "V", 0.0, 2000.0),
+        /// Highest cell voltage.
+        cell_max: value("cell-voltage-max", "V", 0.0, 6.0),
+        /// Its cluster, from 1.
+        cell_max_cluster: value("cell-voltage-max-cluster", "1", 0.0, 255.0),
+        /// Its pack, from 1.
+        cell_max_pack: value("cell-voltage-max-pack", "1", 0.0, 255.0),
+        /// Lowest cell voltage.
+        cell_min: value("cell-voltage-min", "V", 0.0, 6.0),
+        /// Its cluster, from 1.
+        cell_min_cluster: value("cell-voltage-min-cluster", "1", 0.0, 255.0),
+        /// Its pack, from 1.
+        cell_min_pack: value("cell-voltage-min-pack", "1", 0.0, 255.0),
+        /// Mean cell voltage.
+        cell_mean: value("cell-voltage-mean", "V", 0.0, 6.0),
+        /// Stack current.
+        current: value("current", "A", -6000.0, 6000.0),
+        /// 802 `AChaMax`.
+        charge_current_max: value("charge-current-max", "A", 0.0, 6553.4),
+        /// 802 `ADisChaMax`.
+        discharge_current_max: value("discharge-current-max", "A", 0.0, 6553.4),
+        /// Stack power.
+        power: value("power", "W", -3_276_700.0, 3_276_700.0),
+        /// 802 `SetOp`; reads none.
+        set_operation: state("set-operation", OPERATIONS),
+    }
+}
+
+/// Rows with one point for each cluster.
+#[derive(Clone, Copy, Debug)]
+pub struct ClusterRows {
+    /// BCU's sequence state.
+    pub state: PointRange,
+    /// BCU is heard and its counter moves.
+    pub online: PointRange,
+    /// Worst level.
+    pub alarm_level: PointRange,
+    /// First alarm.
+    pub first_alarm: PointRange,
+    /// Voltage behind the contactors.
+    pub voltage: PointRange,
+    /// Current.
+    pub current: PointRange,
+    /// State of charge.
+    pub soc: PointRange,
+    /// Highest cell voltage.
+    pub cell_max: PointRange,
+    /// Lowest cell voltage.
+    pub cell_min: PointRange,
+    /// Highest temperature.
+    pub temperature_max: PointRange,
+    /// Lowest temperature.
+    pub temperature_min: PointRange,
+    /// Charge current allowed.
+    pub charge_limit: PointRange,
+    /// Discharge current allowed.
+    pub discharge_limit: PointRange,
+    /// Feedback bits 0 to 4 (K+, K−, K_pre, fuse, breaker), coil commands bits 8 to 10.
+    pub contactors: PointRange,
+    /// What is asked of the cluster.
+    pub request: PointRange,
+}
+
+/// All points of a BAU.
+#[derive(Clone, Copy, Debug)]
+pub struct BauTable {
+    /// Single points.
+    pub single: BauPoints,
+    /// Rows of clusters.
+    pub cluster: ClusterRows,
+}
+
+impl BauTable {
+    /// Builds the table of a product.
+    pub fn build(settings: &BauSettings) -> (PointTable, Self) {
+        let mut table = PointTable::default();
+        let single = BauPoints::add_to(&mut table);
+        let mut row = |name: &str, unit, min, max| {
+            table.row(&format!("cluster[{{}}].{name}"), settings.max_clusters, unit, min, max)
+        };
+        let cluster = ClusterRows {
+            state: row("state", "1", 0.0, 255.0),
+            online: row("online", "1", 0.0, 1.0),
+            alarm_level: row("alarm-level", "1", 0.0, 3.0),
+            first_alarm: row("first-alarm", "1", 0.0, 255.0),
+            voltage: row("voltage", "V", 0.0, 2000.0),
+            current: row("current", "A", -3276.0, 3276.0),
+            soc: row("soc", "%", 0.0, 100.0),
+            cell_max: row("cell-voltage-max", "V", 0.0, 6.0),
+            cell_min: row("cell-voltage-min", "V", 0.0, 6.0),
+            temperature_max: row("temperature-max", "°C", -60.0, 300.0),
+            temperature_min: row("temperature-min", "°C", -60.0, 300.0),
+            charge_limit: row("charge-limit", "A", 0.0, 6553.5),
+            discharge_limit: row("discharge-limit", "A", 0.0, 6553.5),
+            contactors: row("contactors", "1", 0.0, 65_535.0),
+            request: row("request", "1", 0.0, 3.0),
+        };
+        (table, Self { single, cluster })
+    }
+}

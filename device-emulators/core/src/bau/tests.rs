@@ -1,0 +1,293 @@
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is the test failing")]
+
+use bess_types::SimTime;
+
+use super::*;
+use crate::bcu::sequence::State;
+use crate::kinds;
+
+/// A BAU with scripted servers and BCUs that do as they are asked at once.
+struct Bench {
+    bau: Bau,
+    ms: u64,
+    bcus: Vec<(CanPort, Points)>,
+    servers: Vec<(u8, RegisterMap, Points)>,
+}
+
+impl Bench {
+    fn new(defect: Option<Defect>, voltages: &[f64]) -> Self {
+        let library = Library::shipped();
+        let product = |id| library.product(id).unwrap();
+        let numbers = 1..=u8::try_from(voltages.len()).unwrap();
+        let config = BauConfig {
+            product: product("bau"),
+            bcus: numbers.clone().map(|number| (number, product("bcu-396s"))).collect(),
+            io: product("rig-container-io"),
+            pcs: product("sjpcs-1725-m"),
+            fire_panel: None,
+            chiller: None,
+            defect,
+        };
+        let bau = Bau::new(&config, &library).unwrap();
+        let server = |peer, product: &Arc<Product>| {
+            let table = kinds::point_table(product).unwrap();
+            let map = RegisterMap::of_product(product, &library, &table).unwrap();
+            (peer, map, Points::new(table.into()))
+        };
+        let servers = vec![server(IO_PEER, &config.io), server(PCS_PEER, &config.pcs)];
+        let bcu_table = Arc::new(kinds::point_table(&product("bcu-396s")).unwrap());
+        let bcus = numbers
+            .map(|number| {
+                let address = STACK_ADDRESS_BASE + number;
+                let product = product("bcu-396s");
+                let mut port = CanPort::compile(&product, "stack", &library, &bcu_table, address).unwrap();
+                port.start(SimTime::ZERO);
+                (port, Points::new(bcu_table.clone()))
+            })
+            .collect();
+        let mut bench = Self { bau, ms: 0, bcus, servers };
+        for line in ["estop-a", "estop-b", "safety-ok", "door-closed"] {
+            bench.io(line, 1.0);
+        }
+        for line in ["fire-prewarning", "fire-level-1", "fire-level-2", "fire-released"] {
+            bench.io(line, 0.0);
+        }
+        for (i, volts) in voltages.iter().enumerate() {
+            for (name, value) in [
+                ("state", f64::from(State::Open as u8)),
+                ("alarm-level", 0.0),
+                ("alarms-warn", 0.0),
+                ("alarms-alarm", 0.0),
+                ("alarms-fault", 0.0),
+                ("ready", 1.0),
+                ("cluster-voltage", *volts),
+                ("bus-voltage", 0.0),
+                ("current", 0.0),
+                ("soc", 50.0),
+                ("soh", 100.0),
+                ("charge-limit", 100.0 + i as f64),
+                ("discharge-limit", 150.0 + i as f64),
+            ] {
+                bench.bcu(i, name, value);
+            }
+        }
+        bench.run(3_000);
+        assert_eq!(bench.state(), "standby");
+        bench
+    }
+
+    fn connected(defect: Option<Defect>) -> Self {
+        let mut bench = Self::new(defect, &[1300.0, 1301.0, 1302.0]);
+        bench.command(1);
+        bench.run(3_000);
+        assert_eq!(bench.state(), "connected");
+        bench
+    }
+
+    fn io(&mut self, name: &str, value: f64) {
+        let points = &mut self.servers[0].2;
+        let id = points.table().find(name).unwrap();
+        points.set(id, value);
+    }
+
+    fn bcu(&mut self, i: usize, name: &str, value: f64) {
+        let points = &mut self.bcus[i].1;
+        let id = points.table().find(name).unwrap();
+        points.set(id, value);
+    }
+
+    fn server(&self, i: usize, name: &str) -> f64 {
+        let points = &self.servers[i].2;
+        points.get(points.table().find(name).unwrap()).unwrap_or(f64::NAN)
+    }
+
+    fn get(&self, name: &str) -> f64 {
+        let points = self.bau.points();
+        points.get(points.table().find(name).unwrap()).unwrap_or(f64::NAN)
+    }
+
+    fn state(&self) -> &'static str {
+        points::STACK_STATES[self.bau.state as usize]
+    }
+
+    fn command(&mut self, command: u16) {
+        let request = bess_types::ModbusRequest::WriteRegisters { address: 41_000, values: vec![command] };
+        let now = SimTime::from_millis(self.ms);
+        let input = Input::ModbusRequest { unit: 1, request: &request, token: crate::Token(1) };
+        self.bau.accept(now, input);
+        self.drain(now);
+    }
+
+    fn run(&mut self, ms: u64) {
+        for _ in 0..ms / 10 {
+            self.ms += 10;
+            let now = SimTime::from_millis(self.ms);
+            self.bcus_follow();
+            let mut frames = Vec::new();
+            for (port, points) in &mut self.bcus {
+                port.transmit_due(now, points, &mut |frame| frames.push(frame));
+            }
+            for frame in frames {
+                self.bau.accept(now, Input::Can { port: STACK_PORT, frame: &frame });
+                self.drain(now);
+            }
+            if self.bau.next_wake() <= now {
+                self.bau.accept(now, Input::Wake);
+                self.drain(now);
+            }
+        }
+    }
+
+    fn drain(&mut self, now: SimTime) {
+        while let Some(output) = self.bau.poll_output() {
+            if let Output::ModbusRequest { peer, request, token } = output {
+                let (_, map, points) = self.servers.iter_mut().find(|server| server.0 == peer).unwrap();
+                let reply = map.serve(&request, points, &mut Vec::new());
+                self.bau.accept(now, Input::ModbusReply { token, reply: Some(&reply) });
+            }
+        }
+    }
+
+    fn bcus_follow(&mut self) {
+        let requests: Vec<f64> =
+            (0..self.bcus.len()).map(|i| self.get(&format!("cluster[{i}].request"))).collect();
+        let mut bus = None;
+        for (i, request) in requests.iter().enumerate() {
+            let level = self.bcus[i].1.get(self.bcus[i].1.table().find("alarm-level").unwrap());
+            let closed = *request >= 2.0 && level != Some(3.0);
+            let state = if closed { State::Closed } else { State::Open };
+            let volts = self.bcus[i].1.table().find("cluster-voltage").unwrap();
+            bus = bus.or(self.bcus[i].1.get(volts).filter(|_| closed));
+            for (name, value) in [
+                ("state", f64::from(state as u8)),
+                ("ready", f64::from(u8::from(!closed))),
+                ("main-positive-closed", f64::from(u8::from(closed))),
+                ("main-negative-closed", f64::from(u8::from(closed))),
+            ] {
+                self.bcu(i, name, value);
+            }
+        }
+        for i in 0..self.bcus.len() {
+            self.bcu(i, "bus-voltage", bus.unwrap_or(0.0));
+        }
+    }
+}
+
+const STACK_ADDRESS_BASE: u8 = crate::bcu::STACK_ADDRESS;
+
+#[test]
+fn starts_with_the_common_voltage_and_leaves_the_odd_one_out() {
+    for (defect, connected) in [(None, 3.0), (Some(Defect::ClosesOntoVoltageGap), 4.0)] {
+        let mut bench = Bench::new(defect, &[1320.0, 1300.0, 1301.0, 1302.0]);
+        bench.command(1);
+        bench.run(3_000);
+        assert_eq!(bench.state(), "connected");
+        assert_eq!(bench.get("clusters-connected"), connected);
+        assert_eq!(bench.get("cluster[3].request"), 3.0, "the highest of the common ones precharges");
+    }
+}
+
+#[test]
+fn limits_are_the_weakest_times_the_number_on_the_bus() {
+    let mut bench = Bench::connected(None);
+    bench.run(1_000);
+    assert_eq!(bench.server(1, "bms-charge-limit"), 300.0);
+    assert_eq!(bench.server(1, "bms-discharge-limit"), 450.0);
+    assert_eq!(bench.server(1, "bms-permit"), 1.0);
+    assert_eq!(bench.server(0, "bms-permit"), 1.0);
+}
+
+#[test]
+fn an_emergency_stop_latches_until_released_reset_and_started() {
+    let mut bench = Bench::connected(None);
+    bench.io("estop-a", 0.0);
+    bench.io("safety-ok", 0.0);
+    bench.run(200);
+    assert_eq!(bench.state(), "emergency-stop");
+    assert_eq!(bench.server(1, "bms-discharge-limit"), 0.0);
+    assert_eq!(bench.server(0, "bms-permit"), 0.0);
+    bench.run(500);
+    assert_eq!(bench.get("clusters-connected"), 0.0);
+    bench.command(3);
+    bench.run(500);
+    assert_eq!(bench.state(), "emergency-stop", "not released yet");
+    bench.io("estop-a", 1.0);
+    bench.io("safety-ok", 1.0);
+    bench.command(1);
+    bench.run(5_000);
+    assert_eq!(bench.state(), "emergency-stop", "release and start do not do");
+    bench.command(3);
+    bench.run(5_000);
+    assert_eq!(bench.state(), "standby", "a reset starts nothing");
+    bench.command(1);
+    bench.run(3_000);
+    assert_eq!(bench.state(), "connected");
+}
+
+#[test]
+fn fire_opens_everything_and_needs_a_reset() {
+    for line in ["fire-prewarning", "fire-level-1"] {
+        let mut bench = Bench::connected(None);
+        bench.io(line, 1.0);
+        bench.run(1_000);
+        assert_eq!(bench.state(), "fire");
+        assert_eq!(bench.get("clusters-connected"), 0.0);
+        bench.io(line, 0.0);
+        bench.run(1_000);
+        assert_eq!(bench.state(), "fire");
+        bench.command(3);
+        bench.run(500);
+        assert_eq!(bench.state(), "standby");
+    }
+}
+
+#[test]
+fn one_faulty_cluster_leaves_and_two_stop_the_stack() {
+    let mut bench = Bench::connected(None);
+    bench.bcu(0, "alarm-level", 3.0);
+    bench.run(500);
+    assert_eq!((bench.state(), bench.get("clusters-connected")), ("connected", 2.0));
+    bench.bcu(1, "alarm-level", 3.0);
+    bench.run(500);
+    assert_eq!((bench.state(), bench.get("clusters-connected")), ("fault", 0.0));
+    assert_eq!(bench.server(0, "bms-permit"), 0.0);
+}
+
+#[test]
+fn defects_do_what_they_claim() {
+    let after_estop = |defect, reset: bool| {
+        let mut bench = Bench::connected(defect);
+        bench.io("safety-ok", 0.0);
+        bench.run(500);
+        let during = bench.state();
+        bench.io("safety-ok", 1.0);
+        bench.run(500);
+        if reset {
+            bench.command(3);
+        }
+        bench.run(3_000);
+        (during, bench.state())
+    };
+    let stopped = "emergency-stop";
+    assert_eq!(after_estop(None, true), (stopped, "standby"));
+    assert_eq!(after_estop(Some(Defect::IgnoredEstop), false), ("connected", "connected"));
+    assert_eq!(after_estop(Some(Defect::NoResetNeeded), false), (stopped, "standby"));
+    assert_eq!(after_estop(Some(Defect::RestartsAfterEstopRelease), true), (stopped, "connected"));
+
+    let mut bench = Bench::connected(Some(Defect::IgnoresFirePrewarning));
+    bench.io("fire-prewarning", 1.0);
+    bench.run(1_000);
+    assert_eq!(bench.state(), "connected");
+    bench.io("fire-level-1", 1.0);
+    bench.run(1_000);
+    assert_eq!(bench.state(), "fire");
+
+    for (defect, moves) in [(None, true), (Some(Defect::FrozenHeartbeat), false)] {
+        let mut bench = Bench::connected(defect);
+        let before = [bench.get("heartbeat"), bench.get("life-counter"), bench.server(1, "bms-heartbeat")];
+        bench.run(3_000);
+        let after = [bench.get("heartbeat"), bench.get("life-counter"), bench.server(1, "bms-heartbeat")];
+        let moved = before.iter().zip(after).all(|(before, after)| !before.is_nan() && *before != after);
+        assert_eq!(moved, moves);
+    }
+}

@@ -1,0 +1,349 @@
+//! Battery management unit of one pack: measures every cell, bleeds cells on the BCU's word, reports on CAN.
+//!
+//! It decides nothing about the cluster. Its fault bits say what it measures; the BCU judges. Balancing
+//! needs all of: BCU_SYNC not older than the timeout, its enable bit, and a BCU_BALCMD that names the cell
+//! with a target below the cell's voltage. A cell whose measurement is not valid never bleeds.
+
+mod points;
+mod settings;
+
+use core::time::Duration;
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use bess_types::{Actuation, Channel, Quality, Reading, SimTime};
+
+pub use points::{BmuPoints, STATES};
+pub use settings::Settings;
+
+use crate::codec::can::{CanPort, MessageRef};
+use crate::device::{Device, DeviceFault, Input, Output, Sense, UnsupportedFault};
+use crate::library::Library;
+use crate::points::{PointTable, Points};
+use crate::product::{Product, ProductError};
+use crate::supply::Supply;
+
+/// CAN port `cluster`.
+const CLUSTER_PORT: u8 = 0;
+
+const SENSES: &[Sense] = &[
+    Sense {
+        channel: Channel::CellVoltages,
+        period: Duration::from_millis(100),
+    },
+    Sense {
+        channel: Channel::CellTemperatures,
+        period: Duration::from_secs(1),
+    },
+];
+
+/// The points of a BMU of this product.
+///
+/// # Errors
+/// If its settings have mistakes.
+pub fn point_table(product: &Product) -> Result<PointTable, ProductError> {
+    let mut table = PointTable::default();
+    BmuPoints::add_to(&mut table, &Settings::of(product)?);
+    Ok(table)
+}
+
+/// A BMU.
+#[derive(Clone, Debug)]
+pub struct Bmu {
+    settings: Settings,
+    ids: BmuPoints,
+    points: Points,
+    port: CanPort,
+    sync: Option<MessageRef>,
+    supply: Supply,
+    last_sync: SimTime,
+    bleeding: u64,
+    outputs: VecDeque<Output>,
+}
+
+impl Bmu {
+    /// A BMU at the pack number `node`, powered, at the start of its self-test.
+    ///
+    /// # Errors
+    /// If the product has mistakes.
+    pub fn new(product: &Product, library: &Library, node: u8) -> Result<Self, ProductError> {
+        let settings = Settings::of(product)?;
+        let mut table = PointTable::default();
+        let ids = BmuPoints::add_to(&mut table, &settings);
+        let port = CanPort::compile(product, "cluster", library, &table, node)?;
+        Ok(Self {
+            sync: port.received("BCU_SYNC"),
+            settings,
+            ids,
+            points: Points::new(Arc::new(table)),
+            port,
+            supply: Supply::Applied,
+            last_sync: SimTime::ZERO,
+            bleeding: 0,
+            outputs: VecDeque::new(),
+        })
+    }
+
+    fn wake(&mut self, now: SimTime) {
+        if self.supply.begins(now, self.settings.start_up()) {
+            self.begin(now);
+        }
+        if self.supply != Supply::On {
+            return;
+        }
+        if now >= self.sync_deadline() && !self.points.is_on(self.ids.sync_lost) {
+            self.points.set_flag(self.ids.sync_lost, true);
+            self.points.set(self.ids.fan_request, 0.0);
+            self.judge();
+        }
+        let outputs = &mut self.outputs;
+        self.port.transmit_due(now, &mut self.points, &mut |frame| {
+            outputs.push_back(Output::Can {
+                port: CLUSTER_PORT,
+                frame,
+            });
+        });
+    }
+
+    /// The first instant after the self-test: nothing heard yet, counters at their start.
+    fn begin(&mut self, now: SimTime) {
+        self.last_sync = now;
+        self.points.set_flag(self.ids.sync_lost, false);
+        for flag in [
+            self.ids.balance_enable,
+            self.ids.balance_request,
+            self.ids.fan_request,
+        ] {
+            self.points.set(flag, 0.0);
+        }
+        self.judge();
+        self.port.start(now);
+    }
+
+    fn sync_deadline(&self) -> SimTime {
+        self.last_sync + self.settings.sync_timeout()
+    }
+
+    fn sensed(&mut self, channel: Channel, readings: &[Reading]) {
+        let row = match channel {
+            Channel::CellVoltages => self.ids.cell_voltages,
+            Channel::CellTemperatures => self.ids.temperatures,
+            _ => return,
+        };
+        let missing = core::iter::repeat(Reading::invalid());
+        for (slot, reading) in self
+            .points
+            .row_mut(row)
+            .iter_mut()
+            .zip(readings.iter().copied().chain(missing))
+        {
+            *slot = reading;
+        }
+        self.judge();
+    }
+
+    /// Brings everything derived up to date: extremes, fault bits, balancing, fan, state.
+    fn judge(&mut self) {
+        let ids = self.ids;
+        let cells = Extremes::of(self.points.row(ids.cell_voltages));
+        let temperatures = Extremes::of(self.points.row(ids.temperatures));
+        let points = &mut self.points;
+        points.put(
+            ids.pack_voltage,
+            if cells.unusable == 0 {
+                Reading::valid(cells.sum)
+            } else {
+                Reading::invalid()
+            },
+        );
+        points.put(ids.cell_voltage_max, cells.max);
+        points.put(ids.cell_voltage_min, cells.min);
+        points.put(ids.temperature_max, temperatures.max);
+        points.put(ids.temperature_min, temperatures.min);
+
+        let settings = &self.settings;
+        let above = |reading: Reading, limit| reading.ok().is_some_and(|value| value > limit);
+        let below = |reading: Reading, limit| reading.ok().is_some_and(|value| value < limit);
+        let flags = [
+            (ids.cell_open_wire, cells.open_wires > 0),
+            (ids.cell_invalid, cells.unusable > cells.open_wires),
+            (ids.temperature_invalid, temperatures.unusable > 0),
+            (ids.over_voltage, above(cells.max, settings.over_voltage_v)),
+            (ids.under_voltage, below(cells.min, settings.under_voltage_v)),
+            (
+                ids.over_temperature,
+                above(temperatures.max, settings.over_temperature_c),
+            ),
+            (
+                ids.under_temperature,
+                below(temperatures.min, settings.under_temperature_c),
+            ),
+        ];
+        let mut fault = false;
+        for (flag, on) in flags {
+            points.set_flag(flag, on);
+            fault |= on;
+        }
+        self.balance();
+        let points = &mut self.points;
+        let duty = points.get(ids.fan_request).unwrap_or(0.0).clamp(0.0, 100.0);
+        let full_speed = self.settings.fan_full_speed_rpm;
+        let duty = if full_speed > 0.0 { duty } else { 0.0 };
+        points.set(ids.fan_duty, duty);
+        points.set(ids.fan_speed, duty / 100.0 * full_speed);
+        let state = match (fault, self.bleeding) {
+            (true, _) => 2.0,
+            (false, 0) => 0.0,
+            (false, _) => 1.0,
+        };
+        points.set(ids.state, state);
+    }
+
+    fn balance(&mut self) {
+        let ids = self.ids;
+        let allowed = self.points.is_on(ids.balance_enable) && !self.points.is_on(ids.sync_lost);
+        let target = self.points.get(ids.balance_target);
+        let mut cells = 0;
+        if let (true, Some(target)) = (allowed, target) {
+            let requested = mask_of(self.points.get(ids.balance_request).unwrap_or(0.0));
+            for (i, reading) in self.points.row(ids.cell_voltages).iter().enumerate() {
+                if requested >> i & 1 == 1 && reading.ok().is_some_and(|volts| volts > target) {
+                    cells |= 1 << i;
+                }
+            }
+        }
+        self.bleed(cells);
+    }
+
+    fn bleed(&mut self, cells: u64) {
+        self.points.set(self.ids.balance_map, cells as f64);
+        self.points
+            .set(self.ids.balance_count, f64::from(cells.count_ones()));
+        if cells != self.bleeding {
+            self.bleeding = cells;
+            self.outputs
+                .push_back(Output::Actuate(Actuation::Balancing { cells }));
+        }
+    }
+
+    fn power_off(&mut self) {
+        self.supply = Supply::Off;
+        self.bleed(0);
+        self.port.stop();
+        self.port.freeze_counters(false);
+        self.points = Points::new(self.points.table().clone());
+    }
+}
+
+impl Device for Bmu {
+    fn senses(&self) -> &[Sense] {
+        SENSES
+    }
+
+    fn accept(&mut self, now: SimTime, input: Input<'_>) {
+        match input {
+            Input::Wake => self.wake(now),
+            Input::Sensed { channel, readings } if self.supply != Supply::Off => {
+                self.sensed(channel, readings);
+            }
+            Input::Can {
+                port: CLUSTER_PORT,
+                frame,
+            } if self.supply == Supply::On => {
+                let Some(message) = self.port.receive(frame, &mut self.points) else {
+                    return;
+                };
+                if Some(message) == self.sync {
+                    self.last_sync = now;
+                    self.points.set_flag(self.ids.sync_lost, false);
+                }
+                self.judge();
+            }
+            Input::Sensed { .. }
+            | Input::Can { .. }
+            | Input::ModbusRequest { .. }
+            | Input::ModbusReply { .. }
+            | Input::Line { .. } => {}
+        }
+    }
+
+    fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    fn next_wake(&self) -> SimTime {
+        if self.supply != Supply::On {
+            return self.supply.next_wake();
+        }
+        let sync = if self.points.is_on(self.ids.sync_lost) {
+            SimTime::NEVER
+        } else {
+            self.sync_deadline()
+        };
+        self.port.next_due().min(sync)
+    }
+
+    fn inject(&mut self, fault: &DeviceFault) -> Result<(), UnsupportedFault> {
+        match fault {
+            DeviceFault::PowerOff => self.power_off(),
+            DeviceFault::PowerOn if self.supply == Supply::Off => self.supply = Supply::Applied,
+            DeviceFault::PowerOn => {}
+            DeviceFault::FreezeCounters => self.port.freeze_counters(true),
+            DeviceFault::UnfreezeCounters => self.port.freeze_counters(false),
+        }
+        Ok(())
+    }
+
+    fn points(&self) -> &Points {
+        &self.points
+    }
+}
+
+/// A mask carried as a number; what is not a whole number in range reads as no cell.
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the cast saturates; the wire carries 44 bits"
+)]
+fn mask_of(value: f64) -> u64 {
+    value as u64 & ((1 << Settings::MAX_CELLS) - 1)
+}
+
+/// Highest, lowest and sum over the valid readings of a row, and how many are not valid.
+struct Extremes {
+    max: Reading,
+    min: Reading,
+    sum: f64,
+    unusable: usize,
+    open_wires: usize,
+}
+
+impl Extremes {
+    fn of(readings: &[Reading]) -> Self {
+        let mut all = Self {
+            max: Reading::invalid(),
+            min: Reading::invalid(),
+            sum: 0.0,
+            unusable: 0,
+            open_wires: 0,
+        };
+        for reading in readings {
+            let Some(value) = reading.ok() else {
+                all.unusable += 1;
+                all.open_wires += usize::from(reading.quality == Quality::OpenWire);
+                continue;
+            };
+            all.sum += value;
+            if all.max.ok().is_none_or(|max| value > max) {
+                all.max = *reading;
+            }
+            if all.min.ok().is_none_or(|min| value < min) {
+                all.min = *reading;
+            }
+        }
+        all
+    }
+}
+
+#[cfg(test)]
+mod tests;

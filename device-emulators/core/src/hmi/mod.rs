@@ -1,0 +1,249 @@
+//! Operator station: the rig's own eyes and hands at BAU and EMS.
+//!
+//! It polls every readable register of both and writes what the operator asks for, over Modbus like any operator
+//! panel. A scenario therefore reaches a controller outside by the same door as one inside.
+
+use core::time::Duration;
+use std::sync::Arc;
+
+use bess_types::SimTime;
+use serde::Deserialize;
+
+use crate::codec::modbus::ModbusPeer;
+use crate::library::Library;
+use crate::product::{Product, ProductError};
+use crate::{Device, DeviceFault, Input, Output, PointId, PointTable, Points, Sense, UnsupportedFault};
+
+/// Which controller the operator speaks to; the number is also the peer number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum HmiTarget {
+    /// Battery aggregation unit.
+    Bau = 0,
+    /// Energy management system.
+    Ems = 1,
+}
+
+impl HmiTarget {
+    /// Both targets.
+    pub const ALL: [Self; 2] = [Self::Bau, Self::Ems];
+}
+
+/// The controller has no such point for the operator.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UnknownPoint {
+    /// No point of that name.
+    #[error("{target:?} has no point `{point}`; `bessrig points` lists them")]
+    NotThere {
+        /// Whose.
+        target: HmiTarget,
+        /// The name.
+        point: String,
+    },
+    /// The point has no writable register.
+    #[error("the operator may not write `{point}` of {target:?}")]
+    ReadOnly {
+        /// Whose.
+        target: HmiTarget,
+        /// The name.
+        point: String,
+    },
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Settings {
+    poll_ms: u64,
+    timeout_ms: u64,
+}
+
+/// The points of an operator station: whether each controller answers.
+pub fn point_table() -> PointTable {
+    table().0
+}
+
+fn table() -> (PointTable, [PointId; 2]) {
+    let mut table = PointTable::default();
+    let online = [table.flag("bau-online"), table.flag("ems-online")];
+    (table, online)
+}
+
+/// An operator station.
+#[derive(Debug)]
+pub struct Hmi {
+    peers: [ModbusPeer; 2],
+    online: [PointId; 2],
+    points: Points,
+    stale_after: Duration,
+    powered: bool,
+    now: SimTime,
+}
+
+impl Hmi {
+    /// An operator station of this product for a BAU and an EMS of these.
+    ///
+    /// # Errors
+    /// If a product file is wrong.
+    pub fn new(product: &Product, bau: &Product, ems: &Product, library: &Library) -> Result<Self, ProductError> {
+        let settings: Settings = product.settings()?;
+        let poll = Duration::from_millis(settings.poll_ms);
+        let timeout = Duration::from_millis(settings.timeout_ms);
+        let (table, online) = table();
+        let mut points = Points::new(Arc::new(table));
+        for id in online {
+            points.set_flag(id, false);
+        }
+        Ok(Self {
+            peers: [
+                ModbusPeer::new(HmiTarget::Bau as u8, bau, library, poll, timeout)?,
+                ModbusPeer::new(HmiTarget::Ems as u8, ems, library, poll, timeout)?,
+            ],
+            online,
+            points,
+            stale_after: timeout * 2,
+            powered: true,
+            now: SimTime::ZERO,
+        })
+    }
+
+    /// The controller's points as last read.
+    pub fn image(&self, target: HmiTarget) -> &Points {
+        &self.peers[target as usize].points
+    }
+
+    /// When the controller last answered.
+    pub fn last_seen(&self, target: HmiTarget) -> Option<SimTime> {
+        self.peers[target as usize].last_seen()
+    }
+
+    /// The operator writes a point; it goes out with the next request.
+    ///
+    /// # Errors
+    /// If the controller has no such point, or it is read-only.
+    pub fn command(&mut self, target: HmiTarget, point: &str, value: f64) -> Result<(), UnknownPoint> {
+        let peer = &mut self.peers[target as usize];
+        let id = peer
+            .points
+            .table()
+            .find(point)
+            .ok_or_else(|| UnknownPoint::NotThere { target, point: point.into() })?;
+        if peer.write(id, value) { Ok(()) } else { Err(UnknownPoint::ReadOnly { target, point: point.into() }) }
+    }
+
+    fn update_online(&mut self) {
+        for (peer, id) in self.peers.iter().zip(self.online) {
+            let fresh = peer.last_seen().is_some_and(|seen| self.now - seen < self.stale_after);
+            self.points.set_flag(id, fresh && self.powered);
+        }
+    }
+}
+
+impl Device for Hmi {
+    fn senses(&self) -> &[Sense] {
+        &[]
+    }
+
+    fn accept(&mut self, now: SimTime, input: Input<'_>) {
+        self.now = now;
+        if let Input::ModbusReply { token, reply } = input {
+            for peer in &mut self.peers {
+                peer.on_reply(now, token, reply);
+            }
+        }
+        self.update_online();
+    }
+
+    fn poll_output(&mut self) -> Option<Output> {
+        if !self.powered {
+            return None;
+        }
+        self.peers.iter_mut().find_map(|peer| peer.poll_output(self.now))
+    }
+
+    fn next_wake(&self) -> SimTime {
+        if !self.powered {
+            return SimTime::NEVER;
+        }
+        self.peers.iter().map(ModbusPeer::next_due).fold(SimTime::NEVER, SimTime::min)
+    }
+
+    fn inject(&mut self, fault: &DeviceFault) -> Result<(), UnsupportedFault> {
+        match fault {
+            DeviceFault::PowerOff => self.powered = false,
+            DeviceFault::PowerOn => {
+                self.powered = true;
+                self.peers.iter_mut().for_each(|peer| peer.restart(self.now));
+            }
+            DeviceFault::FreezeCounters | DeviceFault::UnfreezeCounters => {
+                return Err(UnsupportedFault { fault: *fault });
+            }
+        }
+        self.update_online();
+        Ok(())
+    }
+
+    fn points(&self) -> &Points {
+        &self.points
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a failed unwrap is the test failing")]
+mod tests {
+    use bess_types::{ModbusData, ModbusRequest};
+
+    use super::*;
+    use crate::Token;
+
+    fn station() -> Hmi {
+        let library = Library::shipped();
+        let product = |id| library.product(id).unwrap();
+        Hmi::new(&product("hmi"), &product("bau"), &product("ems"), &library).unwrap()
+    }
+
+    fn requests(hmi: &mut Hmi) -> Vec<(u8, ModbusRequest, Token)> {
+        core::iter::from_fn(|| hmi.poll_output())
+            .filter_map(|output| match output {
+                Output::ModbusRequest { peer, request, token } => Some((peer, request, token)),
+                _ => None,
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_command_goes_out_as_a_write() {
+        let mut hmi = station();
+        hmi.accept(SimTime::ZERO, Input::Wake);
+        for (_, _, token) in requests(&mut hmi) {
+            hmi.accept(SimTime::from_millis(5), Input::ModbusReply { token, reply: None });
+        }
+        hmi.command(HmiTarget::Ems, "power-setpoint", 500_000.0).unwrap();
+        let sent = requests(&mut hmi);
+        assert!(
+            sent.iter().any(|(peer, request, _)| *peer == HmiTarget::Ems as u8
+                && matches!(request, ModbusRequest::WriteRegisters { .. })),
+            "{sent:?}"
+        );
+    }
+
+    #[test]
+    fn unknown_and_read_only_points_are_refused() {
+        let mut hmi = station();
+        let unknown = hmi.command(HmiTarget::Bau, "nonsense", 1.0);
+        assert!(matches!(unknown, Err(UnknownPoint::NotThere { .. })), "{unknown:?}");
+        let read_only = hmi.command(HmiTarget::Ems, "state", 1.0);
+        assert!(matches!(read_only, Err(UnknownPoint::ReadOnly { .. })), "{read_only:?}");
+    }
+
+    #[test]
+    fn silence_shows_as_offline() {
+        let mut hmi = station();
+        hmi.accept(SimTime::ZERO, Input::Wake);
+        let (peer, request, token) = requests(&mut hmi).remove(0);
+        let ModbusRequest::Read { count, .. } = request else { panic!("{request:?}") };
+        let reply = Ok(ModbusData::Registers(vec![0; usize::from(count)]));
+        hmi.accept(SimTime::from_millis(10), Input::ModbusReply { token, reply: Some(&reply) });
+        assert!(hmi.points().is_on(hmi.online[usize::from(peer)]));
+        hmi.accept(SimTime::from_millis(5_000), Input::Wake);
+        assert!(!hmi.points().is_on(hmi.online[usize::from(peer)]));
+    }
+}

@@ -1,0 +1,27 @@
+//! What differs by device kind, in one place: the only match over all kinds.
+
+use crate::points::PointTable;
+use crate::product::{Product, ProductError};
+use crate::{bau, bcu, bmu, chiller, ems, fire_panel, hmi, hv_unit, meter, pcs, remote_io, safety_relay};
+
+/// The points a device of this product has.
+///
+/// # Errors
+/// If the product's settings do not read as those of its kind.
+pub fn point_table(product: &Product) -> Result<PointTable, ProductError> {
+    use crate::product::DeviceKind as Kind;
+    match product.kind {
+        Kind::Bmu => bmu::point_table(product),
+        Kind::HvUnit => hv_unit::point_table(product),
+        Kind::RemoteIo => remote_io::point_table(product),
+        Kind::SafetyRelay => Ok(safety_relay::points::table().0),
+        Kind::Pcs => Ok(pcs::points::table().0),
+        Kind::FirePanel => Ok(fire_panel::points::table().0),
+        Kind::Chiller => Ok(chiller::points::table().0),
+        Kind::Meter => Ok(meter::points::table().0),
+        Kind::Bcu => bcu::point_table(product),
+        Kind::Bau => bau::point_table(product),
+        Kind::Ems => Ok(ems::point_table()),
+        Kind::Hmi => Ok(hmi::point_table()),
+    }
+}

@@ -1,0 +1,151 @@
+//! The data files as texts by name: the ones shipped with the crate, and overlays from a rig.
+//!
+//! Nothing here reads a file. The shipped texts are compiled in; the binary hands over others.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::codec::can::DbcFile;
+use crate::product::{Place, Product, ProductError};
+
+/// Texts by path below `device-emulators/data`: `products/bmu.toml`, `dbc/rig-cluster.dbc`, `modbus/container-io.toml`.
+#[derive(Clone, Debug, Default)]
+pub struct Library {
+    texts: BTreeMap<String, String>,
+}
+
+impl Library {
+    /// The files shipped with this crate.
+    pub fn shipped() -> Self {
+        const SHIPPED: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/shipped.rs"));
+        let texts = SHIPPED
+            .iter()
+            .map(|&(path, text)| (path.to_owned(), text.to_owned()))
+            .collect();
+        Self { texts }
+    }
+
+    /// A library with no file at all.
+    pub fn empty() -> Self {
+        Self::default()
+    }
+
+    /// Adds a file, or replaces the one of the same path, such as `products/x.toml`.
+    pub fn overlay(&mut self, path: String, text: String) {
+        self.texts.insert(path, text);
+    }
+
+    /// Reads the product with this id.
+    ///
+    /// # Errors
+    /// If no product file has the id, or the one that has it does not read as a product.
+    pub fn product(&self, id: &str) -> Result<Arc<Product>, ProductError> {
+        for (path, text) in self.files("products/") {
+            if product_id(text).as_deref() == Some(id) {
+                return Product::parse(path, text).map(Arc::new);
+            }
+        }
+        Err(ProductError::UnknownProduct {
+            id: id.into(),
+            known: self.product_ids(),
+        })
+    }
+
+    /// Reads a DBC by file name, such as `rig-cluster.dbc`.
+    ///
+    /// # Errors
+    /// If there is no such file or it does not parse.
+    pub fn dbc(&self, name: &str) -> Result<Arc<DbcFile>, ProductError> {
+        let path = format!("dbc/{name}");
+        let text = self.text(&path)?;
+        DbcFile::parse(&path, text).map(Arc::new)
+    }
+
+    /// Text of a register map by file name, such as `container-io.toml`.
+    ///
+    /// # Errors
+    /// If there is no such file.
+    pub fn register_text(&self, name: &str) -> Result<&str, ProductError> {
+        self.text(&format!("modbus/{name}"))
+    }
+
+    /// Ids of all products, in order of their file names.
+    pub fn product_ids(&self) -> Vec<String> {
+        self.files("products/")
+            .filter_map(|(_, text)| product_id(text))
+            .collect()
+    }
+
+    /// Paths of all files, in order.
+    pub fn paths(&self) -> impl Iterator<Item = &str> {
+        self.texts.keys().map(String::as_str)
+    }
+
+    /// The text of a file, for showing an error in its line.
+    pub fn source(&self, path: &str) -> Option<&str> {
+        self.texts.get(path).map(String::as_str)
+    }
+
+    fn files(&self, folder: &'static str) -> impl Iterator<Item = (&str, &str)> {
+        self.texts
+            .iter()
+            .filter(move |(path, _)| path.starts_with(folder))
+            .map(|(path, text)| (path.as_str(), text.as_str()))
+    }
+
+    /// Paths in the same folder.
+    fn beside(&self, path: &str) -> Vec<String> {
+        let folder = path.split('/').next().unwrap_or_default();
+        let in_folder = |other: &&str| other.split('/').next() == Some(folder);
+        self.paths().filter(in_folder).map(str::to_owned).collect()
+    }
+
+    fn text(&self, path: &str) -> Result<&str, ProductError> {
+        self.source(path).ok_or_else(|| ProductError::UnknownFile {
+            path: path.into(),
+            place: Place::nowhere(),
+            known: self.beside(path),
+        })
+    }
+}
+
+/// The `id = "…"` of a product text, whether or not the rest of it reads as a product.
+fn product_id(text: &str) -> Option<String> {
+    text.lines()
+        .take_while(|line| !line.trim_start().starts_with('['))
+        .find_map(|line| {
+            let (key, value) = line.split_once('=')?;
+            let value = value.split('#').next()?.trim();
+            (key.trim() == "id").then(|| value.trim_matches(['"', '\'']).to_owned())
+        })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a failed unwrap is the test failing")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_shipped_product_and_dbc_reads() {
+        let library = Library::shipped();
+        let ids = library.product_ids();
+        assert_eq!(ids.len(), library.files("products/").count());
+        for id in &ids {
+            assert_eq!(ids.iter().filter(|other| *other == id).count(), 1, "{id}");
+            assert_eq!(&library.product(id).unwrap().id, id);
+        }
+        for (path, text) in library.files("dbc/") {
+            DbcFile::parse(path, text).unwrap();
+        }
+    }
+
+    #[test]
+    fn an_overlay_replaces_a_file_of_the_same_path() {
+        let mut library = Library::empty();
+        let text = "id = \"x\" # own\nkind = \"bmu\"\ntitle = \"X\"\n";
+        library.overlay("products/x.toml".into(), text.into());
+        assert_eq!(library.product_ids(), ["x"]);
+        library.overlay("products/x.toml".into(), text.replace("\"x\"", "\"y\""));
+        assert_eq!(library.product_ids(), ["y"]);
+    }
+}

@@ -1,0 +1,351 @@
+//! Power meter at the point of interconnection.
+//!
+//! Its registers change only at the refresh period, as a real meter's do: between refreshes a client reads the same
+//! values again. Energy counters integrate the sampled power all the time and keep counting over a power loss.
+
+pub mod points;
+
+use core::time::Duration;
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use bess_types::{Channel, ModbusRequest, Reading, SimTime};
+use serde::Deserialize;
+
+use self::points::MeterPoints;
+use crate::codec::modbus::RegisterMap;
+use crate::library::Library;
+use crate::product::{Product, ProductError};
+use crate::{Device, DeviceFault, Input, Output, PointId, Points, Sense, Token, UnsupportedFault};
+
+/// Sampling period.
+const SAMPLE: Duration = Duration::from_millis(100);
+
+/// Settings of one meter product.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// Register refresh, ms.
+    pub refresh_ms: u64,
+    /// Current transformer ratio as set, over the one fitted; 1 when set right.
+    pub ct_ratio_factor: f64,
+}
+
+/// One meter.
+#[derive(Debug)]
+pub struct Meter {
+    settings: Settings,
+    ids: MeterPoints,
+    map: RegisterMap,
+    points: Points,
+    outputs: VecDeque<Output>,
+    written: Vec<PointId>,
+    senses: [Sense; 4],
+    powered: bool,
+    next_refresh: SimTime,
+    phases: Option<[f64; 3]>,
+    frequency: Option<f64>,
+    active: Option<f64>,
+    reactive: Option<f64>,
+    /// When the present active power was sampled.
+    counted: Option<SimTime>,
+    exported_wh: f64,
+    imported_wh: f64,
+}
+
+impl Meter {
+    /// A meter as the product describes, its counters at zero.
+    ///
+    /// # Errors
+    /// If the product's settings or register map do not read.
+    pub fn new(product: &Product, library: &Library) -> Result<Self, ProductError> {
+        let settings: Settings = product.settings()?;
+        if settings.refresh_ms == 0 {
+            return Err(product.invalid_setting(
+                "refresh_ms",
+                "a meter cannot refresh every 0 ms",
+                "give 50 to 1000",
+            ));
+        }
+        let (table, ids) = points::table();
+        let map = RegisterMap::of_product(product, library, &table)?;
+        let sense = |channel| Sense {
+            channel,
+            period: SAMPLE,
+        };
+        Ok(Self {
+            settings,
+            ids,
+            map,
+            points: Points::new(Arc::new(table)),
+            outputs: VecDeque::new(),
+            written: Vec::new(),
+            senses: [
+                sense(Channel::PoiActivePower),
+                sense(Channel::PoiReactivePower),
+                sense(Channel::GridVoltages),
+                sense(Channel::GridFrequency),
+            ],
+            powered: true,
+            next_refresh: SimTime::ZERO,
+            phases: None,
+            frequency: None,
+            active: None,
+            reactive: None,
+            counted: None,
+            exported_wh: 0.0,
+            imported_wh: 0.0,
+        })
+    }
+
+    fn on_sample(&mut self, now: SimTime, channel: Channel, readings: &[Reading]) {
+        let one = readings.first().copied().and_then(usable);
+        let ct = self.settings.ct_ratio_factor;
+        match channel {
+            Channel::PoiActivePower => {
+                self.count(now);
+                self.active = one.map(|w| w * ct);
+            }
+            Channel::PoiReactivePower => self.reactive = one.map(|var| var * ct),
+            Channel::GridFrequency => self.frequency = one,
+            Channel::GridVoltages => {
+                self.phases = match readings {
+                    [a, b, c, ..] => match (usable(*a), usable(*b), usable(*c)) {
+                        (Some(a), Some(b), Some(c)) => Some([a, b, c]),
+                        _ => None,
+                    },
+                    _ => None,
+                };
+            }
+            _ => {}
+        }
+    }
+
+    /// Adds the energy since the last count, at the power sampled then.
+    fn count(&mut self, now: SimTime) {
+        let elapsed = self.counted.map_or(Duration::ZERO, |last| now - last);
+        self.counted = Some(now);
+        let wh = self.active.unwrap_or(0.0) * elapsed.as_secs_f64() / 3600.0;
+        if wh > 0.0 {
+            self.exported_wh += wh;
+        } else {
+            self.imported_wh -= wh;
+        }
+    }
+
+    fn refresh(&mut self) {
+        let ids = self.ids;
+        let p = &mut self.points;
+        let mut put =
+            |id: PointId, value: Option<f64>| p.put(id, value.map_or(Reading::invalid(), Reading::valid));
+        let [a, b, c] = self.phases.map_or([None; 3], |v| v.map(Some));
+        put(ids.voltage_a, a);
+        put(ids.voltage_b, b);
+        put(ids.voltage_c, c);
+        let phase = self.phases.map(|v| (v[0] + v[1] + v[2]) / 3.0);
+        put(ids.voltage_phase, phase);
+        // Angles are not measured; 120° between the phases is taken.
+        let line = |x: usize, y: usize| {
+            self.phases
+                .map(|v| (v[x] * v[x] + v[y] * v[y] + v[x] * v[y]).sqrt())
+        };
+        put(ids.voltage_ab, line(0, 1));
+        put(ids.voltage_bc, line(1, 2));
+        put(ids.voltage_ca, line(2, 0));
+        put(ids.voltage_line, phase.map(|v| v * 3.0_f64.sqrt()));
+        put(ids.frequency, self.frequency);
+        put(ids.active_power, self.active);
+        put(ids.reactive_power, self.reactive);
+        let apparent = self
+            .active
+            .zip(self.reactive)
+            .map(|(w, var)| (w * w + var * var).sqrt());
+        put(ids.apparent_power, apparent);
+        let factor = apparent
+            .zip(self.active)
+            .map(|(va, w)| if va > 0.0 { w / va } else { 1.0 });
+        put(ids.power_factor, factor);
+        put(ids.power_phase, self.active.map(|w| w / 3.0));
+        put(ids.reactive_phase, self.reactive.map(|var| var / 3.0));
+        put(ids.apparent_phase, apparent.map(|va| va / 3.0));
+        let current = match (apparent, phase, self.active) {
+            (Some(va), Some(v), Some(w)) if v > 1.0 => Some((va / 3.0 / v).copysign(w)),
+            (Some(_), Some(_), Some(_)) => Some(0.0),
+            _ => None,
+        };
+        put(ids.current_phase, current);
+        put(ids.current_total, current.map(|amps| 3.0 * amps));
+        put(ids.exported, Some(self.exported_wh));
+        put(ids.imported, Some(self.imported_wh));
+    }
+
+    fn on_request(&mut self, request: &ModbusRequest, token: Token) {
+        self.written.clear();
+        let reply = self.map.serve(request, &mut self.points, &mut self.written);
+        self.outputs.push_back(Output::ModbusReply {
+            token,
+            reply: Some(reply),
+        });
+    }
+}
+
+impl Device for Meter {
+    fn senses(&self) -> &[Sense] {
+        &self.senses
+    }
+
+    fn accept(&mut self, now: SimTime, input: Input<'_>) {
+        match input {
+            Input::ModbusRequest { token, .. } if !self.powered => {
+                self.outputs.push_back(Output::ModbusReply { token, reply: None });
+            }
+            Input::ModbusRequest { request, token, .. } => self.on_request(request, token),
+            Input::Sensed { channel, readings } if self.powered => self.on_sample(now, channel, readings),
+            Input::Wake if self.powered && now >= self.next_refresh => {
+                let period = Duration::from_millis(self.settings.refresh_ms);
+                self.next_refresh = (now + Duration::from_nanos(1)).next_multiple(period, Duration::ZERO);
+                self.refresh();
+            }
+            _ => {}
+        }
+    }
+
+    fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    fn next_wake(&self) -> SimTime {
+        if self.powered {
+            self.next_refresh
+        } else {
+            SimTime::NEVER
+        }
+    }
+
+    fn inject(&mut self, fault: &DeviceFault) -> Result<(), UnsupportedFault> {
+        match fault {
+            DeviceFault::PowerOff => self.powered = false,
+            DeviceFault::PowerOn => {
+                if !self.powered {
+                    self.powered = true;
+                    self.points = Points::new(Arc::clone(self.points.table()));
+                    self.phases = None;
+                    self.frequency = None;
+                    self.active = None;
+                    self.reactive = None;
+                    self.counted = None;
+                }
+            }
+            DeviceFault::FreezeCounters | DeviceFault::UnfreezeCounters => {
+                return Err(UnsupportedFault { fault: *fault });
+            }
+        }
+        Ok(())
+    }
+
+    fn points(&self) -> &Points {
+        &self.points
+    }
+}
+
+/// The value, if the sensor vouches for it and it is a number at all.
+fn usable(reading: Reading) -> Option<f64> {
+    reading.ok().filter(|value| value.is_finite())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a failed unwrap is the test failing")]
+mod tests {
+    use super::*;
+
+    fn meter() -> Meter {
+        let library = Library::shipped();
+        let product = library.product("meter").unwrap();
+        Meter::new(&product, &library).unwrap()
+    }
+
+    fn step(meter: &mut Meter, ms: u64, watts: f64) {
+        let now = SimTime::from_millis(ms);
+        let mut sense = |channel, values: &[f64]| {
+            let readings: Vec<Reading> = values.iter().copied().map(Reading::valid).collect();
+            meter.accept(
+                now,
+                Input::Sensed {
+                    channel,
+                    readings: &readings,
+                },
+            );
+        };
+        sense(Channel::PoiActivePower, &[watts]);
+        sense(Channel::PoiReactivePower, &[watts / 10.0]);
+        sense(Channel::GridVoltages, &[398.4, 398.0, 398.8]);
+        sense(Channel::GridFrequency, &[50.01]);
+        meter.accept(now, Input::Wake);
+    }
+
+    #[test]
+    fn counts_energy_each_way() {
+        let mut meter = meter();
+        for i in 0..=36_000 {
+            step(
+                &mut meter,
+                i * 100,
+                if i < 18_000 { 1_000_000.0 } else { -500_000.0 },
+            );
+        }
+        assert!(
+            (meter.exported_wh - 500_000.0).abs() < 1.0,
+            "{}",
+            meter.exported_wh
+        );
+        assert!(
+            (meter.imported_wh - 250_000.0).abs() < 1.0,
+            "{}",
+            meter.imported_wh
+        );
+        meter.inject(&DeviceFault::PowerOff).unwrap();
+        meter.inject(&DeviceFault::PowerOn).unwrap();
+        assert!(meter.exported_wh > 0.0, "counters outlive a power loss");
+    }
+
+    #[test]
+    fn registers_change_only_at_the_refresh() {
+        let mut meter = meter();
+        let active = meter.ids.active_power;
+        step(&mut meter, 0, 100.0);
+        assert_eq!(meter.points.get(active), Some(100.0));
+        step(&mut meter, 100, 200.0);
+        assert_eq!(meter.points.get(active), Some(100.0));
+        step(&mut meter, 200, 300.0);
+        assert_eq!(meter.points.get(active), Some(300.0));
+    }
+
+    #[test]
+    fn register_image_when_exporting() {
+        let mut meter = meter();
+        for i in 0..=36 {
+            step(&mut meter, i * 100, 1_000_000.0);
+        }
+        insta::assert_snapshot!(meter.map.image(&meter.points));
+    }
+
+    #[test]
+    fn a_meter_cannot_be_written() {
+        let mut meter = meter();
+        let request = ModbusRequest::WriteRegisters {
+            address: 40_090,
+            values: vec![0],
+        };
+        let reply = meter.map.serve(&request, &mut meter.points, &mut Vec::new());
+        assert_eq!(reply, Err(bess_types::ModbusException::IllegalDataAddress));
+    }
+
+    #[test]
+    fn holds_to_the_device_contract() {
+        crate::contract::device_contract(|| {
+            let library = Library::shipped();
+            let product = library.product("meter").unwrap();
+            Box::new(Meter::new(&product, &library).unwrap())
+        });
+    }
+}

@@ -1,0 +1,1170 @@
+//! Power conversion system: SunSpec server, grid protection, and the state machine between battery and grid.
+//!
+//! It stands between two masters. The BMS gives current limits, a permit and a heartbeat through the vendor
+//! registers; the EMS gives set points through SunSpec 704 and 715. Two hard-wired lines stand above both: with
+//! either of them open the gate is blocked before [`Device::accept`] returns, and nothing but an explicit start
+//! brings the machine back.
+//!
+//! Reading order: [`settings`], [`grid`] (protection), [`watch`] (heartbeats), `set_point` (704), then this file from [`Pcs::cycle`].
+
+pub mod grid;
+pub mod points;
+pub mod set_point;
+pub mod settings;
+pub mod watch;
+
+use core::time::Duration;
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use bess_types::{Actuation, Channel, Line, ModbusRequest, Reading, SimTime};
+
+use self::grid::{GridProtection, GridSample, GridTrip};
+use self::points::{CAUSES, PcsPoints, STATES};
+use self::set_point::Reversion;
+use self::settings::{Settings, seconds};
+use self::watch::{LifeSign, Link};
+use crate::codec::modbus::RegisterMap;
+use crate::library::Library;
+use crate::product::{Product, ProductError};
+use crate::{Device, DeviceFault, Input, Output, PointId, Points, Sense, Token, UnsupportedFault};
+
+/// Control cycle: protection, power targets and state machine.
+const CYCLE: Duration = Duration::from_millis(10);
+/// Period of the life counter.
+const LIFE: Duration = Duration::from_secs(1);
+
+/// State of the machine; numbers as in [`points::STATES`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Disconnected, no start asked for.
+    Off,
+    /// Start asked for: waits for DC voltage, BMS and grid, then connects.
+    Starting,
+    /// Connected, gate blocked.
+    Standby,
+    /// Connected, following its set point.
+    Running,
+    /// Ramping down.
+    Stopping,
+    /// Disconnected and latched.
+    Fault,
+}
+
+impl State {
+    const fn number(self) -> u8 {
+        match self {
+            Self::Off => 0,
+            Self::Starting => 1,
+            Self::Standby => 2,
+            Self::Running => 3,
+            Self::Stopping => 4,
+            Self::Fault => 5,
+        }
+    }
+}
+
+/// What tripped the machine; numbers as in [`points::CAUSES`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// Nothing.
+    None,
+    /// Hard-wired safety chain opened.
+    SafetyChain,
+    /// Hard-wired BMS permit opened.
+    BmsPermitLine,
+    /// BMS heartbeat stood still.
+    BmsHeartbeat,
+    /// A grid protection element.
+    Grid(GridTrip),
+    /// DC voltage above range.
+    DcOverVoltage,
+    /// DC voltage below range.
+    DcUnderVoltage,
+    /// Cabinet too hot.
+    OverTemperature,
+    /// AC contactor does not follow.
+    AcContactor,
+    /// DC voltage or BMS did not come in time after a start.
+    PrecheckTimeout,
+    /// A measurement it cannot do without is gone.
+    Measurement,
+}
+
+impl Cause {
+    const fn number(self) -> u8 {
+        match self {
+            Self::None => 0,
+            Self::SafetyChain => 1,
+            Self::BmsPermitLine => 2,
+            Self::BmsHeartbeat => 3,
+            Self::Grid(GridTrip::OverVoltage) => 4,
+            Self::Grid(GridTrip::UnderVoltage) => 5,
+            Self::Grid(GridTrip::OverFrequency) => 6,
+            Self::Grid(GridTrip::UnderFrequency) => 7,
+            Self::Grid(GridTrip::LossOfGrid) => 8,
+            Self::DcOverVoltage => 9,
+            Self::DcUnderVoltage => 10,
+            Self::OverTemperature => 11,
+            Self::AcContactor => 12,
+            Self::PrecheckTimeout => 13,
+            Self::Measurement => 14,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        CAUSES[usize::from(self.number())]
+    }
+
+    /// An outside cause that is gone needs no reset of the PCS itself: a new start is the deliberate act.
+    const fn cleared_by_start(self) -> bool {
+        matches!(
+            self,
+            Self::None | Self::SafetyChain | Self::BmsPermitLine | Self::BmsHeartbeat | Self::Grid(_)
+        )
+    }
+
+    /// SunSpec 701 `Alrm` / 103 `Evt1` bit; bit 16 is the manufacturer's own.
+    const fn alarm_bit(self) -> u32 {
+        match self {
+            Self::None => 0,
+            Self::DcOverVoltage => 1 << 1,
+            Self::AcContactor => 1 << 2,
+            Self::DcUnderVoltage => 1 << 3,
+            Self::Grid(GridTrip::LossOfGrid) => 1 << 4,
+            Self::SafetyChain => 1 << 6,
+            Self::OverTemperature => 1 << 7,
+            Self::Grid(GridTrip::OverFrequency) => 1 << 8,
+            Self::Grid(GridTrip::UnderFrequency) => 1 << 9,
+            Self::Grid(GridTrip::OverVoltage) => 1 << 10,
+            Self::Grid(GridTrip::UnderVoltage) => 1 << 11,
+            Self::BmsPermitLine | Self::BmsHeartbeat | Self::PrecheckTimeout | Self::Measurement => 1 << 16,
+        }
+    }
+}
+
+/// How far a start has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    /// DC voltage and BMS, until the deadline.
+    Precheck { deadline: SimTime },
+    /// Enter-service window and delay.
+    GridWait,
+    /// Synchronising.
+    Sync { until: SimTime },
+    /// AC contactor driven, feedback awaited.
+    Closing,
+}
+
+/// Last samples of what it is wired to.
+#[derive(Clone, Copy, Debug, Default)]
+struct Sampled {
+    phases: Option<[f64; 3]>,
+    frequency: Option<f64>,
+    active_power: Option<f64>,
+    reactive_power: Option<f64>,
+    dc_voltage: Option<f64>,
+    dc_current: Option<f64>,
+    ac_contactor: Option<bool>,
+    cabinet: Option<f64>,
+}
+
+/// The power stage's drive, as last sent to the plant.
+#[derive(Clone, Copy, Debug, PartialEq, Default)]
+struct Drive {
+    gate: bool,
+    ac_contactor: bool,
+    power: f64,
+    reactive: f64,
+}
+
+/// One PCS.
+#[derive(Debug)]
+pub struct Pcs {
+    settings: Settings,
+    ids: PcsPoints,
+    map: RegisterMap,
+    points: Points,
+    outputs: VecDeque<Output>,
+    written: Vec<PointId>,
+    senses: [Sense; 8],
+
+    powered: bool,
+    frozen: bool,
+    next_cycle: SimTime,
+    last_cycle: Option<SimTime>,
+    next_life: SimTime,
+
+    sampled: Sampled,
+    safety_ok: bool,
+    bms_permit_line: bool,
+    bms: LifeSign,
+    ems: LifeSign,
+    grid: GridProtection,
+    reversions: [Reversion; 3],
+
+    state: State,
+    step: Step,
+    cause: Cause,
+    /// Standby was asked for by command.
+    standby_asked: bool,
+    stop_deadline: SimTime,
+    dc_bad_since: Option<SimTime>,
+    blind_since: Option<SimTime>,
+    contactor_wrong_since: Option<SimTime>,
+    drive: Drive,
+    sent: Option<Drive>,
+}
+
+impl Pcs {
+    /// A PCS as the product describes, just powered up.
+    ///
+    /// # Errors
+    /// If the product's settings or register map do not read.
+    pub fn new(product: &Product, library: &Library) -> Result<Self, ProductError> {
+        let settings: Settings = product.settings()?;
+        let (table, ids) = points::table();
+        let map = RegisterMap::of_product(product, library, &table)?;
+        let ms = Duration::from_millis;
+        let sense = |channel, period| Sense { channel, period };
+        let senses = [
+            sense(Channel::GridVoltages, ms(10)),
+            sense(Channel::GridFrequency, ms(10)),
+            sense(Channel::ActivePower, ms(10)),
+            sense(Channel::ReactivePower, ms(10)),
+            sense(Channel::ConverterDcVoltage, ms(10)),
+            sense(Channel::ConverterDcCurrent, ms(10)),
+            sense(Channel::AcContactorClosed, ms(10)),
+            sense(Channel::ConverterTemperature, ms(1000)),
+        ];
+        let mut pcs = Self {
+            ids,
+            map,
+            points: Points::new(Arc::new(table)),
+            outputs: VecDeque::new(),
+            written: Vec::new(),
+            senses,
+            powered: true,
+            frozen: false,
+            next_cycle: SimTime::ZERO,
+            last_cycle: None,
+            next_life: SimTime::ZERO,
+            sampled: Sampled::default(),
+            safety_ok: false,
+            bms_permit_line: false,
+            bms: LifeSign::new(seconds(settings.bms_lost_s), seconds(settings.bms_stop_s)),
+            ems: LifeSign::new(seconds(settings.ems_lost_s), seconds(settings.ems_standby_s)),
+            grid: GridProtection::new(&settings),
+            reversions: Reversion::all(&ids),
+            state: State::Off,
+            step: Step::GridWait,
+            cause: Cause::None,
+            standby_asked: false,
+            stop_deadline: SimTime::ZERO,
+            dc_bad_since: None,
+            blind_since: None,
+            contactor_wrong_since: None,
+            drive: Drive::default(),
+            sent: None,
+            settings,
+        };
+        pcs.preset_points();
+        Ok(pcs)
+    }
+
+    /// State of the machine.
+    pub const fn state(&self) -> State {
+        self.state
+    }
+
+    /// What a cold start leaves in the writable registers.
+    fn preset_points(&mut self) {
+        let ids = self.ids;
+        for id in [
+            ids.command,
+            ids.alarm_reset,
+            ids.local,
+            ids.operation,
+            ids.controller_heartbeat,
+            ids.bms_heartbeat,
+            ids.bms_charge_limit,
+            ids.bms_discharge_limit,
+            ids.bms_permit,
+            ids.bms_state,
+            ids.bms_stop,
+            ids.limit_enable,
+            ids.limit_enable_revert,
+            ids.limit_revert_time,
+            ids.power_enable,
+            ids.power_setpoint,
+            ids.power_setpoint_revert,
+            ids.power_percent,
+            ids.power_percent_revert,
+            ids.power_enable_revert,
+            ids.power_revert_time,
+            ids.reactive_enable,
+            ids.reactive_priority,
+            ids.reactive_setpoint,
+            ids.reactive_setpoint_revert,
+            ids.reactive_percent,
+            ids.reactive_percent_revert,
+            ids.reactive_enable_revert,
+            ids.reactive_revert_time,
+            ids.energy_charged,
+            ids.energy_discharged,
+            ids.life_counter,
+            ids.trip_cause,
+            ids.throttle,
+            ids.throttle_source,
+        ] {
+            self.points.set(id, 0.0);
+        }
+        self.points.set(ids.limit_percent, 100.0);
+        self.points.set(ids.limit_percent_revert, 100.0);
+        self.points.set(ids.power_mode, 1.0);
+        self.points.set(ids.reactive_mode, 4.0);
+        self.points.set(ids.ramp, self.settings.ramp_pct_per_s);
+        self.points.set_flag(ids.dc_switch, true);
+        self.publish(SimTime::ZERO);
+    }
+
+    /// The supply comes back: everything but the hard-wired lines is forgotten.
+    fn cold_start(&mut self) {
+        let table = Arc::clone(self.points.table());
+        self.points = Points::new(table);
+        self.sampled = Sampled::default();
+        self.bms = LifeSign::new(
+            seconds(self.settings.bms_lost_s),
+            seconds(self.settings.bms_stop_s),
+        );
+        self.ems = LifeSign::new(
+            seconds(self.settings.ems_lost_s),
+            seconds(self.settings.ems_standby_s),
+        );
+        self.grid = GridProtection::new(&self.settings);
+        self.reversions = Reversion::all(&self.ids);
+        self.state = State::Off;
+        self.cause = Cause::None;
+        self.standby_asked = false;
+        self.dc_bad_since = None;
+        self.blind_since = None;
+        self.contactor_wrong_since = None;
+        self.drive = Drive::default();
+        self.sent = None;
+        self.last_cycle = None;
+        self.preset_points();
+    }
+
+    // --- one control cycle ---------------------------------------------------------------------------------
+
+    fn cycle(&mut self, now: SimTime) {
+        let elapsed = self.last_cycle.map_or(Duration::ZERO, |last| now - last);
+        self.last_cycle = Some(now);
+        self.count_life(now);
+        self.count_energy(elapsed);
+        self.bms.see(
+            now,
+            self.points
+                .get(self.ids.bms_heartbeat)
+                .filter(|&beat| beat != 0.0),
+        );
+        self.ems.see(
+            now,
+            self.points
+                .get(self.ids.controller_heartbeat)
+                .filter(|&beat| beat != 0.0),
+        );
+        for reversion in &mut self.reversions {
+            if reversion.run(now, &mut self.points) {
+                self.outputs.push_back(Output::Note {
+                    point: "active-power-enable",
+                    value: f64::from(u8::from(self.points.is_on(self.ids.power_enable))),
+                    text: "set point reverted, its timer ran out".into(),
+                });
+            }
+        }
+        self.protect(now);
+        self.advance_state(now);
+        self.aim(now, elapsed);
+        self.act();
+        self.publish(now);
+    }
+
+    fn count_life(&mut self, now: SimTime) {
+        if now < self.next_life {
+            return;
+        }
+        self.next_life = (now + Duration::from_nanos(1)).next_multiple(LIFE, Duration::ZERO);
+        if !self.frozen {
+            let beat = self.points.get(self.ids.life_counter).unwrap_or(0.0);
+            let next = if beat >= 4_294_967_294.0 { 0.0 } else { beat + 1.0 };
+            self.points.set(self.ids.life_counter, next);
+        }
+    }
+
+    fn count_energy(&mut self, elapsed: Duration) {
+        let wh = self.sampled.active_power.unwrap_or(0.0) * elapsed.as_secs_f64() / 3600.0;
+        let id = if wh > 0.0 {
+            self.ids.energy_discharged
+        } else {
+            self.ids.energy_charged
+        };
+        let total = self.points.get(id).unwrap_or(0.0);
+        self.points.set(id, total + wh.abs());
+    }
+
+    /// Everything that trips, whatever the state; only a connected or connecting machine is tripped.
+    fn protect(&mut self, now: SimTime) {
+        let sample = self.sampled.phases.map(|phase_v| GridSample {
+            phase_v,
+            frequency_hz: self.sampled.frequency,
+        });
+        let grid_trip = self.grid.evaluate(now, sample);
+        let connected = self.drive.ac_contactor;
+
+        if connected && let Some(trip) = grid_trip {
+            self.trip_on_grid(now, trip);
+            return;
+        }
+
+        let lasting = |since: &mut Option<SimTime>, bad: bool, limit: Duration| -> bool {
+            if !bad {
+                *since = None;
+                return false;
+            }
+            now - *since.get_or_insert(now) >= limit
+        };
+
+        let ms = Duration::from_millis;
+        let blind = connected
+            && (self.sampled.phases.is_none()
+                || self.sampled.dc_voltage.is_none()
+                || self.sampled.ac_contactor.is_none());
+        if lasting(
+            &mut self.blind_since,
+            blind,
+            ms(self.settings.measurement_timeout_ms),
+        ) {
+            self.trip(now, Cause::Measurement);
+            return;
+        }
+        let dc = self.sampled.dc_voltage;
+        let high = dc.is_some_and(|v| v > self.settings.dc_voltage_max_v);
+        let low = dc.is_some_and(|v| v < self.settings.dc_voltage_min_v);
+        let dc_bad = connected && (high || low);
+        if lasting(&mut self.dc_bad_since, dc_bad, ms(self.settings.dc_trip_delay_ms)) {
+            self.trip(
+                now,
+                if high {
+                    Cause::DcOverVoltage
+                } else {
+                    Cause::DcUnderVoltage
+                },
+            );
+            return;
+        }
+        if connected
+            && self
+                .sampled
+                .cabinet
+                .is_some_and(|t| t >= self.settings.cabinet_trip_c)
+        {
+            self.trip(now, Cause::OverTemperature);
+            return;
+        }
+        let wrong = self
+            .sampled
+            .ac_contactor
+            .is_some_and(|closed| closed != self.drive.ac_contactor);
+        let limit = ms(self.settings.contactor_timeout_ms);
+        if lasting(&mut self.contactor_wrong_since, wrong, limit) && self.cause != Cause::AcContactor {
+            self.trip(now, Cause::AcContactor);
+            return;
+        }
+        let bms_needed = !matches!(self.state, State::Off | State::Fault)
+            && !matches!((self.state, self.step), (State::Starting, Step::Precheck { .. }));
+        if bms_needed && self.bms.link(now) == Link::Stopped {
+            self.trip(now, Cause::BmsHeartbeat);
+        }
+    }
+
+    fn advance_state(&mut self, now: SimTime) {
+        match self.state {
+            State::Off | State::Fault => {}
+            State::Starting => self.advance_start(now),
+            State::Running | State::Standby => {
+                if self.points.is_on(self.ids.bms_stop) {
+                    self.begin_stop(now, "BMS asks to stop");
+                } else if self.state == State::Running && self.wants_standby(now) {
+                    if self.at_rest() {
+                        self.enter(State::Standby, "gate blocked, still connected");
+                    }
+                } else if self.state == State::Standby && !self.wants_standby(now) {
+                    self.enter(State::Running, "following the set point");
+                }
+            }
+            State::Stopping => {
+                if self.at_rest() || now >= self.stop_deadline {
+                    self.enter(State::Off, "stopped");
+                }
+            }
+        }
+        self.drive.ac_contactor = match self.state {
+            State::Off | State::Fault => false,
+            State::Starting => self.step == Step::Closing,
+            State::Standby | State::Running | State::Stopping => true,
+        };
+    }
+
+    fn advance_start(&mut self, now: SimTime) {
+        if self.points.is_on(self.ids.bms_stop) {
+            self.enter(State::Off, "BMS asks to stop");
+            return;
+        }
+        match self.step {
+            Step::Precheck { deadline } => {
+                if self.dc_in_range() && self.bms.link(now) == Link::Ok {
+                    self.step = Step::GridWait;
+                } else if now >= deadline {
+                    self.trip(now, Cause::PrecheckTimeout);
+                }
+            }
+            Step::GridWait => {
+                if self.grid.may_enter_service(now) && self.dc_in_range() {
+                    let until = now + Duration::from_millis(self.settings.sync_ms);
+                    self.step = Step::Sync { until };
+                }
+            }
+            Step::Sync { until } => {
+                if !self.grid.may_enter_service(now) || !self.dc_in_range() {
+                    self.step = Step::GridWait;
+                } else if now >= until {
+                    self.step = Step::Closing;
+                    self.contactor_wrong_since = None;
+                }
+            }
+            Step::Closing => {
+                if self.sampled.ac_contactor == Some(true) {
+                    self.ems.grant(now);
+                    self.set_cause(Cause::None);
+                    self.enter(State::Running, "connected");
+                }
+            }
+        }
+    }
+
+    fn dc_in_range(&self) -> bool {
+        self.sampled
+            .dc_voltage
+            .is_some_and(|v| v >= self.settings.dc_voltage_min_v && v <= self.settings.dc_voltage_max_v)
+    }
+
+    fn at_rest(&self) -> bool {
+        self.drive.power == 0.0 && self.drive.reactive == 0.0
+    }
+
+    fn ems_link(&self, now: SimTime) -> Link {
+        if self.settings.ems_lost_s <= 0.0 {
+            Link::Ok
+        } else {
+            self.ems.link(now)
+        }
+    }
+
+    fn wants_standby(&self, now: SimTime) -> bool {
+        self.standby_asked || self.ems_link(now) == Link::Stopped
+    }
+
+    /// Chooses gate and power for this cycle.
+    fn aim(&mut self, now: SimTime, elapsed: Duration) {
+        let stage_on = matches!(self.state, State::Running | State::Stopping);
+        let gate = stage_on && !self.grid.ceased();
+        if gate != self.drive.gate {
+            self.set_gate(
+                gate,
+                if self.grid.ceased() && stage_on {
+                    "grid voltage outside, ceased"
+                } else {
+                    ""
+                },
+            );
+        }
+        if !gate {
+            self.drive.power = 0.0;
+            self.drive.reactive = 0.0;
+            self.points.set(self.ids.throttle, 0.0);
+            self.points.set(self.ids.throttle_source, 0.0);
+            return;
+        }
+        let (power, reactive) = self.wanted(now);
+        let pct = self
+            .points
+            .get(self.ids.ramp)
+            .unwrap_or(self.settings.ramp_pct_per_s)
+            .max(1.0);
+        let step = self.settings.rated_power_w * pct / 100.0 * elapsed.as_secs_f64();
+        let (charge, discharge) = self.battery_limits(now);
+        self.drive.power = approach(self.drive.power, power, step).clamp(-charge, discharge);
+        self.drive.reactive = approach(self.drive.reactive, reactive, step);
+    }
+
+    /// Active and reactive power the masters want, within the ratings and the battery's limits; also says what is cut.
+    fn wanted(&mut self, now: SimTime) -> (f64, f64) {
+        let ids = self.ids;
+        let get = |id| self.points.get(id).unwrap_or(0.0);
+        let rated = self.settings.rated_power_w;
+        let apparent = self.settings.rated_apparent_va;
+        let obeys = self.state == State::Running
+            && !self.points.is_on(ids.local)
+            && !self.wants_standby(now)
+            && self.ems_link(now) == Link::Ok;
+
+        let asked = if !obeys || !self.points.is_on(ids.power_enable) {
+            0.0
+        } else if get(ids.power_mode) == 0.0 {
+            get(ids.power_percent) / 100.0 * rated
+        } else {
+            get(ids.power_setpoint)
+        };
+        let mut source = 0_u32;
+        let mut power = asked.clamp(-rated, rated);
+        if self.points.is_on(ids.limit_enable) {
+            let limit = get(ids.limit_percent) / 100.0 * rated;
+            if power > limit {
+                power = limit;
+                source |= 1; // MAX_W
+            }
+        }
+        let (charge, discharge) = self.battery_limits(now);
+        if power > discharge || power < -charge {
+            power = power.clamp(-charge, discharge);
+            source |= 1 << 14; // DERATED
+        }
+
+        let asked_var = if !obeys || !self.points.is_on(ids.reactive_enable) {
+            0.0
+        } else {
+            match get(ids.reactive_mode) {
+                // 4 = vars, 2 = percent of what the active power leaves, all others percent of a rating.
+                4.0 => get(ids.reactive_setpoint),
+                2.0 => get(ids.reactive_percent) / 100.0 * leg(apparent, power),
+                0.0 => get(ids.reactive_percent) / 100.0 * rated,
+                _ => get(ids.reactive_percent) / 100.0 * apparent,
+            }
+        };
+        let reactive = if get(ids.reactive_priority) == 1.0 {
+            let reactive = asked_var.clamp(-apparent, apparent);
+            let room = leg(apparent, reactive);
+            if power.abs() > room {
+                power = power.clamp(-room, room);
+                source |= 1 << 2; // FIXED_VAR
+            }
+            reactive
+        } else {
+            let room = leg(apparent, power);
+            asked_var.clamp(-room, room)
+        };
+        self.points
+            .set(ids.throttle, (asked - power).abs() / rated * 100.0);
+        self.points.set(ids.throttle_source, f64::from(source));
+        (power, reactive)
+    }
+
+    /// Most AC power the battery's current limits allow now, W: charging, discharging. Zero without a BMS.
+    fn battery_limits(&self, now: SimTime) -> (f64, f64) {
+        let allowed = self.bms.link(now) == Link::Ok && self.points.is_on(self.ids.bms_permit);
+        let (true, Some(v)) = (allowed, self.sampled.dc_voltage) else {
+            return (0.0, 0.0);
+        };
+        let amps = |id| self.points.get(id).unwrap_or(0.0).max(0.0);
+        // The losses are on the safe side both ways: discharging they come on top of the AC power, charging out of it.
+        (
+            amps(self.ids.bms_charge_limit) * v.max(0.0),
+            amps(self.ids.bms_discharge_limit) * v.max(0.0) * self.settings.efficiency,
+        )
+    }
+
+    fn set_gate(&mut self, gate: bool, why: &str) {
+        self.drive.gate = gate;
+        self.points.set_flag(self.ids.gate, gate);
+        let text = match (gate, why) {
+            (true, _) => "gate enabled".into(),
+            (false, "") => "gate blocked".into(),
+            (false, why) => format!("gate blocked: {why}"),
+        };
+        self.outputs.push_back(Output::Note {
+            point: "gate-enabled",
+            value: f64::from(u8::from(gate)),
+            text,
+        });
+    }
+
+    /// Tells the plant, if anything changed.
+    fn act(&mut self) {
+        debug_assert!(
+            !self.drive.gate || self.lines_healthy(),
+            "gate enabled with a hard-wired line open"
+        );
+        if self.sent == Some(self.drive) {
+            return;
+        }
+        self.sent = Some(self.drive);
+        self.outputs.push_back(Output::Actuate(Actuation::Converter {
+            gate: self.drive.gate,
+            ac_contactor: self.drive.ac_contactor,
+            active_power_w: self.drive.power,
+            reactive_power_var: self.drive.reactive,
+        }));
+    }
+
+    // --- transitions ---------------------------------------------------------------------------------------
+
+    fn enter(&mut self, state: State, why: &str) {
+        if self.state == state {
+            return;
+        }
+        self.state = state;
+        let number = state.number();
+        self.points.set(self.ids.state, f64::from(number));
+        self.outputs.push_back(Output::Note {
+            point: "pcs-state",
+            value: f64::from(number),
+            text: format!("{}: {why}", STATES[usize::from(number)]),
+        });
+    }
+
+    fn set_cause(&mut self, cause: Cause) {
+        if self.cause == cause {
+            return;
+        }
+        self.cause = cause;
+        self.points.set(self.ids.trip_cause, f64::from(cause.number()));
+        if cause != Cause::None {
+            self.outputs.push_back(Output::Note {
+                point: "trip-cause",
+                value: f64::from(cause.number()),
+                text: format!("trip: {}", cause.name()),
+            });
+        }
+    }
+
+    /// Blocks the gate and opens the AC contactor now; latched.
+    fn trip(&mut self, now: SimTime, cause: Cause) {
+        self.shut();
+        self.set_cause(cause);
+        self.enter(State::Fault, cause.name());
+        self.contactor_wrong_since = None;
+        self.act();
+        self.publish(now);
+    }
+
+    /// Likewise, but it connects again by itself once the grid has been good for the enter-service delay.
+    fn trip_on_grid(&mut self, now: SimTime, trip: GridTrip) {
+        let cause = Cause::Grid(trip);
+        self.grid.restart_delay();
+        if self.state == State::Stopping {
+            self.shut();
+            self.set_cause(cause);
+            self.enter(State::Off, "tripped while stopping");
+        } else if self.settings.reconnect_after_grid_trip {
+            self.shut();
+            self.set_cause(cause);
+            self.step = Step::GridWait;
+            self.contactor_wrong_since = None;
+            self.enter(State::Starting, "waits for the grid after a trip");
+        } else {
+            self.trip(now, cause);
+        }
+    }
+
+    fn shut(&mut self) {
+        if self.drive.gate {
+            self.set_gate(false, "");
+        }
+        self.drive = Drive::default();
+    }
+
+    fn start(&mut self, now: SimTime) {
+        let refusal = if self.points.is_on(self.ids.local) {
+            Some("in local control")
+        } else if !self.lines_healthy() {
+            Some("a hard-wired line is open")
+        } else if self.state == State::Fault && !self.cause.cleared_by_start() {
+            Some("the fault must be reset first")
+        } else {
+            None
+        };
+        if let Some(why) = refusal {
+            self.note_state(&format!("start refused: {why}"));
+            return;
+        }
+        self.standby_asked = false;
+        match self.state {
+            State::Off | State::Fault => {
+                self.set_cause(Cause::None);
+                self.step = Step::Precheck {
+                    deadline: now + seconds(self.settings.precheck_timeout_s),
+                };
+                self.enter(State::Starting, "start command");
+            }
+            State::Stopping => {
+                self.ems.grant(now);
+                self.enter(State::Running, "start command");
+            }
+            State::Starting | State::Standby | State::Running => {}
+        }
+    }
+
+    fn begin_stop(&mut self, now: SimTime, why: &str) {
+        match self.state {
+            State::Off | State::Fault | State::Stopping => {}
+            State::Starting | State::Standby => self.enter(State::Off, why),
+            State::Running => {
+                self.stop_deadline = now + Duration::from_millis(self.settings.stop_timeout_ms);
+                self.enter(State::Stopping, why);
+            }
+        }
+    }
+
+    fn reset(&mut self) {
+        if self.state != State::Fault {
+            self.set_cause(Cause::None);
+            return;
+        }
+        let hot = self
+            .sampled
+            .cabinet
+            .is_some_and(|t| t >= self.settings.cabinet_trip_c);
+        let stands = match self.cause {
+            Cause::SafetyChain | Cause::BmsPermitLine => !self.lines_healthy(),
+            Cause::OverTemperature => hot,
+            Cause::AcContactor => self.sampled.ac_contactor == Some(true),
+            _ => false,
+        };
+        if stands {
+            self.note_state("reset refused: the cause still stands");
+            return;
+        }
+        self.set_cause(Cause::None);
+        self.enter(State::Off, "fault reset");
+    }
+
+    fn note_state(&mut self, text: &str) {
+        self.outputs.push_back(Output::Note {
+            point: "pcs-state",
+            value: f64::from(self.state.number()),
+            text: text.into(),
+        });
+    }
+
+    const fn lines_healthy(&self) -> bool {
+        self.safety_ok && self.bms_permit_line
+    }
+
+    // --- inputs --------------------------------------------------------------------------------------------
+
+    /// A hard-wired line acts here and now, ahead of the control cycle.
+    fn on_line(&mut self, now: SimTime, line: Line, level: bool) {
+        match line {
+            Line::SafetyOk => self.safety_ok = level,
+            Line::BmsPermit => self.bms_permit_line = level,
+            _ => return,
+        }
+        self.points.set_flag(self.ids.safety_ok, self.safety_ok);
+        self.points
+            .set_flag(self.ids.bms_permit_line, self.bms_permit_line);
+        if !self.powered || level || matches!(self.state, State::Off | State::Fault) {
+            return;
+        }
+        let cause = if line == Line::SafetyOk {
+            Cause::SafetyChain
+        } else {
+            Cause::BmsPermitLine
+        };
+        self.trip(now, cause);
+    }
+
+    fn on_sample(&mut self, channel: Channel, readings: &[Reading]) {
+        let one = || readings.first().copied().and_then(usable);
+        match channel {
+            Channel::GridVoltages => {
+                self.sampled.phases = match readings {
+                    [a, b, c, ..] => match (usable(*a), usable(*b), usable(*c)) {
+                        (Some(a), Some(b), Some(c)) => Some([a, b, c]),
+                        _ => None,
+                    },
+                    _ => None,
+                };
+            }
+            Channel::GridFrequency => self.sampled.frequency = one(),
+            Channel::ActivePower => self.sampled.active_power = one(),
+            Channel::ReactivePower => self.sampled.reactive_power = one(),
+            Channel::ConverterDcVoltage => self.sampled.dc_voltage = one(),
+            Channel::ConverterDcCurrent => self.sampled.dc_current = one(),
+            Channel::AcContactorClosed => self.sampled.ac_contactor = one().map(|closed| closed != 0.0),
+            Channel::ConverterTemperature => self.sampled.cabinet = one(),
+            _ => {}
+        }
+    }
+
+    fn on_request(&mut self, now: SimTime, request: &ModbusRequest, token: Token) {
+        let mut written = core::mem::take(&mut self.written);
+        written.clear();
+        let reply = self.map.serve(request, &mut self.points, &mut written);
+        for &id in &written {
+            self.on_write(now, id);
+        }
+        self.written = written;
+        self.outputs.push_back(Output::ModbusReply {
+            token,
+            reply: Some(reply),
+        });
+    }
+
+    fn on_write(&mut self, now: SimTime, id: PointId) {
+        let ids = self.ids;
+        let value = self.points.get(id).unwrap_or(0.0);
+        if id == ids.command {
+            self.points.set(id, 0.0);
+            match value {
+                1.0 => self.start(now),
+                2.0 => self.begin_stop(now, "stop command"),
+                3.0 => self.reset(),
+                _ => {}
+            }
+        } else if id == ids.operation {
+            match value {
+                0.0 => self.begin_stop(now, "stop command"),
+                1.0 => self.start(now),
+                2.0 => self.standby_asked = true,
+                3.0 => self.standby_asked = false,
+                _ => {}
+            }
+        } else if id == ids.alarm_reset {
+            self.points.set(id, 0.0);
+            if value != 0.0 {
+                self.reset();
+            }
+        } else if id == ids.bms_heartbeat {
+            self.bms.see(now, Some(value));
+        } else if id == ids.controller_heartbeat {
+            self.ems.see(now, Some(value));
+        }
+        for reversion in &mut self.reversions {
+            reversion.on_write(now, id, &self.points);
+        }
+    }
+
+    // --- points --------------------------------------------------------------------------------------------
+
+    fn publish(&mut self, now: SimTime) {
+        let ids = self.ids;
+        let sampled = self.sampled;
+        let blocked = {
+            let mut word = (1_u32 << self.cause.number()) & !1;
+            for (bad, cause) in [
+                (!self.safety_ok, Cause::SafetyChain),
+                (!self.bms_permit_line, Cause::BmsPermitLine),
+                (self.bms.link(now) == Link::Stopped, Cause::BmsHeartbeat),
+            ] {
+                word |= u32::from(bad) << cause.number();
+            }
+            word
+        };
+        let bms_link = self.bms.link(now);
+        let ems_link = self.ems_link(now);
+        let throttled = self
+            .points
+            .get(ids.throttle_source)
+            .is_some_and(|source| source != 0.0);
+        let remaining = self.grid.enter_service_remaining(now).as_secs_f64().ceil();
+        let p = &mut self.points;
+        p.set(ids.state, f64::from(self.state.number()));
+        p.set(ids.trip_cause, f64::from(self.cause.number()));
+        p.set(ids.fault_word, f64::from(blocked));
+        p.set(ids.alarms, f64::from(self.cause.alarm_bit()));
+        p.set(
+            ids.inverter_state,
+            match self.state {
+                State::Off => 0.0,
+                State::Starting => 2.0,
+                State::Running if throttled => 4.0,
+                State::Running => 3.0,
+                State::Stopping => 5.0,
+                State::Fault => 6.0,
+                State::Standby => 7.0,
+            },
+        );
+        p.set_flag(ids.operating, !matches!(self.state, State::Off | State::Fault));
+        p.set_flag(ids.gate, self.drive.gate);
+        p.set(ids.enter_service_remaining, remaining);
+        p.set_flag(ids.safety_ok, self.safety_ok);
+        p.set_flag(ids.bms_permit_line, self.bms_permit_line);
+        p.set(ids.bms_link, link_number(bms_link));
+        p.set(ids.ems_link, link_number(ems_link));
+        p.set(ids.power_target, self.drive.power);
+        p.set(ids.reactive_target, self.drive.reactive);
+
+        let mut put =
+            |id: PointId, value: Option<f64>| p.put(id, value.map_or(Reading::invalid(), Reading::valid));
+        let [a, b, c] = sampled.phases.map_or([None; 3], |v| v.map(Some));
+        put(ids.voltage_a, a);
+        put(ids.voltage_b, b);
+        put(ids.voltage_c, c);
+        let phase = sampled.phases.map(|v| (v[0] + v[1] + v[2]) / 3.0);
+        put(ids.voltage_phase, phase);
+        let line = |x: usize, y: usize| {
+            sampled
+                .phases
+                .map(|v| (v[x] * v[x] + v[y] * v[y] + v[x] * v[y]).sqrt())
+        };
+        put(ids.voltage_ab, line(0, 1));
+        put(ids.voltage_bc, line(1, 2));
+        put(ids.voltage_ca, line(2, 0));
+        put(ids.voltage_line, phase.map(|v| v * 3.0_f64.sqrt()));
+        put(ids.frequency, sampled.frequency);
+        put(ids.active_power, sampled.active_power);
+        put(ids.reactive_power, sampled.reactive_power);
+        let apparent = sampled
+            .active_power
+            .zip(sampled.reactive_power)
+            .map(|(w, var)| (w * w + var * var).sqrt());
+        put(ids.apparent_power, apparent);
+        let factor = apparent
+            .zip(sampled.active_power)
+            .map(|(va, w)| if va > 0.0 { w / va } else { 1.0 });
+        put(ids.power_factor, factor);
+        let current = apparent
+            .zip(phase)
+            .map(|(va, v)| if v > 1.0 { va / 3.0 / v } else { 0.0 });
+        put(ids.current_phase, current);
+        put(ids.current_total, current.map(|amps| 3.0 * amps));
+        put(ids.power_phase, sampled.active_power.map(|w| w / 3.0));
+        put(ids.reactive_phase, sampled.reactive_power.map(|var| var / 3.0));
+        put(ids.apparent_phase, apparent.map(|va| va / 3.0));
+        put(ids.dc_voltage, sampled.dc_voltage);
+        put(ids.dc_current, sampled.dc_current);
+        put(ids.dc_current_magnitude, sampled.dc_current.map(f64::abs));
+        put(
+            ids.dc_power,
+            sampled.dc_voltage.zip(sampled.dc_current).map(|(v, i)| v * i),
+        );
+        put(ids.cabinet_temperature, sampled.cabinet);
+        put(
+            ids.ac_contactor,
+            sampled.ac_contactor.map(|closed| f64::from(u8::from(closed))),
+        );
+        let stored = match (
+            p.get(ids.bms_energy_rating),
+            p.get(ids.bms_soc),
+            p.get(ids.bms_soh),
+        ) {
+            (Some(wh), Some(soc), soh) => Some(wh * soc / 100.0 * soh.unwrap_or(100.0) / 100.0),
+            _ => None,
+        };
+        p.put(
+            ids.energy_available,
+            stored.map_or(Reading::invalid(), Reading::valid),
+        );
+        let storage = if bms_link != Link::Ok || !self.bms_permit_line {
+            2.0
+        } else if p.is_on(ids.bms_permit) {
+            0.0
+        } else {
+            1.0
+        };
+        p.set(ids.storage_status, storage);
+    }
+}
+
+impl Device for Pcs {
+    fn senses(&self) -> &[Sense] {
+        &self.senses
+    }
+
+    fn accept(&mut self, now: SimTime, input: Input<'_>) {
+        if let Input::Line { line, level } = input {
+            self.on_line(now, line, level);
+            return;
+        }
+        if !self.powered {
+            if let Input::ModbusRequest { token, .. } = input {
+                self.outputs.push_back(Output::ModbusReply { token, reply: None });
+            }
+            return;
+        }
+        match input {
+            Input::Wake => {
+                if now >= self.next_cycle {
+                    self.next_cycle = (now + Duration::from_nanos(1)).next_multiple(CYCLE, Duration::ZERO);
+                    self.cycle(now);
+                }
+            }
+            Input::Sensed { channel, readings } => self.on_sample(channel, readings),
+            Input::ModbusRequest { request, token, .. } => self.on_request(now, request, token),
+            Input::Can { .. } | Input::ModbusReply { .. } | Input::Line { .. } => {}
+        }
+    }
+
+    fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    fn next_wake(&self) -> SimTime {
+        if self.powered {
+            self.next_cycle
+        } else {
+            SimTime::NEVER
+        }
+    }
+
+    fn inject(&mut self, fault: &DeviceFault) -> Result<(), UnsupportedFault> {
+        match fault {
+            DeviceFault::PowerOff => {
+                self.powered = false;
+                self.shut();
+                self.enter(State::Off, "supply lost");
+                self.act();
+            }
+            DeviceFault::PowerOn => {
+                if !self.powered {
+                    self.powered = true;
+                    self.cold_start();
+                }
+            }
+            DeviceFault::FreezeCounters => self.frozen = true,
+            DeviceFault::UnfreezeCounters => self.frozen = false,
+        }
+        Ok(())
+    }
+
+    fn points(&self) -> &Points {
+        &self.points
+    }
+}
+
+const fn link_number(link: Link) -> f64 {
+    match link {
+        Link::Ok => 0.0,
+        Link::Lost => 1.0,
+        Link::Stopped => 2.0,
+    }
+}
+
+/// The value, if the sensor vouches for it and it is a number at all.
+fn usable(reading: Reading) -> Option<f64> {
+    reading.ok().filter(|value| value.is_finite())
+}
+
+/// `value` moved towards `target` by at most `step`.
+fn approach(value: f64, target: f64, step: f64) -> f64 {
+    value + (target - value).clamp(-step, step)
+}
+
+/// The other leg of a right triangle.
+fn leg(hypotenuse: f64, leg: f64) -> f64 {
+    (hypotenuse * hypotenuse - leg * leg).max(0.0).sqrt()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,244 @@
+//! Named points: what a device knows and can be asked for, apart from any protocol.
+
+use core::ops::Range;
+use std::sync::Arc;
+
+use bess_types::{Quality, Reading};
+
+/// Index of a point in its device's table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PointId(u16);
+
+impl PointId {
+    /// Position in the table.
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// A row of equal points: `cell[0].voltage` to `cell[43].voltage`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PointRange {
+    first: u16,
+    len: u16,
+}
+
+impl PointRange {
+    /// The `i`-th point of the row, 0-based.
+    ///
+    /// # Panics
+    /// If `i` is outside the row.
+    pub fn at(self, i: usize) -> PointId {
+        assert!(i < self.len(), "point {i} of a row of {}", self.len);
+        PointId(self.first + u16::try_from(i).unwrap_or(u16::MAX))
+    }
+
+    /// Number of points in the row.
+    pub const fn len(self) -> usize {
+        self.len as usize
+    }
+
+    /// Whether the row has no points.
+    pub const fn is_empty(self) -> bool {
+        self.len == 0
+    }
+
+    fn indices(self) -> Range<usize> {
+        usize::from(self.first)..usize::from(self.first) + self.len()
+    }
+}
+
+/// What a point is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PointDef {
+    /// Kebab-case name; rows carry an index, as in `cell[17].voltage` (0-based).
+    pub name: String,
+    /// SI unit or field unit (`V`, `A`, `°C`, `%`, `W`, `Ω`, `s`, `1` for counts and states).
+    pub unit: &'static str,
+    /// Lowest value that makes sense.
+    pub min: f64,
+    /// Highest value that makes sense.
+    pub max: f64,
+    /// Names of the states, lowest value first; empty for a measured value. Changes of a state point go to the event log.
+    pub states: &'static [&'static str],
+}
+
+/// The points a kind of device has. Built once, then shared.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PointTable {
+    defs: Vec<PointDef>,
+}
+
+impl PointTable {
+    /// Adds a measured or commanded value.
+    pub fn value(&mut self, name: &str, unit: &'static str, min: f64, max: f64) -> PointId {
+        self.push(PointDef {
+            name: name.into(),
+            unit,
+            min,
+            max,
+            states: &[],
+        })
+    }
+
+    /// Adds a state or flag; `states` names its values from 0 up.
+    pub fn state(&mut self, name: &str, states: &'static [&'static str]) -> PointId {
+        let max = states.len().saturating_sub(1) as f64;
+        self.push(PointDef {
+            name: name.into(),
+            unit: "1",
+            min: 0.0,
+            max,
+            states,
+        })
+    }
+
+    /// Adds a yes/no point.
+    pub fn flag(&mut self, name: &str) -> PointId {
+        self.state(name, &["off", "on"])
+    }
+
+    /// Adds a row of `len` values; `{}` in `pattern` becomes the 0-based index.
+    pub fn row(
+        &mut self,
+        pattern: &str,
+        len: usize,
+        unit: &'static str,
+        min: f64,
+        max: f64,
+    ) -> PointRange {
+        let first = u16::try_from(self.defs.len()).unwrap_or(u16::MAX);
+        for i in 0..len {
+            self.value(&pattern.replace("{}", &i.to_string()), unit, min, max);
+        }
+        PointRange {
+            first,
+            len: u16::try_from(len).unwrap_or(u16::MAX),
+        }
+    }
+
+    fn push(&mut self, def: PointDef) -> PointId {
+        assert!(
+            self.find(&def.name).is_none(),
+            "point {} defined twice",
+            def.name
+        );
+        let id =
+            PointId(u16::try_from(self.defs.len()).expect("a device has fewer than 65,536 points"));
+        self.defs.push(def);
+        id
+    }
+
+    /// The point with this name.
+    pub fn find(&self, name: &str) -> Option<PointId> {
+        let i = self.defs.iter().position(|def| def.name == name)?;
+        Some(PointId(u16::try_from(i).ok()?))
+    }
+
+    /// What a point is.
+    pub fn def(&self, id: PointId) -> &PointDef {
+        &self.defs[id.index()]
+    }
+
+    /// All points in order.
+    pub fn iter(&self) -> impl Iterator<Item = (PointId, &PointDef)> {
+        self.defs
+            .iter()
+            .enumerate()
+            .map(|(i, def)| (PointId(u16::try_from(i).unwrap_or(u16::MAX)), def))
+    }
+
+    /// Number of points.
+    pub fn len(&self) -> usize {
+        self.defs.len()
+    }
+
+    /// Whether there are no points.
+    pub fn is_empty(&self) -> bool {
+        self.defs.is_empty()
+    }
+}
+
+/// Present values of a table's points. A point is `Invalid` until first set.
+#[derive(Clone, Debug)]
+pub struct Points {
+    table: Arc<PointTable>,
+    values: Vec<Reading>,
+}
+
+impl Points {
+    /// All points of `table`, not yet valid.
+    pub fn new(table: Arc<PointTable>) -> Self {
+        let values = vec![Reading::invalid(); table.len()];
+        Self { table, values }
+    }
+
+    /// The table.
+    pub fn table(&self) -> &Arc<PointTable> {
+        &self.table
+    }
+
+    /// Value with its quality.
+    pub fn reading(&self, id: PointId) -> Reading {
+        self.values[id.index()]
+    }
+
+    /// The value if valid.
+    pub fn get(&self, id: PointId) -> Option<f64> {
+        self.reading(id).ok()
+    }
+
+    /// The value if valid and not zero.
+    pub fn is_on(&self, id: PointId) -> bool {
+        self.get(id).is_some_and(|value| value != 0.0)
+    }
+
+    /// Sets a valid value.
+    pub fn set(&mut self, id: PointId, value: f64) {
+        self.values[id.index()] = Reading::valid(value);
+    }
+
+    /// Sets a yes/no point.
+    pub fn set_flag(&mut self, id: PointId, on: bool) {
+        self.set(id, f64::from(u8::from(on)));
+    }
+
+    /// Sets a value with its quality.
+    pub fn put(&mut self, id: PointId, reading: Reading) {
+        self.values[id.index()] = reading;
+    }
+
+    /// Marks a point as having no usable value.
+    pub fn invalidate(&mut self, id: PointId) {
+        self.values[id.index()].quality = Quality::Invalid;
+    }
+
+    /// All readings of a row.
+    pub fn row(&self, range: PointRange) -> &[Reading] {
+        &self.values[range.indices()]
+    }
+
+    /// All readings of a row, to be written.
+    pub fn row_mut(&mut self, range: PointRange) -> &mut [Reading] {
+        &mut self.values[range.indices()]
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a failed unwrap is the test failing")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_expand_and_are_found_by_name() {
+        let mut table = PointTable::default();
+        let total = table.value("pack-voltage", "V", 0.0, 200.0);
+        let cells = table.row("cell[{}].voltage", 3, "V", 0.0, 5.0);
+        assert_eq!(table.find("cell[2].voltage"), Some(cells.at(2)));
+        assert_eq!(table.find("cell[3].voltage"), None);
+        let mut points = Points::new(Arc::new(table));
+        assert_eq!(points.get(total), None);
+        points.set(cells.at(1), 3.3);
+        assert_eq!(points.row(cells)[1].ok(), Some(3.3));
+    }
+}

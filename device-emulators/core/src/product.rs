@@ -1,0 +1,666 @@
+//! Product files: which dialect a device of some kind speaks, and its settings.
+//!
+//! A product file is TOML and strict: unknown keys are refused. Every mistake is a [`ProductError`] with
+//! the file, the line and the byte range it stands in, and what to do about it.
+
+use core::fmt;
+use core::ops::Range;
+use std::collections::BTreeMap;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use toml::Spanned;
+
+/// What a device is; its behaviour is the module of that name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DeviceKind {
+    /// Battery management unit of one pack.
+    Bmu,
+    /// Measuring unit in the cluster's high-voltage box.
+    HvUnit,
+    /// Digital inputs and outputs on Modbus.
+    RemoteIo,
+    /// Hard-wired E-stop relay.
+    SafetyRelay,
+    /// Power conversion system.
+    Pcs,
+    /// Fire detection and release panel.
+    FirePanel,
+    /// Liquid chiller.
+    Chiller,
+    /// Power meter.
+    Meter,
+    /// Battery control unit of one cluster.
+    Bcu,
+    /// Battery aggregation unit of the stack.
+    Bau,
+    /// Energy management system.
+    Ems,
+    /// Operator station.
+    Hmi,
+}
+
+impl DeviceKind {
+    /// Name as in product files.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Bmu => "bmu",
+            Self::HvUnit => "hv-unit",
+            Self::RemoteIo => "remote-io",
+            Self::SafetyRelay => "safety-relay",
+            Self::Pcs => "pcs",
+            Self::FirePanel => "fire-panel",
+            Self::Chiller => "chiller",
+            Self::Meter => "meter",
+            Self::Bcu => "bcu",
+            Self::Bau => "bau",
+            Self::Ems => "ems",
+            Self::Hmi => "hmi",
+        }
+    }
+}
+
+impl fmt::Display for DeviceKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// One product: a dialect and the settings of a kind of device.
+#[derive(Clone, Debug)]
+pub struct Product {
+    /// Name rig files use.
+    pub id: String,
+    /// Which behaviour it has.
+    pub kind: DeviceKind,
+    /// For people.
+    pub title: String,
+    /// What it says and hears on each CAN port.
+    pub can: Vec<CanSpec>,
+    /// File name of its register map, if it is a Modbus server.
+    pub registers: Option<Spanned<String>>,
+    /// Settings given elsewhere, laid over the file's own.
+    overrides: toml::Table,
+    source: Source,
+}
+
+/// One CAN port of a product.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CanSpec {
+    /// Port name, as the device kind calls it.
+    pub port: String,
+    /// DBC file name.
+    pub dbc: Spanned<String>,
+    /// Which identifier byte of its transmitted messages carries the node address.
+    #[serde(default)]
+    pub node_in: NodeIn,
+    /// Messages sent.
+    #[serde(default)]
+    pub transmit: Vec<TransmitSpec>,
+    /// Messages listened to.
+    #[serde(default)]
+    pub receive: Vec<ReceiveSpec>,
+}
+
+/// Which byte of a 29-bit identifier carries a node address. That byte is 0xFE in the DBC.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NodeIn {
+    /// The lowest byte (J1939 source address).
+    Source,
+    /// The second lowest byte (J1939 destination address).
+    Destination,
+    /// None: the identifier stands as in the DBC.
+    #[default]
+    None,
+}
+
+/// A message the product sends.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TransmitSpec {
+    /// DBC message name; `{k}` stands for a number and runs over every message that matches.
+    pub message: Spanned<String>,
+    /// Sent this often; left out for a message sent on an event.
+    pub period_ms: Option<Spanned<u64>>,
+    /// First sent this long after start-up, plus 2 ms for each step of the node address (modulo 32).
+    #[serde(default)]
+    pub phase_ms: u64,
+    /// Point the codec counts up by one each time the message is sent; wraps at the signal's range.
+    pub counter: Option<Spanned<String>>,
+    /// Overrides the port's `node_in`.
+    pub node_in: Option<NodeIn>,
+    /// Signal to point; `{i}` in a signal's name stands for a number and may be used in the point's name.
+    #[serde(default)]
+    pub bind: BTreeMap<Spanned<String>, Spanned<String>>,
+    /// Signals that always have this physical value.
+    #[serde(default)]
+    pub constant: BTreeMap<Spanned<String>, f64>,
+    /// Raw codes for values that are not there.
+    #[serde(default)]
+    pub invalid: InvalidCodes,
+    /// Signals whose sign is the other way round than the point's.
+    #[serde(default)]
+    pub flip: Vec<Spanned<String>>,
+}
+
+/// A message the product listens to.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReceiveSpec {
+    /// DBC message name, with `{k}` as for [`TransmitSpec`].
+    pub message: Spanned<String>,
+    /// Which identifier byte carries this node's own address; none if the message is for all.
+    #[serde(default)]
+    pub node_in: NodeIn,
+    /// Signal to point.
+    #[serde(default)]
+    pub bind: BTreeMap<Spanned<String>, Spanned<String>>,
+    /// Raw codes for values that are not there.
+    #[serde(default)]
+    pub invalid: InvalidCodes,
+    /// Signals whose sign is the other way round than the point's.
+    #[serde(default)]
+    pub flip: Vec<Spanned<String>>,
+}
+
+/// Raw codes that stand for "no value", cut to each signal's length; signals below 8 bits have none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InvalidCodes {
+    /// No usable value, in unsigned signals.
+    pub raw: Option<u64>,
+    /// Sense wire open, in unsigned signals.
+    pub open_wire: Option<u64>,
+    /// No usable value, in signed signals, as raw bits (0x8000 for 16 bits).
+    pub signed: Option<u64>,
+}
+
+impl Product {
+    /// Reads a product file's text.
+    ///
+    /// # Errors
+    /// If the text is not TOML, has unknown or missing keys, or values of the wrong type.
+    pub fn parse(file: &str, text: &str) -> Result<Self, ProductError> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct File {
+            id: String,
+            kind: DeviceKind,
+            title: String,
+            #[serde(default)]
+            can: Vec<CanSpec>,
+            registers: Option<Spanned<String>>,
+            #[serde(default, rename = "settings")]
+            _settings: toml::Table,
+        }
+        let source = Source::new(file, text);
+        let read: File = source.read()?;
+        Ok(Self {
+            id: read.id,
+            kind: read.kind,
+            title: read.title,
+            can: read.can,
+            registers: read.registers,
+            overrides: toml::Table::new(),
+            source,
+        })
+    }
+
+    /// The `[settings]` table as the kind's own strict struct; a missing table reads as an empty one.
+    ///
+    /// # Errors
+    /// If a key is unknown or missing, or a value has the wrong type.
+    pub fn settings<T: DeserializeOwned>(&self) -> Result<T, ProductError> {
+        #[derive(Deserialize)]
+        struct Part<T> {
+            settings: T,
+        }
+        #[derive(Deserialize)]
+        struct Present {
+            settings: Option<toml::Table>,
+        }
+        let present: Present = self.source.read()?;
+        if !self.overrides.is_empty() {
+            let mut settings = present.settings.unwrap_or_default();
+            lay_over(&mut settings, &self.overrides);
+            let place = Place {
+                file: format!("settings laid over {}", self.source.file).into(),
+                line: 0,
+                span: 0..0,
+            };
+            return T::deserialize(settings).map_err(|error| classify(error.message(), place));
+        }
+        if present.settings.is_some() {
+            self.source.read().map(|part: Part<T>| part.settings)
+        } else {
+            Source::new(&self.source.file, "").read()
+        }
+    }
+
+    /// The same product with some settings changed; tables are merged key by key. Whether the keys mean
+    /// anything shows when the settings are read.
+    #[must_use]
+    pub fn with_settings(&self, overrides: &toml::Table) -> Self {
+        let mut product = self.clone();
+        lay_over(&mut product.overrides, overrides);
+        product
+    }
+
+    /// The error for a setting that is well formed but makes no sense.
+    pub fn invalid_setting(&self, key: &str, message: &str, help: &str) -> ProductError {
+        ProductError::Setting {
+            place: self.source.find_key(key),
+            key: key.into(),
+            message: message.into(),
+            help: help.into(),
+        }
+    }
+
+    /// The port's specification, if the product has that port.
+    ///
+    /// # Errors
+    /// If it has none of that name.
+    pub fn can_port(&self, port: &str) -> Result<&CanSpec, ProductError> {
+        self.can
+            .iter()
+            .find(|spec| spec.port == port)
+            .ok_or_else(|| ProductError::UnknownPort {
+                place: self.source.find_key("port"),
+                product: self.id.clone(),
+                port: port.into(),
+            })
+    }
+
+    /// The product file.
+    pub fn source(&self) -> &Source {
+        &self.source
+    }
+}
+
+/// A data file's name and text.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// Path below the data folder.
+    pub file: String,
+    /// Its text.
+    pub text: String,
+}
+
+impl Source {
+    /// A file.
+    pub fn new(file: &str, text: &str) -> Self {
+        Self {
+            file: file.into(),
+            text: text.into(),
+        }
+    }
+
+    /// The text as `T`.
+    pub(crate) fn read<T: DeserializeOwned>(&self) -> Result<T, ProductError> {
+        toml::from_str(&self.text).map_err(|error| {
+            let place = self.place(error.span().unwrap_or(0..0));
+            classify(error.message(), place)
+        })
+    }
+
+    /// A byte range of this file.
+    pub fn place(&self, span: Range<usize>) -> Place {
+        let before = &self.text.as_bytes()[..span.start.min(self.text.len())];
+        Place {
+            file: self.file.as_str().into(),
+            line: before.split(|&byte| byte == b'\n').count(),
+            span,
+        }
+    }
+
+    /// Byte range of a line, counted from 1.
+    pub(crate) fn line(&self, number: usize) -> Range<usize> {
+        let mut lines = self.text.split_inclusive('\n');
+        let start = lines.by_ref().take(number.saturating_sub(1)).map(str::len).sum();
+        start..start + lines.next().map_or(0, |line| line.trim_end().len())
+    }
+
+    /// Where a key is first set, or the file's first line.
+    fn find_key(&self, key: &str) -> Place {
+        let mut start = 0;
+        for line in self.text.split_inclusive('\n') {
+            let name = line.split('=').next().unwrap_or("").trim();
+            if name == key {
+                return self.place(start..start + line.trim_end().len());
+            }
+            start += line.len();
+        }
+        self.place(0..0)
+    }
+}
+
+/// A TOML error as the kind of mistake it is.
+fn classify(message: &str, place: Place) -> ProductError {
+    let message = message.to_owned();
+    if message.starts_with("unknown field") {
+        ProductError::UnknownKey { place, message }
+    } else if message.starts_with("missing field") {
+        ProductError::MissingKey { place, message }
+    } else if ["invalid type", "invalid value", "unknown variant"]
+        .iter()
+        .any(|start| message.starts_with(start))
+    {
+        ProductError::BadType { place, message }
+    } else {
+        ProductError::Syntax { place, message }
+    }
+}
+
+fn lay_over(table: &mut toml::Table, overrides: &toml::Table) {
+    for (key, value) in overrides {
+        match (table.get_mut(key), value) {
+            (Some(toml::Value::Table(inner)), toml::Value::Table(over)) => lay_over(inner, over),
+            _ => {
+                table.insert(key.clone(), value.clone());
+            }
+        }
+    }
+}
+
+/// Where in a data file a mistake stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Path below the data folder.
+    pub file: Box<str>,
+    /// Line, from 1.
+    pub line: usize,
+    /// Byte range in the file's text.
+    pub span: Range<usize>,
+}
+
+impl Place {
+    /// No file in particular.
+    pub fn nowhere() -> Self {
+        Self {
+            file: "the library".into(),
+            line: 0,
+            span: 0..0,
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.line == 0 {
+            f.write_str(&self.file)
+        } else {
+            write!(f, "{}:{}", self.file, self.line)
+        }
+    }
+}
+
+/// What is wrong with a product, DBC or register file.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum ProductError {
+    /// No product has this id.
+    #[error("there is no product `{id}`")]
+    UnknownProduct {
+        /// Id asked for.
+        id: String,
+        /// Ids there are.
+        known: Vec<String>,
+    },
+    /// A file names another that is not there.
+    #[error("{place}: there is no file {path}")]
+    UnknownFile {
+        /// Where it is named.
+        place: Place,
+        /// Path asked for.
+        path: String,
+        /// Paths there are in that folder.
+        known: Vec<String>,
+    },
+    /// Not TOML.
+    #[error("{place}: {message}")]
+    Syntax {
+        /// Where.
+        place: Place,
+        /// What the parser says.
+        message: String,
+    },
+    /// A key that means nothing here.
+    #[error("{place}: {message}")]
+    UnknownKey {
+        /// Where.
+        place: Place,
+        /// Which key, and which there are.
+        message: String,
+    },
+    /// A key that must be there is not.
+    #[error("{place}: {message}")]
+    MissingKey {
+        /// Where.
+        place: Place,
+        /// Which key.
+        message: String,
+    },
+    /// A value of the wrong type, or a word that is not one of the choices.
+    #[error("{place}: {message}")]
+    BadType {
+        /// Where.
+        place: Place,
+        /// What was expected.
+        message: String,
+    },
+    /// A setting that is well formed but makes no sense.
+    #[error("{place}: {key}: {message}")]
+    Setting {
+        /// Where.
+        place: Place,
+        /// Which setting.
+        key: String,
+        /// What is wrong.
+        message: String,
+        /// What to do.
+        help: String,
+    },
+    /// A device kind asks for a CAN port the product does not describe.
+    #[error("{place}: product {product} has no CAN port `{port}`")]
+    UnknownPort {
+        /// Where ports are listed.
+        place: Place,
+        /// Product.
+        product: String,
+        /// Port asked for.
+        port: String,
+    },
+    /// A device kind needs a register map and the product names none.
+    #[error("{place}: product {product} names no register map")]
+    NoRegisters {
+        /// The file.
+        place: Place,
+        /// Product.
+        product: String,
+    },
+    /// The DBC text does not parse.
+    #[error("{place}: {message}")]
+    Dbc {
+        /// Where.
+        place: Place,
+        /// What the parser says.
+        message: String,
+    },
+    /// No message of this name in the DBC.
+    #[error("{place}: {dbc} has no message `{message}`")]
+    UnknownMessage {
+        /// Where it is named.
+        place: Place,
+        /// DBC file.
+        dbc: String,
+        /// Message or pattern.
+        message: String,
+        /// Nearest name there is.
+        nearest: Option<String>,
+    },
+    /// No signal of this name in the message.
+    #[error("{place}: message {message} has no signal `{signal}`")]
+    UnknownSignal {
+        /// Where it is named.
+        place: Place,
+        /// Message.
+        message: String,
+        /// Signal or pattern.
+        signal: String,
+        /// Nearest name there is.
+        nearest: Option<String>,
+    },
+    /// The device kind has no point of this name.
+    #[error("{place}: there is no point `{point}`")]
+    UnknownPoint {
+        /// Where it is named.
+        place: Place,
+        /// Point or pattern.
+        point: String,
+        /// Nearest name there is.
+        nearest: Option<String>,
+    },
+    /// A sent message has a signal nothing is bound to.
+    #[error("{place}: signal {signal} of message {message} is not bound")]
+    UnmappedSignal {
+        /// Where the message is listed.
+        place: Place,
+        /// Message.
+        message: String,
+        /// Signal.
+        signal: String,
+    },
+    /// A signal the codec cannot do, or that does not fit its frame.
+    #[error("{place}: signal {signal} of message {message}: {reason}")]
+    UnsupportedSignal {
+        /// Where the message is listed.
+        place: Place,
+        /// Message.
+        message: String,
+        /// Signal.
+        signal: String,
+        /// Why.
+        reason: &'static str,
+    },
+    /// Two things claim the same bits or registers.
+    #[error("{place}: {what} overlaps {other}")]
+    Overlap {
+        /// Where the second one stands.
+        place: Place,
+        /// The second one.
+        what: String,
+        /// The first one.
+        other: String,
+    },
+    /// Unit in the file and unit of the point do not fit.
+    #[error("{place}: `{point}` is in {point_unit}, `{name}` in {unit}")]
+    Unit {
+        /// Where.
+        place: Place,
+        /// Signal or register.
+        name: Box<str>,
+        /// Its unit.
+        unit: Box<str>,
+        /// Point.
+        point: Box<str>,
+        /// The point's unit.
+        point_unit: &'static str,
+    },
+    /// The identifier has no place for the node address.
+    #[error("{place}: message {message} has identifier {id:08X}, whose {byte} byte is not FE")]
+    NodeByte {
+        /// Where.
+        place: Place,
+        /// Message.
+        message: String,
+        /// Identifier in the DBC.
+        id: u32,
+        /// Which byte.
+        byte: &'static str,
+    },
+    /// A register entry that cannot be.
+    #[error("{place}: register {name}: {reason}")]
+    Register {
+        /// Where.
+        place: Place,
+        /// Which entry.
+        name: String,
+        /// Why.
+        reason: String,
+    },
+    /// This crate has no emulator for the kind.
+    #[error("{place}: no emulator for kind {kind}")]
+    NotBuilt {
+        /// The product file.
+        place: Place,
+        /// Kind.
+        kind: DeviceKind,
+    },
+}
+
+impl ProductError {
+    /// What to do about it, one sentence.
+    pub fn help(&self) -> String {
+        let nearest = |nearest: &Option<String>, otherwise: &str| {
+            nearest
+                .as_ref()
+                .map_or_else(|| otherwise.to_owned(), |name| format!("did you mean `{name}`?"))
+        };
+        match self {
+            Self::UnknownProduct { known, .. } => format!("products there are: {}", known.join(", ")),
+            Self::UnknownFile { known, .. } => format!("files there are: {}", known.join(", ")),
+            Self::Syntax { .. } => "the file must be TOML".into(),
+            Self::UnknownKey { .. } => "remove the key, or spell it as one of those listed".into(),
+            Self::MissingKey { .. } => "add the key".into(),
+            Self::BadType { .. } => "give a value of the expected type".into(),
+            Self::Setting { help, .. } => help.clone(),
+            Self::UnknownPort { .. } => "add a [[can]] table with this port".into(),
+            Self::NoRegisters { .. } => "add registers = \"<file below data/modbus>\"".into(),
+            Self::Dbc { .. } => "open the file in a DBC editor, or compare with dbc/rig-cluster.dbc".into(),
+            Self::UnknownMessage { nearest: name, .. } => nearest(name, "name a message of the DBC"),
+            Self::UnknownSignal { nearest: name, .. } => nearest(name, "name a signal of the message"),
+            Self::UnknownPoint { nearest: name, .. } => {
+                nearest(name, "`bessrig points` lists the points of a device kind")
+            }
+            Self::UnmappedSignal { signal, .. } => {
+                format!("add it to bind, or to constant = {{ {signal} = 0 }}")
+            }
+            Self::UnsupportedSignal { .. } => "change the DBC, or use another message".into(),
+            Self::Overlap { .. } => "move or remove one of the two".into(),
+            Self::Unit { .. } => "give a unit of the same quantity, or bind another point".into(),
+            Self::NodeByte { .. } => {
+                "set that byte of the identifier to FE in the DBC, or change node_in".into()
+            }
+            Self::Register { .. } => "see device-emulators/data/modbus for the form of an entry".into(),
+            Self::NotBuilt { .. } => "use a product of another kind".into(),
+        }
+    }
+
+    /// Where it stands, for showing the line; `None` for an unknown product id.
+    pub fn place(&self) -> Option<&Place> {
+        match self {
+            Self::UnknownProduct { .. } => None,
+            Self::UnknownFile { place, .. }
+            | Self::Syntax { place, .. }
+            | Self::UnknownKey { place, .. }
+            | Self::MissingKey { place, .. }
+            | Self::BadType { place, .. }
+            | Self::Setting { place, .. }
+            | Self::UnknownPort { place, .. }
+            | Self::NoRegisters { place, .. }
+            | Self::Dbc { place, .. }
+            | Self::UnknownMessage { place, .. }
+            | Self::UnknownSignal { place, .. }
+            | Self::UnknownPoint { place, .. }
+            | Self::UnmappedSignal { place, .. }
+            | Self::UnsupportedSignal { place, .. }
+            | Self::Overlap { place, .. }
+            | Self::Unit { place, .. }
+            | Self::NodeByte { place, .. }
+            | Self::Register { place, .. }
+            | Self::NotBuilt { place, .. } => Some(place),
+        }
+    }
+}

@@ -1,0 +1,294 @@
+//! Remote inputs and outputs on Modbus TCP, as sold for DIN rails: digital inputs under function code 2 from
+//! address 0, digital outputs under 1, 5 and 15 from 0, analogue inputs under 4 from 0.
+//!
+//! Which terminal is wired to what is in the product file. A host watchdog drops every output when no valid
+//! request came in time; outputs then stay off until written again, and a discrete flag tells it until then.
+//! Inputs are as the wire is: a broken wire or a contact that was never sampled reads off.
+
+mod settings;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use bess_types::{Actuation, Channel, Line, ModbusRequest, Reading, SimTime};
+
+pub use settings::{AnalogTerminal, InputTerminal, Load, OutputTerminal, Settings};
+
+use crate::codec::modbus::RegisterMap;
+use crate::device::{Device, DeviceFault, Input, Output, Sense, Token, UnsupportedFault};
+use crate::library::Library;
+use crate::points::{PointId, PointTable, Points};
+use crate::product::{Product, ProductError};
+use crate::supply::Supply;
+
+/// Flag that the host watchdog dropped the outputs.
+const WATCHDOG_TRIPPED: &str = "watchdog-tripped";
+
+/// The points of a remote I/O of this product.
+///
+/// # Errors
+/// If its settings have mistakes.
+pub fn point_table(product: &Product) -> Result<PointTable, ProductError> {
+    Ok(table_of(product)?.0)
+}
+
+fn table_of(product: &Product) -> Result<(PointTable, Settings), ProductError> {
+    let settings = Settings::of(product)?;
+    let mut table = PointTable::default();
+    let flags = settings.input.iter().map(|terminal| &terminal.point);
+    for name in flags.chain(settings.output.iter().map(|terminal| &terminal.point)) {
+        refuse_second(product, &table, name)?;
+        table.flag(name);
+    }
+    for terminal in &settings.analog {
+        refuse_second(product, &table, &terminal.point)?;
+        table.value(&terminal.point, "V", 0.0, 60.0);
+    }
+    refuse_second(product, &table, WATCHDOG_TRIPPED)?;
+    table.flag(WATCHDOG_TRIPPED);
+    Ok((table, settings))
+}
+
+fn refuse_second(product: &Product, table: &PointTable, name: &str) -> Result<(), ProductError> {
+    match table.find(name) {
+        None => Ok(()),
+        Some(_) => Err(product.invalid_setting(
+            "[[settings.input]]",
+            &format!("two terminals have the point `{name}`"),
+            "give each terminal its own point",
+        )),
+    }
+}
+
+/// A remote I/O.
+#[derive(Clone, Debug)]
+pub struct RemoteIo {
+    settings: Settings,
+    points: Points,
+    map: RegisterMap,
+    senses: Vec<Sense>,
+    contacts: Vec<(Channel, PointId)>,
+    lines: Vec<(Line, PointId)>,
+    analogs: Vec<(Channel, PointId)>,
+    loads: Vec<Driven>,
+    watchdog_tripped: PointId,
+    supply: Supply,
+    /// When the watchdog drops the outputs.
+    watchdog_at: SimTime,
+    written: Vec<PointId>,
+    outputs: VecDeque<Output>,
+}
+
+/// A digital output and what it drives now.
+#[derive(Clone, Copy, Debug)]
+struct Driven {
+    point: PointId,
+    load: Load,
+    on: bool,
+}
+
+impl RemoteIo {
+    /// A remote I/O, powered, at the start of its self-test.
+    ///
+    /// # Errors
+    /// If the product has mistakes.
+    pub fn new(product: &Product, library: &Library) -> Result<Self, ProductError> {
+        let (table, settings) = table_of(product)?;
+        let map = RegisterMap::of_product(product, library, &table)?;
+        let id = |name: &str| table.find(name).expect("every terminal has its point");
+        let inputs = settings.input.iter();
+        let contacts = inputs
+            .clone()
+            .filter_map(|terminal| Some((terminal.channel?, id(&terminal.point))))
+            .collect();
+        let lines = inputs
+            .clone()
+            .filter_map(|terminal| Some((terminal.line?, id(&terminal.point))))
+            .collect();
+        let analogs = settings.analog.iter();
+        let contact_senses = inputs.filter_map(|terminal| Some((terminal.channel?, terminal.period_ms)));
+        let analog_senses = analogs
+            .clone()
+            .map(|terminal| (terminal.channel, terminal.period_ms));
+        let senses = contact_senses
+            .chain(analog_senses)
+            .map(|(channel, period_ms)| Sense {
+                channel,
+                period: core::time::Duration::from_millis(period_ms),
+            })
+            .collect();
+        let loads = settings
+            .output
+            .iter()
+            .map(|terminal| Driven {
+                point: id(&terminal.point),
+                load: terminal.drives,
+                on: false,
+            })
+            .collect();
+        let analogs = analogs
+            .map(|terminal| (terminal.channel, id(&terminal.point)))
+            .collect();
+        let watchdog_tripped = id(WATCHDOG_TRIPPED);
+        let mut points = Points::new(Arc::new(table));
+        let terminals = settings.input.iter().map(|terminal| &terminal.point);
+        let terminals = terminals.chain(settings.output.iter().map(|terminal| &terminal.point));
+        for name in terminals.map(String::as_str).chain([WATCHDOG_TRIPPED]) {
+            let point = points.table().find(name);
+            points.set_flag(point.expect("every terminal has its point"), false);
+        }
+        Ok(Self {
+            settings,
+            points,
+            map,
+            senses,
+            contacts,
+            lines,
+            analogs,
+            loads,
+            watchdog_tripped,
+            supply: Supply::Applied,
+            watchdog_at: SimTime::NEVER,
+            written: Vec::new(),
+            outputs: VecDeque::new(),
+        })
+    }
+
+    fn wake(&mut self, now: SimTime) {
+        if self.supply.begins(now, self.settings.start_up()) {
+            self.feed_watchdog(now);
+        }
+        if self.supply == Supply::On && now >= self.watchdog_at {
+            self.watchdog_at = SimTime::NEVER;
+            self.points.set_flag(self.watchdog_tripped, true);
+            self.outputs.push_back(Output::Note {
+                point: WATCHDOG_TRIPPED,
+                value: 1.0,
+                text: "no valid request in time, outputs off".into(),
+            });
+            self.all_off();
+        }
+    }
+
+    fn feed_watchdog(&mut self, now: SimTime) {
+        self.watchdog_at = match self.settings.watchdog() {
+            Some(time) => now + time,
+            None => SimTime::NEVER,
+        };
+    }
+
+    fn serve(&mut self, now: SimTime, request: &ModbusRequest, token: Token) {
+        if self.supply != Supply::On {
+            self.outputs.push_back(Output::ModbusReply { token, reply: None });
+            return;
+        }
+        self.written.clear();
+        let reply = self.map.serve(request, &mut self.points, &mut self.written);
+        if reply.is_ok() {
+            self.feed_watchdog(now);
+        }
+        self.outputs.push_back(Output::ModbusReply {
+            token,
+            reply: Some(reply),
+        });
+        if !self.written.is_empty() {
+            if self.points.is_on(self.watchdog_tripped) {
+                self.points.set_flag(self.watchdog_tripped, false);
+                self.outputs.push_back(Output::Note {
+                    point: WATCHDOG_TRIPPED,
+                    value: 0.0,
+                    text: "outputs written again".into(),
+                });
+            }
+            self.drive();
+        }
+    }
+
+    fn all_off(&mut self) {
+        for driven in &self.loads {
+            self.points.set_flag(driven.point, false);
+        }
+        self.drive();
+    }
+
+    /// Makes the loads follow the output points.
+    fn drive(&mut self) {
+        for driven in &mut self.loads {
+            let on = self.points.is_on(driven.point);
+            if on == driven.on {
+                continue;
+            }
+            driven.on = on;
+            self.outputs.extend(match driven.load {
+                Load::Coil(coil) => Some(Output::Actuate(Actuation::Coil { coil, energised: on })),
+                Load::Line(line) => Some(Output::Line { line, level: on }),
+                Load::BreakerTrip => on.then_some(Output::Actuate(Actuation::BreakerTrip)),
+            });
+        }
+    }
+
+    fn sensed(&mut self, channel: Channel, reading: Reading) {
+        for &(_, point) in self.contacts.iter().filter(|contact| contact.0 == channel) {
+            let closed = reading.ok().is_some_and(|value| value >= 0.5);
+            self.points.set_flag(point, closed);
+        }
+        for &(_, point) in self.analogs.iter().filter(|analog| analog.0 == channel) {
+            self.points.put(point, reading);
+        }
+    }
+
+    fn power_off(&mut self) {
+        self.supply = Supply::Off;
+        self.watchdog_at = SimTime::NEVER;
+        self.points.set_flag(self.watchdog_tripped, false);
+        self.all_off();
+    }
+}
+
+impl Device for RemoteIo {
+    fn senses(&self) -> &[Sense] {
+        &self.senses
+    }
+
+    fn accept(&mut self, now: SimTime, input: Input<'_>) {
+        match input {
+            Input::Wake => self.wake(now),
+            Input::Sensed { channel, readings } => {
+                self.sensed(channel, readings.first().copied().unwrap_or(Reading::invalid()));
+            }
+            Input::ModbusRequest { request, token, .. } => self.serve(now, request, token),
+            // The wire's level is there whether or not the module is powered, and is told on change only.
+            Input::Line { line, level } => {
+                for &(_, point) in self.lines.iter().filter(|wired| wired.0 == line) {
+                    self.points.set_flag(point, level);
+                }
+            }
+            Input::Can { .. } | Input::ModbusReply { .. } => {}
+        }
+    }
+
+    fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    fn next_wake(&self) -> SimTime {
+        self.supply.next_wake().min(self.watchdog_at)
+    }
+
+    fn inject(&mut self, fault: &DeviceFault) -> Result<(), UnsupportedFault> {
+        match fault {
+            DeviceFault::PowerOff => self.power_off(),
+            DeviceFault::PowerOn if self.supply == Supply::Off => self.supply = Supply::Applied,
+            DeviceFault::PowerOn => {}
+            other => return Err(UnsupportedFault { fault: *other }),
+        }
+        Ok(())
+    }
+
+    fn points(&self) -> &Points {
+        &self.points
+    }
+}
+
+#[cfg(test)]
+mod tests;

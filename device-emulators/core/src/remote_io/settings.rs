@@ -1,0 +1,121 @@
+//! Settings of a remote I/O product: which terminal is wired to what.
+
+use core::time::Duration;
+
+use bess_types::{Channel, Coil, Line};
+use serde::Deserialize;
+
+use crate::product::{Product, ProductError};
+
+/// `[settings]` of a remote I/O product file.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// Self-test after power-on, ms.
+    #[serde(default = "default_start_up_ms")]
+    pub start_up_ms: u64,
+    /// Host watchdog: outputs go off if no valid request came for this long, ms; 0 switches it off.
+    pub watchdog_ms: u64,
+    /// Digital inputs, first terminal first.
+    #[serde(default)]
+    pub input: Vec<InputTerminal>,
+    /// Analogue inputs.
+    #[serde(default)]
+    pub analog: Vec<AnalogTerminal>,
+    /// Digital outputs.
+    #[serde(default)]
+    pub output: Vec<OutputTerminal>,
+}
+
+/// A digital input; wired to a contact of the plant or to a line of another device.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InputTerminal {
+    /// Point name.
+    pub point: String,
+    /// Contact sensed.
+    pub channel: Option<Channel>,
+    /// How often the contact is sampled, ms.
+    #[serde(default = "default_period_ms")]
+    pub period_ms: u64,
+    /// Line read.
+    pub line: Option<Line>,
+}
+
+/// An analogue voltage input.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AnalogTerminal {
+    /// Point name; the value is in V.
+    pub point: String,
+    /// What is sensed.
+    pub channel: Channel,
+    /// How often it is sampled, ms.
+    #[serde(default = "default_period_ms")]
+    pub period_ms: u64,
+}
+
+/// A digital output; drives a contactor coil, the breaker's shunt trip or a line to another device.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OutputTerminal {
+    /// Point name.
+    pub point: String,
+    /// What it drives.
+    pub drives: Load,
+}
+
+/// What a digital output drives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Load {
+    /// A contactor coil of the cluster.
+    Coil(Coil),
+    /// A line to another device.
+    Line(Line),
+    /// The shunt trip of the cluster's DC breaker.
+    BreakerTrip,
+}
+
+const fn default_start_up_ms() -> u64 {
+    500
+}
+
+const fn default_period_ms() -> u64 {
+    100
+}
+
+impl Settings {
+    /// Reads and checks them.
+    ///
+    /// # Errors
+    /// If a key is unknown, or an input is wired to both or neither of a contact and a line.
+    pub fn of(product: &Product) -> Result<Self, ProductError> {
+        let settings: Self = product.settings()?;
+        for terminal in &settings.input {
+            if terminal.channel.is_some() == terminal.line.is_some() {
+                return Err(product.invalid_setting(
+                    "[[settings.input]]",
+                    &format!("input {} needs one source", terminal.point),
+                    "give either channel or line",
+                ));
+            }
+            if terminal.period_ms == 0 {
+                return Err(product.invalid_setting(
+                    "period_ms",
+                    &format!("input {} has period 0", terminal.point),
+                    "give a period of 1 ms or more",
+                ));
+            }
+        }
+        Ok(settings)
+    }
+
+    pub(super) fn start_up(&self) -> Duration {
+        Duration::from_millis(self.start_up_ms)
+    }
+
+    pub(super) fn watchdog(&self) -> Option<Duration> {
+        (self.watchdog_ms > 0).then(|| Duration::from_millis(self.watchdog_ms))
+    }
+}

@@ -1,0 +1,495 @@
+//! The owner loop: keeps the rig on the wall clock. The only place of the project that reads that clock.
+//!
+//! The thread that calls [`PacedDriver::run`] owns the rig. It waits for the earlier of the rig's next due
+//! instant and an arrival, gives the rig one of them, and hands out what the rig has for the wires. Pace is
+//! 1.0: instant `t` of the rig is due at wall time `start + t`, `start` being the first call of `run`.
+//!
+//! What is promised: no tick is skipped; an arrival is offered at its own stamp, but never in the rig's past
+//! and never in the wall's future, and in the order of arrival. What is not: punctuality. A tick that runs
+//! late is counted, whatever the cause: a slow machine, a stopped process, or wall time spent by the caller
+//! between two runs. Past the hard limit, and with any lost frame, [`Health::inconclusive`] says so.
+
+use std::collections::VecDeque;
+use std::error::Error;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant, SystemTime};
+
+use bess_types::{CanFrame, ModbusReply, ModbusRequest, SimTime};
+use tokio::sync::oneshot;
+
+use crate::error::FieldbusError;
+use crate::health::{Accounts, Losses};
+use crate::modbus_client::Clients;
+use crate::modbus_server::{Runtime, Servers};
+use crate::socketcan::CanBuses;
+use bess_devices::Token;
+use bess_rig::{Driver, Health, Rig, WireInput, WireOutput, Wires, config};
+
+/// How late is too late, and how long a Modbus server may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// A tick later than this is counted.
+    pub soft: Duration,
+    /// A tick later than this makes the run inconclusive.
+    pub hard: Duration,
+    /// How long a device's Modbus request waits for the connection, and then for the reply.
+    pub modbus_timeout: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            soft: Duration::from_millis(5),
+            hard: Duration::from_millis(50),
+            modbus_timeout: Duration::from_millis(500),
+        }
+    }
+}
+
+impl From<&config::Clock> for Limits {
+    /// The rig file's lateness limits, the usual Modbus timeout.
+    fn from(clock: &config::Clock) -> Self {
+        Self {
+            soft: Duration::from_millis(clock.soft_limit_ms),
+            hard: Duration::from_millis(clock.hard_limit_ms),
+            ..Self::default()
+        }
+    }
+}
+
+/// What the paced driver needs of a rig. Tests drive smaller things with it.
+pub trait Steppable {
+    /// The instant reached.
+    fn now(&self) -> SimTime;
+    /// The next instant at which something happens by itself.
+    fn next_due(&self) -> SimTime;
+    /// Lets everything happen that is due up to `t`.
+    fn advance_to(&mut self, t: SimTime);
+    /// Something arrived on a wire at `t`, not before [`Steppable::now`].
+    fn offer(&mut self, t: SimTime, input: WireInput);
+    /// The next thing for the wires, oldest first.
+    fn poll_wire(&mut self) -> Option<WireOutput>;
+    /// The next plant tick; [`SimTime::NEVER`] without a plant.
+    fn next_tick(&self) -> SimTime;
+    /// The wires it uses.
+    fn wires(&self) -> Wires;
+}
+
+/// Makes [`PacedDriver::run`] return early, from any thread or signal handler.
+pub type InterruptHandle = Arc<AtomicBool>;
+
+/// Arrivals the owner has not taken yet: batches of frames, requests, replies. Enough for 8 s of CAN traffic
+/// while the owner is away (the reader makes at most 2,000 batches a second).
+const ARRIVALS: usize = 16_384;
+/// Longest wait without a look at the interrupt handle.
+const LONGEST_WAIT: Duration = Duration::from_millis(100);
+/// Wait before another attempt at frames the kernel did not take.
+const RETRY_SEND: Duration = Duration::from_micros(200);
+/// The kernel's default of 50 us would add to the lateness of every tick.
+const TIMER_SLACK_NS: u64 = 1_000;
+
+/// Drives a rig on the wall clock and the real wires.
+pub struct PacedDriver<R = Rig> {
+    rig: R,
+    clock: Clock,
+    accounts: Accounts,
+    losses: Arc<Losses>,
+    interrupt: InterruptHandle,
+    arrivals: Receiver<Arrival>,
+    pending: VecDeque<(SimTime, WireInput)>,
+    // Dropped in this order: CAN reader, then servers and clients with their runtime.
+    can: CanBuses,
+    servers: Servers,
+    clients: Clients,
+    _runtime: Runtime,
+}
+
+impl<R: Steppable> PacedDriver<R> {
+    /// Opens the rig's wires. Rig time starts to pass with the first [`PacedDriver::run`].
+    ///
+    /// # Errors
+    /// If a CAN interface or a Modbus address cannot be had, naming it and the remedy.
+    pub fn new(rig: R, limits: Limits) -> Result<Self, FieldbusError> {
+        let wires = rig.wires();
+        let (sender, arrivals) = sync_channel(ARRIVALS);
+        let clock = Clock::default();
+        let losses = Arc::new(Losses::default());
+        let inbox = Inbox {
+            sender,
+            clock: clock.clone(),
+            losses: Arc::clone(&losses),
+        };
+        let can = CanBuses::open(&wires.can, &inbox)?;
+        let runtime = Runtime::start()?;
+        let servers = Servers::open(&wires.servers, &runtime, &inbox)?;
+        let clients = Clients::new(&runtime, inbox, limits.modbus_timeout);
+        Ok(Self {
+            rig,
+            clock,
+            accounts: Accounts::new(limits),
+            losses,
+            interrupt: InterruptHandle::default(),
+            arrivals,
+            pending: VecDeque::new(),
+            can,
+            servers,
+            clients,
+            _runtime: runtime,
+        })
+    }
+
+    /// Runs until `until`; early if `stop`, asked after every plant tick, says so, or on interrupt. Returns
+    /// whether it was early. Catches up first if wall time passed since the last run.
+    pub fn run(&mut self, until: SimTime, stop: &mut dyn FnMut(&R) -> bool) -> bool {
+        sharpen_timers();
+        self.clock.start();
+        loop {
+            if self.interrupt.load(Ordering::Relaxed) {
+                return true;
+            }
+            if self.rig.now() >= until {
+                return false;
+            }
+            while let Ok(arrival) = self.arrivals.try_recv() {
+                self.take(arrival);
+            }
+            let due = self.rig.next_due().min(until);
+            let wall = self.clock.now();
+            if let Some((stamp, input)) = self.pending.pop_front_if(|(stamp, _)| *stamp < due) {
+                let at = stamp.min(wall).max(self.rig.now());
+                self.rig.offer(at, input);
+                self.hand_out(at);
+            } else if due <= wall {
+                // Without a plant, every instant of the devices counts as a tick.
+                let tick = self.rig.next_tick();
+                let ticks = tick <= due || tick == SimTime::NEVER;
+                if ticks {
+                    self.accounts.tick(due, wall - due);
+                }
+                self.rig.advance_to(due);
+                self.hand_out(due);
+                if ticks && stop(&self.rig) {
+                    return true;
+                }
+            } else {
+                self.wait(due - wall);
+            }
+        }
+    }
+
+    /// Runs until `stop` says so or on interrupt; for `bessrig run` and `bessrig host`.
+    pub fn run_forever(&mut self, stop: &mut dyn FnMut(&R) -> bool) {
+        self.run(SimTime::NEVER, stop);
+    }
+
+    /// The handle that makes [`PacedDriver::run`] return; stays set until cleared.
+    pub fn interrupt_handle(&self) -> InterruptHandle {
+        Arc::clone(&self.interrupt)
+    }
+
+    /// The rig.
+    pub fn rig(&self) -> &R {
+        &self.rig
+    }
+
+    /// The rig, to be commanded between runs.
+    pub fn rig_mut(&mut self) -> &mut R {
+        &mut self.rig
+    }
+
+    /// Lateness and losses so far.
+    pub fn health(&self) -> Health {
+        self.accounts.report(&self.losses)
+    }
+
+    /// Frames seen on the wires that are not classic data frames: remote, error and FD frames.
+    pub fn undecoded_frames(&self) -> u64 {
+        self.losses.not_data.load(Ordering::Relaxed)
+    }
+
+    /// Blocks for `span`, less if something arrives.
+    fn wait(&mut self, span: Duration) {
+        let longest = if self.can.backlog() {
+            RETRY_SEND
+        } else {
+            LONGEST_WAIT
+        };
+        match self.arrivals.recv_timeout(span.min(longest)) {
+            Ok(arrival) => self.take(arrival),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => unreachable!("the clients hold a sender"),
+        }
+        if self.can.backlog() {
+            self.can.flush(&self.clock, &mut self.accounts, &self.losses);
+        }
+    }
+
+    fn take(&mut self, arrival: Arrival) {
+        match arrival {
+            Arrival::Frames(frames) => self.pending.extend(
+                frames
+                    .into_iter()
+                    .map(|(at, bus, frame)| (at, WireInput::Can { bus, frame })),
+            ),
+            Arrival::Request {
+                at,
+                server,
+                unit,
+                request,
+                answer,
+            } => {
+                let wire_token = self.servers.keep(answer);
+                self.pending.push_back((
+                    at,
+                    WireInput::ModbusRequest {
+                        server,
+                        unit,
+                        request,
+                        wire_token,
+                    },
+                ));
+            }
+            Arrival::Reply {
+                at,
+                client,
+                token,
+                reply,
+            } => {
+                self.pending
+                    .push_back((at, WireInput::ModbusReply { client, token, reply }));
+            }
+        }
+    }
+
+    /// Gives the wires what the rig produced at `at`.
+    fn hand_out(&mut self, at: SimTime) {
+        while let Some(output) = self.rig.poll_wire() {
+            match output {
+                WireOutput::Can { bus, frame } => self.can.queue(bus, at, &frame),
+                WireOutput::ModbusReply { wire_token, reply } => {
+                    self.servers.answer(wire_token, reply);
+                }
+                WireOutput::ModbusRequest {
+                    client,
+                    token,
+                    address,
+                    unit,
+                    request,
+                } => {
+                    if !self.clients.ask(client, address, token, unit, request) {
+                        let refused = WireInput::ModbusReply {
+                            client,
+                            token,
+                            reply: None,
+                        };
+                        self.pending.push_back((at, refused));
+                    }
+                }
+            }
+        }
+        if self.can.backlog() {
+            self.can.flush(&self.clock, &mut self.accounts, &self.losses);
+        }
+    }
+}
+
+impl Driver for PacedDriver {
+    fn rig(&self) -> &Rig {
+        self.rig()
+    }
+
+    fn rig_mut(&mut self) -> &mut Rig {
+        self.rig_mut()
+    }
+
+    /// Never fails: trouble on the wires is counted and makes the run inconclusive.
+    fn run(
+        &mut self,
+        until: SimTime,
+        stop: &mut dyn FnMut(&Rig) -> bool,
+    ) -> Result<bool, Box<dyn Error + Send + Sync>> {
+        Ok(self.run(until, stop))
+    }
+
+    fn health(&self) -> Health {
+        self.health()
+    }
+}
+
+impl Steppable for Rig {
+    fn now(&self) -> SimTime {
+        self.now()
+    }
+
+    fn next_due(&self) -> SimTime {
+        self.next_due()
+    }
+
+    fn advance_to(&mut self, t: SimTime) {
+        self.advance_to(t);
+    }
+
+    fn offer(&mut self, t: SimTime, input: WireInput) {
+        self.offer(t, input);
+    }
+
+    fn poll_wire(&mut self) -> Option<WireOutput> {
+        self.poll_wire()
+    }
+
+    fn next_tick(&self) -> SimTime {
+        self.next_tick()
+    }
+
+    fn wires(&self) -> Wires {
+        self.wires()
+    }
+}
+
+/// Something that came in from a wire.
+#[derive(Debug)]
+pub(crate) enum Arrival {
+    /// Frames with their arrival and bus.
+    Frames(Vec<(SimTime, usize, CanFrame)>),
+    /// A request to an emulated server; the answer goes back through `answer`, `None` for silence.
+    Request {
+        at: SimTime,
+        server: usize,
+        unit: u8,
+        request: ModbusRequest,
+        answer: oneshot::Sender<Option<ModbusReply>>,
+    },
+    /// A reply, or none, to a request of an emulated client.
+    Reply {
+        at: SimTime,
+        client: usize,
+        token: Token,
+        reply: Option<ModbusReply>,
+    },
+}
+
+/// The way to the owner: what every socket thread holds. Never blocks.
+#[derive(Clone, Debug)]
+pub(crate) struct Inbox {
+    sender: SyncSender<Arrival>,
+    pub(crate) clock: Clock,
+    pub(crate) losses: Arc<Losses>,
+}
+
+impl Inbox {
+    /// Hands `arrival` to the owner; counts it as lost and gives it back if there is no room.
+    pub(crate) fn put(&self, arrival: Arrival) -> Result<(), Arrival> {
+        self.sender.try_send(arrival).map_err(|error| {
+            let (TrySendError::Full(arrival) | TrySendError::Disconnected(arrival)) = error;
+            match &arrival {
+                Arrival::Frames(frames) => crate::health::count(&self.losses.channel, frames.len()),
+                Arrival::Request { .. } | Arrival::Reply { .. } => {
+                    crate::health::count(&self.losses.modbus, 1);
+                }
+            }
+            arrival
+        })
+    }
+}
+
+/// Rig time by the wall clock: zero until started.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Clock {
+    start: Arc<OnceLock<Instant>>,
+}
+
+#[allow(
+    clippy::disallowed_methods,
+    reason = "the paced driver is where rig time meets wall time; everyone else is given SimTime"
+)]
+impl Clock {
+    fn start(&self) {
+        self.start.get_or_init(Instant::now);
+    }
+
+    /// Rig time now.
+    pub(crate) fn now(&self) -> SimTime {
+        self.start
+            .get()
+            .map_or(SimTime::ZERO, |start| SimTime::ZERO + start.elapsed())
+    }
+
+    /// Rig times of frames the kernel stamped with the time of day: how to convert them at this moment.
+    pub(crate) fn kernel_stamps(&self) -> KernelStamps {
+        KernelStamps {
+            now: self.now(),
+            time_of_day: SystemTime::now()
+                .duration_since(SystemTime::UNIX_EPOCH)
+                .unwrap_or_default(),
+        }
+    }
+}
+
+/// Rig time and time of day at one moment. Used at once, so a step of the time of day does no harm.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct KernelStamps {
+    now: SimTime,
+    time_of_day: Duration,
+}
+
+impl KernelStamps {
+    /// Rig time of a stamp given as time of day; now, if there is none or it lies ahead.
+    pub(crate) fn rig_time(&self, stamp: Option<Duration>) -> SimTime {
+        let age = stamp.map_or(Duration::ZERO, |stamp| self.time_of_day.saturating_sub(stamp));
+        SimTime::ZERO + (self.now - SimTime::ZERO).saturating_sub(age)
+    }
+}
+
+/// Sets this thread's timer slack. Without it waits are merely some 50 us longer, so failure is no matter.
+fn sharpen_timers() {
+    if nix::sys::prctl::get_timerslack().is_ok_and(|ns| u64::try_from(ns) != Ok(TIMER_SLACK_NS))
+        && let Err(error) = nix::sys::prctl::set_timerslack(TIMER_SLACK_NS)
+    {
+        tracing::debug!("timer slack stays as it is: {error}");
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a failed unwrap is the test failing")]
+mod tests {
+    use bess_types::CanId;
+
+    use super::*;
+
+    #[test]
+    fn what_the_channel_has_no_room_for_is_counted() {
+        let (sender, arrivals) = sync_channel(1);
+        let inbox = Inbox {
+            sender,
+            clock: Clock::default(),
+            losses: Arc::default(),
+        };
+        let frame = CanFrame::new(CanId::Standard(1), &[]).unwrap();
+        let batch = || Arrival::Frames(vec![(SimTime::ZERO, 0, frame); 3]);
+        assert!(inbox.put(batch()).is_ok());
+        assert!(inbox.put(batch()).is_err());
+        assert_eq!(inbox.losses.channel.load(Ordering::Relaxed), 3);
+        drop(arrivals);
+        assert!(inbox.put(batch()).is_err());
+    }
+
+    #[test]
+    fn kernel_stamps_become_rig_time() {
+        let stamps = KernelStamps {
+            now: SimTime::from_millis(500),
+            time_of_day: Duration::from_secs(1_000_000),
+        };
+        let ms = Duration::from_millis;
+        let at = |stamp| stamps.rig_time(Some(stamp));
+        assert_eq!(at(ms(1_000_000_000 - 3)), SimTime::from_millis(497));
+        assert_eq!(
+            at(Duration::from_secs(1_000_001)),
+            SimTime::from_millis(500),
+            "not in the future"
+        );
+        assert_eq!(at(Duration::from_secs(1)), SimTime::ZERO, "not before the start");
+        assert_eq!(stamps.rig_time(None), SimTime::from_millis(500));
+    }
+}

@@ -1,0 +1,162 @@
+//! A bench: the least thing the paced driver can drive. Ticks every 10 ms and does what a test tells it.
+#![allow(dead_code, reason = "each test file uses its part")]
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is the test failing")]
+
+use std::collections::VecDeque;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::time::Duration;
+
+use bess_fieldbus::{PacedDriver, Steppable};
+use bess_rig::{CanWire, ModbusServerWire, WireInput, WireOutput, Wires};
+use bess_types::{ModbusReply, SimTime};
+
+pub(crate) const TICK: Duration = Duration::from_millis(10);
+
+type Reaction = Box<dyn FnMut(SimTime, &WireInput) -> Vec<WireOutput>>;
+type OnTick = Box<dyn FnMut(SimTime) -> Vec<WireOutput>>;
+
+pub(crate) struct Bench {
+    now: SimTime,
+    pub(crate) ticks: u64,
+    /// As in a hosted part of a rig.
+    pub(crate) without_plant: bool,
+    wires: Wires,
+    out: VecDeque<WireOutput>,
+    reaction: Reaction,
+    on_tick: OnTick,
+    /// Everything that was offered.
+    pub(crate) seen: Vec<(SimTime, WireInput)>,
+}
+
+impl Bench {
+    pub(crate) fn new() -> Self {
+        Self {
+            now: SimTime::ZERO,
+            ticks: 0,
+            without_plant: false,
+            wires: Wires::default(),
+            out: VecDeque::new(),
+            reaction: Box::new(|_, _| Vec::new()),
+            on_tick: Box::new(|_| Vec::new()),
+            seen: Vec::new(),
+        }
+    }
+
+    pub(crate) fn with_can(mut self, interface: &str) -> Self {
+        let bus = self.wires.can.len();
+        self.wires.can.push(CanWire {
+            bus,
+            name: format!("bus-{bus}"),
+            interface: interface.into(),
+        });
+        self
+    }
+
+    /// A server; `device` is its place in the order of calls.
+    pub(crate) fn with_server(mut self, listen: SocketAddr) -> Self {
+        let device = self.wires.servers.len();
+        let tag = format!("container-01/server-{device:02}").parse().unwrap();
+        self.wires.servers.push(ModbusServerWire {
+            device,
+            tag,
+            listen,
+            unit: 1,
+        });
+        self
+    }
+
+    /// What it puts out when something arrives.
+    pub(crate) fn reacting(
+        mut self,
+        reaction: impl FnMut(SimTime, &WireInput) -> Vec<WireOutput> + 'static,
+    ) -> Self {
+        self.reaction = Box::new(reaction);
+        self
+    }
+
+    /// What it puts out at each tick.
+    pub(crate) fn ticking(mut self, on_tick: impl FnMut(SimTime) -> Vec<WireOutput> + 'static) -> Self {
+        self.on_tick = Box::new(on_tick);
+        self
+    }
+
+    /// The replies its clients got, in order.
+    pub(crate) fn replies(&self) -> Vec<(u64, Option<ModbusReply>)> {
+        self.seen
+            .iter()
+            .filter_map(|(_, input)| match input {
+                WireInput::ModbusReply { token, reply, .. } => Some((token.0, reply.clone())),
+                _ => None,
+            })
+            .collect()
+    }
+}
+
+impl Steppable for Bench {
+    fn now(&self) -> SimTime {
+        self.now
+    }
+    fn next_due(&self) -> SimTime {
+        SimTime::ZERO + TICK * u32::try_from(self.ticks + 1).unwrap()
+    }
+    fn advance_to(&mut self, t: SimTime) {
+        assert!(t >= self.now, "time went back from {} to {t}", self.now);
+        assert!(t <= self.next_due(), "a tick was skipped");
+        if t == self.next_due() {
+            self.ticks += 1;
+            self.out.extend((self.on_tick)(t));
+        }
+        self.now = t;
+    }
+    fn offer(&mut self, t: SimTime, input: WireInput) {
+        assert!(
+            t >= self.now && t <= self.next_due(),
+            "offered at {t}, now {}",
+            self.now
+        );
+        self.now = t;
+        self.out.extend((self.reaction)(t, &input));
+        self.seen.push((t, input));
+    }
+    fn poll_wire(&mut self) -> Option<WireOutput> {
+        self.out.pop_front()
+    }
+    fn next_tick(&self) -> SimTime {
+        if self.without_plant {
+            SimTime::NEVER
+        } else {
+            self.next_due()
+        }
+    }
+    fn wires(&self) -> Wires {
+        self.wires.clone()
+    }
+}
+
+/// An address on this host that is free now.
+pub(crate) fn free_address() -> SocketAddr {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .unwrap()
+        .local_addr()
+        .unwrap()
+}
+
+pub(crate) fn open(bench: Bench) -> PacedDriver<Bench> {
+    PacedDriver::new(bench, bess_fieldbus::Limits::default()).unwrap()
+}
+
+/// Runs for `span` of rig time more.
+pub(crate) fn run_for(driver: &mut PacedDriver<Bench>, span: Duration) {
+    let until = driver.rig().now() + span;
+    driver.run(until, &mut |_| false);
+}
+
+/// CPU time this process has used so far.
+pub(crate) fn cpu_seconds() -> f64 {
+    let nanos: u64 = std::fs::read_dir("/proc/self/task")
+        .unwrap()
+        .filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("schedstat")).ok())
+        .filter_map(|stat| stat.split(' ').next()?.parse::<u64>().ok())
+        .sum();
+    Duration::from_nanos(nanos).as_secs_f64()
+}

@@ -1,0 +1,122 @@
+//! From files to a rig that runs: reads what the user names, builds the rig, picks the driver.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bess_devices::library::Library;
+use bess_fieldbus::{Limits, PacedDriver};
+use bess_rig::{ClockMode, Driver, Rig, RigConfig, Role, VirtualDriver};
+
+use crate::mistake::Mistake;
+use crate::watch::Names;
+
+/// A rig file and the data it needs, read and checked, not yet running.
+#[derive(Clone)]
+pub(crate) struct Bench {
+    pub(crate) config: RigConfig,
+    pub(crate) library: Arc<Library>,
+    pub(crate) names: Arc<Names>,
+}
+
+impl Bench {
+    /// Reads the rig file and builds the rig once, so that every mistake shows before anything starts.
+    pub(crate) fn load(rig: &Path, library: Arc<Library>, seed: Option<u64>) -> Result<Self, Mistake> {
+        let mut config = load_config(rig)?;
+        if let Some(seed) = seed {
+            config.seed = seed;
+        }
+        let built = Rig::new(&config, &library, Role::Rig)?;
+        let names = Names::of(&built, config.plant.clusters, config.plant.packs);
+        Ok(Self {
+            config,
+            library,
+            names: Arc::new(names),
+        })
+    }
+
+    pub(crate) fn paced(&self) -> bool {
+        self.config.clock.mode == ClockMode::Paced
+    }
+
+    /// A fresh rig with its driver; a paced one has its sockets open afterwards.
+    pub(crate) fn driver(&self) -> Result<Box<dyn Driver>, Mistake> {
+        let rig = Rig::new(&self.config, &self.library, Role::Rig)?;
+        Ok(if self.paced() {
+            Box::new(paced_driver(rig, &self.config)?)
+        } else {
+            Box::new(VirtualDriver::new(rig))
+        })
+    }
+}
+
+/// The wall-clock driver of `rig`, with the limits of its file.
+pub(crate) fn paced_driver(rig: Rig, config: &RigConfig) -> Result<PacedDriver, Mistake> {
+    let limits = Limits {
+        soft: Duration::from_millis(config.clock.soft_limit_ms),
+        hard: Duration::from_millis(config.clock.hard_limit_ms),
+        ..Limits::default()
+    };
+    Ok(PacedDriver::new(rig, limits)?)
+}
+
+/// Reads a rig file and what it inherits.
+pub(crate) fn load_config(path: &Path) -> Result<RigConfig, Mistake> {
+    let name = path.to_string_lossy();
+    Ok(RigConfig::load(&name, &|file| read_text(Path::new(file)))?)
+}
+
+/// The shipped data files, with those of a `--data` folder in front.
+pub(crate) fn library(data: Option<&Path>) -> Result<Arc<Library>, Mistake> {
+    let mut library = Library::shipped();
+    if let Some(folder) = data {
+        for kind in ["products", "dbc", "modbus"] {
+            let below = folder.join(kind);
+            if !below.is_dir() {
+                continue;
+            }
+            for file in files_below(&below, None)? {
+                let text = read_text(&file)
+                    .map_err(|why| Mistake::new(format!("{}: {why}", file.display()), ""))?;
+                let name = file.strip_prefix(folder).unwrap_or(&file);
+                library.overlay(name.to_string_lossy().into_owned(), text);
+            }
+        }
+    }
+    Ok(Arc::new(library))
+}
+
+/// The text of a file, or in words why there is none.
+pub(crate) fn read_text(path: &Path) -> Result<String, String> {
+    let bytes = fs::read(path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        io::ErrorKind::IsADirectory => "this is a folder, not a file".to_owned(),
+        _ => error.to_string(),
+    })?;
+    String::from_utf8(bytes).map_err(|error| {
+        let position = error.utf8_error().valid_up_to();
+        format!("not a text file: byte {position} is not UTF-8")
+    })
+}
+
+/// Every file below `folder` with this extension, in order of their paths.
+pub(crate) fn files_below(folder: &Path, extension: Option<&str>) -> Result<Vec<std::path::PathBuf>, Mistake> {
+    let mut found = Vec::new();
+    let mut open = vec![folder.to_owned()];
+    while let Some(next) = open.pop() {
+        let entries = fs::read_dir(&next)
+            .map_err(|error| Mistake::new(format!("{}: {error}", next.display()), "check the path"))?;
+        for entry in entries {
+            let path = entry?.path();
+            if path.is_dir() {
+                open.push(path);
+            } else if extension.is_none_or(|wanted| path.extension().is_some_and(|e| e == wanted)) {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
+}

@@ -1,0 +1,124 @@
+//! `bessrig check`: reads files as a run would and says what is wrong, without starting anything.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use bess_devices::codec::can::{CanPort, DbcFile};
+use bess_devices::codec::modbus::RegisterMap;
+use bess_devices::kinds::point_table;
+use bess_devices::library::Library;
+use bess_devices::product::Product;
+
+use crate::bench::{Bench, read_text};
+use crate::feature;
+use crate::mistake::Mistake;
+
+/// What a file is, from its name and its keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Feature,
+    Dbc,
+    Rig,
+    Product,
+    RegisterMap,
+}
+
+/// Checks one file; a few words on what it is, if it is right.
+pub(crate) fn file(path: &Path, rig: &Path, library: &Arc<Library>) -> Result<String, Vec<Mistake>> {
+    let name = path.to_string_lossy().into_owned();
+    let text = read_text(path).map_err(|why| {
+        vec![Mistake::new(
+            format!("{name}: {why}"),
+            "name a rig, product or register file (.toml), a DBC (.dbc) or a feature (.feature)",
+        )]
+    })?;
+    let one = |mistake: Mistake| vec![mistake];
+    match kind(path, &text).map_err(one)? {
+        Kind::Feature => check_feature(path, rig, library),
+        Kind::Rig => {
+            let bench = Bench::load(path, Arc::clone(library), None).map_err(one)?;
+            Ok(format!("rig, {} devices", bench.config.devices.len()))
+        }
+        Kind::Dbc => {
+            DbcFile::parse(&name, &text).map_err(|error| one(error.into()))?;
+            Ok("DBC".into())
+        }
+        Kind::Product => check_product(&name, &text, library).map_err(one),
+        Kind::RegisterMap => {
+            check_register_map(path, &name, &text, library).map_err(one)
+        }
+    }
+}
+
+fn kind(path: &Path, text: &str) -> Result<Kind, Mistake> {
+    let name = path.to_string_lossy();
+    match path.extension().and_then(|e| e.to_str()) {
+        Some("feature") => return Ok(Kind::Feature),
+        Some("dbc") => return Ok(Kind::Dbc),
+        Some("toml") => {}
+        _ => {
+            return Err(Mistake::new(
+                format!("{name}: the name does not tell what kind of file this is"),
+                "files end in .toml, .dbc or .feature",
+            ));
+        }
+    }
+    let table: toml::Table = toml::from_str(text).map_err(|error| {
+        Mistake::at(&name, text, error.span(), error.message().trim(), "the file must be TOML")
+    })?;
+    if table.contains_key("kind") {
+        Ok(Kind::Product)
+    } else if table.contains_key("block") {
+        Ok(Kind::RegisterMap)
+    } else {
+        Ok(Kind::Rig)
+    }
+}
+
+fn check_feature(path: &Path, rig: &Path, library: &Arc<Library>) -> Result<String, Vec<Mistake>> {
+    let bench = Bench::load(rig, Arc::clone(library), None).map_err(|mistake| vec![mistake])?;
+    let loaded = feature::load(&[path.to_owned()])?;
+    let mistakes: Vec<_> = loaded
+        .iter()
+        .flat_map(|(file, scenarios)| feature::check(file, scenarios, bench.names.topology()))
+        .collect();
+    if mistakes.is_empty() {
+        let count: usize = loaded.iter().map(|(_, scenarios)| scenarios.len()).sum();
+        Ok(format!("feature, {count} scenarios"))
+    } else {
+        Err(mistakes)
+    }
+}
+
+/// A register map makes sense only with the points of the products that use it.
+fn check_register_map(path: &Path, name: &str, text: &str, library: &Library) -> Result<String, Mistake> {
+    let file_name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
+    let mut users = Vec::new();
+    for id in library.product_ids() {
+        let product = library.product(&id)?;
+        if product.registers.as_ref().is_some_and(|file| file.get_ref() == file_name) {
+            RegisterMap::compile(name, text, &point_table(&product)?)?;
+            users.push(id);
+        }
+    }
+    if users.is_empty() {
+        return Err(Mistake::new(
+            format!("{name}: no product uses this register map"),
+            format!("write registers = \"{file_name}\" in a product file, and give --data if it is not a shipped one"),
+        ));
+    }
+    Ok(format!("register map of {}", users.join(", ")))
+}
+
+fn check_product(name: &str, text: &str, library: &Library) -> Result<String, Mistake> {
+    let product = Product::parse(name, text)?;
+    let table = point_table(&product)?;
+    for can in &product.can {
+        CanPort::compile(&product, &can.port, library, &table, 1)?;
+    }
+    if let Some(registers) = &product.registers {
+        let file = registers.get_ref();
+        RegisterMap::compile(file, library.register_text(file)?, &table)?;
+    }
+    Ok(format!("product `{}`, {} points", product.id, table.len()))
+}

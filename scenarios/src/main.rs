@@ -1,0 +1,364 @@
+//! `bessrig`: scenarios in plain words against a battery container on real or virtual wires.
+//!
+//! Read in this order: [`session`] (one scenario's conversation with its rig), [`steps`] (the words of
+//! features), [`watch`] (when a thing happened), [`suite`] (running and judging), [`feature`] (reading and
+//! checking), [`cut`] (controller processes and broken controllers), [`evidence`] and [`report`] (what is
+//! left behind), [`live`] and [`check`] (the other commands).
+
+#![forbid(unsafe_code)]
+
+mod bench;
+mod check;
+mod cut;
+mod evidence;
+mod feature;
+mod live;
+mod measure;
+mod mistake;
+mod report;
+mod session;
+mod steps;
+mod suite;
+mod topology;
+mod watch;
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use bess_types::{Tag, Verdict};
+use clap::{Args, Parser, Subcommand};
+use cucumber::gherkin::tagexpr::TagOperation;
+use miette::{GraphicalReportHandler, GraphicalTheme};
+
+use crate::bench::Bench;
+use crate::feature::Planned;
+use crate::mistake::Mistake;
+use crate::report::summary::{Summary, Totals, overall};
+use crate::suite::{Options, say};
+
+const DEFAULT_RIG: &str = "scenarios/rigs/liquid-20ft.toml";
+const DEFAULT_FEATURES: &str = "features";
+const DEFAULT_OUT: &str = "./bessrig-out";
+
+/// Hardware-in-the-loop rig for containerised battery storage.
+///
+/// Exit code: 0 pass, 1 inconclusive, 2 fail, 3 error.
+#[derive(Parser)]
+#[command(version, about, long_about)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// Folder with products/, dbc/ and modbus/ that are taken before the shipped ones.
+    #[arg(long, global = true, value_name = "DIR")]
+    data: Option<PathBuf>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run features and judge them.
+    Test(TestArgs),
+    /// Run a rig live until Ctrl-C; prints its buses and ports.
+    Run {
+        /// Rig file with a paced clock.
+        #[arg(long, value_name = "FILE")]
+        rig: PathBuf,
+        /// Seed in place of the rig file's.
+        #[arg(long)]
+        seed: Option<u64>,
+        /// Start the rig file's controller processes too, instead of waiting for them on the wires.
+        #[arg(long)]
+        controllers: bool,
+    },
+    /// Run chosen devices of a rig in this process, over its wires only.
+    Host {
+        /// Rig file.
+        #[arg(long, value_name = "FILE")]
+        rig: PathBuf,
+        /// Tags of the devices.
+        #[arg(long = "device", value_name = "TAG", required = true, num_args = 1..)]
+        devices: Vec<Tag>,
+    },
+    /// Read rig, product, DBC, register and feature files as a run would, and say what is wrong.
+    Check {
+        /// Files.
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// Rig that features are checked against.
+        #[arg(long, default_value = DEFAULT_RIG, value_name = "FILE")]
+        rig: PathBuf,
+    },
+    /// List every point of a rig with unit, range and where it is seen.
+    Points {
+        /// Rig file.
+        #[arg(long, default_value = DEFAULT_RIG, value_name = "FILE")]
+        rig: PathBuf,
+    },
+    /// Run deliberately broken controllers; each must be caught by a shipped scenario.
+    Selftest {
+        /// Rig file.
+        #[arg(long, default_value = DEFAULT_RIG, value_name = "FILE")]
+        rig: PathBuf,
+        /// Folder of the shipped features.
+        #[arg(long, default_value = DEFAULT_FEATURES, value_name = "DIR")]
+        features: PathBuf,
+        /// Output folder.
+        #[arg(long, default_value = "./bessrig-out/selftest", value_name = "DIR")]
+        out: PathBuf,
+    },
+}
+
+#[derive(Args)]
+struct TestArgs {
+    /// Feature files, or folders of them.
+    #[arg(default_value = DEFAULT_FEATURES, value_name = "FEATURES")]
+    features: Vec<PathBuf>,
+    /// Rig file.
+    #[arg(long, default_value = DEFAULT_RIG, value_name = "FILE")]
+    rig: PathBuf,
+    /// Only scenarios this tag expression takes, such as "not @long".
+    #[arg(long, value_name = "EXPR")]
+    tags: Option<String>,
+    /// Seed in place of the rig file's.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Output folder.
+    #[arg(long, default_value = DEFAULT_OUT, value_name = "DIR")]
+    out: PathBuf,
+    /// Most MB kept of each bus and scenario.
+    #[arg(long, default_value_t = 64, value_name = "MB")]
+    candump_limit_mb: u64,
+    /// Scenarios run side by side in virtual time [default: the number of cores, at most 4].
+    #[arg(long, value_name = "N")]
+    jobs: Option<usize>,
+    /// How often an inconclusive scenario of a paced rig is repeated; a fail never is.
+    #[arg(long, default_value_t = 2, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=2))]
+    repeats: u8,
+}
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            drop(error.print());
+            // clap's own code for a wrong command line is 2, which is a fail here.
+            let code = if error.use_stderr() { Verdict::Error.exit_code() } else { 0 };
+            return code.into();
+        }
+    };
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_max_level(tracing::Level::INFO)
+        .without_time()
+        .init();
+    match carry_out(cli) {
+        Ok(code) => code.into(),
+        Err(mistakes) => {
+            for mistake in &mistakes {
+                show(mistake);
+            }
+            Verdict::Error.exit_code().into()
+        }
+    }
+}
+
+fn carry_out(cli: Cli) -> Result<u8, Vec<Mistake>> {
+    let one = |mistake: Mistake| vec![mistake];
+    let interrupted = on_interrupt().map_err(one)?;
+    let library = bench::library(cli.data.as_deref()).map_err(one)?;
+    match cli.command {
+        Command::Test(args) => test(&args, library, interrupted),
+        Command::Run { rig, seed, controllers } => {
+            live::run(&rig, &library, seed, controllers, &interrupted).map_err(one)?;
+            Ok(0)
+        }
+        Command::Host { rig, devices } => {
+            live::host(&rig, &library, &devices, &interrupted).map_err(one)?;
+            Ok(0)
+        }
+        Command::Check { files, rig } => check_all(&files, &rig, &library),
+        Command::Points { rig } => {
+            points(&rig, library).map_err(one)?;
+            Ok(0)
+        }
+        Command::Selftest { rig, features, out } => {
+            let bench = Bench::load(&rig, library, None).map_err(one)?;
+            let plan = plan(&[features], None, &bench)?;
+            let options = Options {
+                out,
+                candump_limit: 0,
+                jobs: 1,
+                interrupted,
+                repeats: 0,
+                quiet: true,
+            };
+            cut::defects::selftest(&bench, &plan, &options).map_err(one)
+        }
+    }
+}
+
+fn test(args: &TestArgs, library: Arc<bess_devices::library::Library>, interrupted: Arc<AtomicBool>) -> Result<u8, Vec<Mistake>> {
+    let bench = Bench::load(&args.rig, library, args.seed).map_err(|mistake| vec![mistake])?;
+    let plan = plan(&args.features, args.tags.as_deref(), &bench)?;
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let options = Options {
+        out: args.out.clone(),
+        candump_limit: args.candump_limit_mb << 20,
+        jobs: args.jobs.unwrap_or(cores.min(4)).max(1),
+        interrupted,
+        repeats: usize::from(args.repeats),
+        quiet: false,
+    };
+    say(&format!(
+        "{}: {} scenarios, seed {}, {}\n",
+        bench.config.title,
+        plan.len(),
+        bench.config.seed,
+        if bench.paced() { "paced, on wires" } else { "virtual time" }
+    ));
+    let begin = Instant::now();
+    let results = suite::run(&bench, &plan, &options);
+    let verdict = overall(&results, plan.len());
+    let incomplete = options
+        .interrupted
+        .load(Ordering::Relaxed)
+        .then(|| format!("interrupted after {} of {} scenarios", results.len(), plan.len()));
+    let totals = Totals::of(&results, plan.len());
+    let summary = Summary {
+        version: env!("CARGO_PKG_VERSION"),
+        rig: args.rig.to_string_lossy().into_owned(),
+        rig_title: bench.config.title.clone(),
+        seed: bench.config.seed,
+        paced: bench.paced(),
+        verdict,
+        incomplete,
+        totals,
+        virtual_s: results.iter().map(|result| result.virtual_s).sum(),
+        wall_s: begin.elapsed().as_secs_f64(),
+        scenarios: &results,
+    };
+    report::write(&args.out, &summary)
+        .map_err(|error| vec![Mistake::new(format!("{}: {error}", args.out.display()), "name a folder that can be written, with --out")])?;
+    if let Some(why) = &summary.incomplete {
+        say(why);
+    }
+    say(&format!(
+        "{verdict}: {} pass, {} inconclusive, {} fail, {} error; {:.0} s of rig time in {:.1} s\nreport: {}",
+        totals.pass,
+        totals.inconclusive,
+        totals.fail,
+        totals.error,
+        summary.virtual_s,
+        summary.wall_s,
+        args.out.join("report.html").display()
+    ));
+    Ok(verdict.exit_code())
+}
+
+/// Reads and checks the features; nothing has started yet.
+fn plan(features: &[PathBuf], tags: Option<&str>, bench: &Bench) -> Result<Vec<Planned>, Vec<Mistake>> {
+    let tags: Option<TagOperation> = tags
+        .map(|text| {
+            text.parse().map_err(|_| {
+                vec![Mistake::new(
+                    format!("--tags {text:?} is not a tag expression"),
+                    "write tags with @, joined by and, or, not and parentheses: \"@fire and not @long\"",
+                )]
+            })
+        })
+        .transpose()?;
+    let loaded = feature::load(features)?;
+    let mistakes: Vec<_> = loaded
+        .iter()
+        .flat_map(|(file, scenarios)| {
+            let taken: Vec<_> = scenarios
+                .iter()
+                .filter(|planned| tags.as_ref().is_none_or(|tags| planned.taken_by(tags)))
+                .cloned()
+                .collect();
+            feature::check(file, &taken, bench.names.topology())
+        })
+        .collect();
+    if !mistakes.is_empty() {
+        return Err(mistakes);
+    }
+    let plan: Vec<_> = loaded
+        .into_iter()
+        .flat_map(|(_, scenarios)| scenarios)
+        .filter(|planned| tags.as_ref().is_none_or(|tags| planned.taken_by(tags)))
+        .collect();
+    if plan.is_empty() {
+        return Err(vec![Mistake::new(
+            "no scenario is left to run",
+            "name a feature with scenarios, or widen the expression after --tags",
+        )]);
+    }
+    Ok(plan)
+}
+
+fn check_all(files: &[PathBuf], rig: &Path, library: &Arc<bess_devices::library::Library>) -> Result<u8, Vec<Mistake>> {
+    let mut mistakes = Vec::new();
+    for file in files {
+        match check::file(file, rig, library) {
+            Ok(what) => say(&format!("ok  {}: {what}", file.display())),
+            Err(found) => mistakes.extend(found),
+        }
+    }
+    if mistakes.is_empty() { Ok(0) } else { Err(mistakes) }
+}
+
+fn points(rig: &Path, library: Arc<bess_devices::library::Library>) -> Result<(), Mistake> {
+    let config = bench::load_config(rig)?;
+    let built = bess_rig::Rig::new(&config, &library, bess_rig::Role::Rig)?;
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    let mut lines = || -> std::io::Result<()> {
+        writeln!(out, "{:<46} {:<28} {:<6} {:>12} {:>12} {:<7} states", "tag", "point", "unit", "min", "max", "source")?;
+        for point in built.points() {
+            let source = match point.source {
+                bess_types::Source::Plant => "plant",
+                bess_types::Source::Wire => "wire",
+                bess_types::Source::Device => "device",
+                bess_types::Source::Rig => "rig",
+            };
+            writeln!(
+                out,
+                "{:<46} {:<28} {:<6} {:>12} {:>12} {source:<7} {}",
+                point.tag,
+                point.point,
+                point.unit,
+                point.min,
+                point.max,
+                point.states.join(" ")
+            )?;
+        }
+        out.flush()
+    };
+    // `bessrig points | head` ends the pipe early; that is no error.
+    drop(lines());
+    Ok(())
+}
+
+/// Set by Ctrl-C or SIGTERM; a second Ctrl-C ends the process at once.
+fn on_interrupt() -> Result<Arc<AtomicBool>, Mistake> {
+    use signal_hook::consts::{SIGINT, SIGTERM};
+    let interrupted = Arc::new(AtomicBool::new(false));
+    let code = i32::from(Verdict::Error.exit_code());
+    signal_hook::flag::register_conditional_shutdown(SIGINT, code, Arc::clone(&interrupted))?;
+    signal_hook::flag::register(SIGINT, Arc::clone(&interrupted))?;
+    signal_hook::flag::register(SIGTERM, Arc::clone(&interrupted))?;
+    Ok(interrupted)
+}
+
+fn show(mistake: &Mistake) {
+    let handler = GraphicalReportHandler::new_themed(GraphicalTheme::unicode_nocolor())
+        .with_width(100)
+        .without_cause_chain();
+    let mut text = String::new();
+    if handler.render_report(&mut text, mistake).is_err() {
+        text = mistake.to_string();
+    }
+    drop(writeln!(std::io::stderr().lock(), "{}", text.trim_end()));
+}

@@ -1,0 +1,347 @@
+//! The words of features.
+//!
+//! A step is a *timing* and a *phrase*. The timings are here: `within 200 ms …`, `for 30 s …`,
+//! `between 5 and 22 min later …`, `first …, then …`, `by the time …, …`, `still …`. A phrase says something about the plant that is true or not:
+//! "the contactors of cluster 3 are open". Each domain module lists its phrases, and its own causes
+//! (`When …`) and preconditions (`Given …`). Every phrase goes with every timing.
+//!
+//! A bracket at the end of a step, `[assumption §6]`, says where its figure comes from and goes to the report.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use cucumber::codegen::{StepConstructor as _, WorldInventory};
+use cucumber::gherkin::StepType;
+use cucumber::{Parameter, given, then, when};
+use regex::{Captures, Regex};
+
+use crate::session::{Outcome, Session};
+use crate::topology::Topology;
+use crate::watch::{Demand, Demands, Test};
+
+pub(crate) mod battery;
+pub(crate) mod fire;
+pub(crate) mod names;
+pub(crate) mod pcs;
+pub(crate) mod site;
+
+/// A length of time: `200 ms`, `1.5 s`, `11 min`, `2 h`.
+#[derive(Clone, Copy, Debug, PartialEq, Parameter)]
+#[param(name = "span", regex = r"\d+(?:\.\d+)? (?:ms|s|min|h)")]
+pub(crate) struct Span(pub(crate) Duration);
+
+impl FromStr for Span {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (number, unit) = text.split_once(' ').ok_or("a time needs a unit")?;
+        let number: f64 = number.parse().map_err(|error| format!("{number}: {error}"))?;
+        let seconds = match unit {
+            "ms" => number / 1e3,
+            "s" => number,
+            "min" => number * 60.0,
+            "h" => number * 3600.0,
+            _ => return Err(format!("unknown unit `{unit}`")),
+        };
+        Ok(Self(Duration::from_secs_f64(seconds)))
+    }
+}
+
+/// Something that is true of the plant or not, in words.
+#[derive(Clone, Debug, PartialEq, Eq, Parameter)]
+#[param(name = "phrase", regex = r".+")]
+pub(crate) struct Phrase {
+    text: String,
+    entry: usize,
+}
+
+/// One row of a domain's phrase table.
+pub(crate) struct Entry {
+    /// Regular expression of the whole phrase.
+    pub(crate) pattern: &'static str,
+    /// What it looks like, for the message that a phrase is not known.
+    pub(crate) example: &'static str,
+    /// What it demands.
+    pub(crate) demands: fn(&Captures<'_>, Topology) -> Result<Demands, String>,
+}
+
+/// All phrases, compiled.
+static PHRASES: LazyLock<Vec<(Regex, &'static Entry)>> = LazyLock::new(|| {
+    [battery::PHRASES, site::PHRASES, fire::PHRASES, pcs::PHRASES]
+        .into_iter()
+        .flatten()
+        .map(|entry| {
+            let regex = Regex::new(&format!("^(?:{})$", entry.pattern))
+                .expect("phrase patterns are fixed and tested");
+            (regex, entry)
+        })
+        .collect()
+});
+
+impl FromStr for Phrase {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut found = PHRASES
+            .iter()
+            .enumerate()
+            .filter(|(_, (regex, _))| regex.is_match(text));
+        let Some((entry, _)) = found.next() else {
+            return Err(format!("`{text}` is not a phrase the rig knows{}", nearest(text)));
+        };
+        if let Some((_, (_, other))) = found.next() {
+            return Err(format!("`{text}` is ambiguous: it also reads as `{}`", other.example));
+        }
+        Ok(Self {
+            text: text.into(),
+            entry,
+        })
+    }
+}
+
+/// The known phrases that look most like `text`.
+fn nearest(text: &str) -> String {
+    let mut ranked: Vec<_> = PHRASES
+        .iter()
+        .map(|(_, entry)| (strsim::normalized_levenshtein(text, entry.example), entry.example))
+        .collect();
+    ranked.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
+    let close: Vec<_> = ranked
+        .iter()
+        .take(3)
+        .map(|(_, example)| format!("\n  {example}"))
+        .collect();
+    format!("; the nearest are{}", close.concat())
+}
+
+impl Phrase {
+    /// What it demands of a rig of this size.
+    pub(crate) fn condition(&self, topology: Topology) -> Result<Demands, String> {
+        let (regex, entry) = &PHRASES[self.entry];
+        let captures = regex.captures(&self.text).ok_or("the phrase no longer matches")?;
+        (entry.demands)(&captures, topology)
+    }
+
+    /// The points it looks at, for the report.
+    pub(crate) fn subject(&self) -> String {
+        self.text.clone()
+    }
+}
+
+impl fmt::Display for Phrase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// Phrases that a step of `text` uses, or why one is not known; for checking before anything starts.
+pub(crate) fn phrases_in(text: &str) -> Result<Vec<Phrase>, String> {
+    #[expect(clippy::unwrap_used, reason = "fixed patterns")]
+    static TIMED: LazyLock<[Regex; 5]> = LazyLock::new(|| {
+        [
+            r"^(?:within|for) \d+(?:\.\d+)? (?:ms|s|min|h) (.+)$",
+            r"^still (.+)$",
+            r"^first (.+), then (.+)$",
+            r"^by the time (.+), (.+)$",
+            r"^between \d+(?:\.\d+)? and \d+(?:\.\d+)? (?:ms|s|min|h) later (.+)$",
+        ]
+        .map(|pattern| Regex::new(pattern).unwrap())
+    });
+    TIMED
+        .iter()
+        .filter_map(|regex| regex.captures(text))
+        .flat_map(|captures| {
+            captures
+                .iter()
+                .skip(1)
+                .flatten()
+                .map(|phrase| phrase.as_str().parse())
+                .collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+/// Every step of a kind, as readable text; for the message that a step is not known.
+pub(crate) fn known(kind: StepType) -> Vec<String> {
+    let readable = |regex: String| {
+        #[expect(clippy::unwrap_used, reason = "a fixed pattern")]
+        static GROUP: LazyLock<Regex> =
+            LazyLock::new(|| Regex::new(r"\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)").unwrap());
+        GROUP
+            .replace_all(regex.trim_start_matches('^').trim_end_matches('$'), "…")
+            .replace('\\', "")
+    };
+    let mut all: Vec<String> = Vec::new();
+    macro_rules! of {
+        ($inventory:ty) => {
+            for item in inventory::iter::<$inventory> {
+                all.push(readable(item.inner().1().as_str().to_owned()));
+            }
+        };
+    }
+    match kind {
+        StepType::Given => of!(<Session as WorldInventory>::Given),
+        StepType::When => of!(<Session as WorldInventory>::When),
+        StepType::Then => of!(<Session as WorldInventory>::Then),
+    }
+    all
+}
+
+/// A demand on a point.
+pub(crate) fn demand(tag: impl Into<String>, point: impl Into<String>, test: Test) -> Demand {
+    Demand {
+        tag: tag.into(),
+        point: point.into(),
+        test,
+    }
+}
+
+/// A numbered group of a phrase.
+pub(crate) fn number(captures: &Captures<'_>, name: &str) -> Result<usize, String> {
+    captures
+        .name(name)
+        .and_then(|digits| digits.as_str().parse().ok())
+        .ok_or_else(|| format!("the phrase names no {name}"))
+}
+
+// Timings.
+
+#[then(expr = "within {span} {phrase}")]
+fn within(session: &mut Session, limit: Span, phrase: Phrase) -> Outcome {
+    let deadline = session.cause() + limit.0;
+    let at = session.until(&phrase, deadline)?;
+    session.record_time(&phrase, at, limit.0)
+}
+
+#[then(regex = r"^between (\d+(?:\.\d+)?) and (\d+(?:\.\d+)?) (ms|s|min|h) later (.+)$")]
+fn between(session: &mut Session, low: f64, high: f64, unit: String, phrase: Phrase) -> Outcome {
+    let scale = format!("1 {unit}")
+        .parse::<Span>()
+        .map_err(|error| session.error(error))?
+        .0
+        .as_secs_f64();
+    let cause = session.cause();
+    let deadline = cause + Duration::from_secs_f64(high * scale);
+    let Some(at) = session.until(&phrase, deadline)? else {
+        return session.record_time(&phrase, None, deadline - cause);
+    };
+    let bound = crate::measure::Bound::Between(low * scale, high * scale);
+    session.record_value(&phrase.subject(), "s", (at - cause).as_secs_f64(), bound)
+}
+
+#[then(expr = "for {span} {phrase}")]
+fn stays(session: &mut Session, duration: Span, phrase: Phrase) -> Outcome {
+    let begin = session.now();
+    let broken = session.broken_within(&phrase, duration.0)?;
+    let kept = broken.map_or(duration.0, |at| at - begin);
+    session.record_value(
+        &format!("{phrase}, kept for"),
+        "s",
+        kept.as_secs_f64(),
+        crate::measure::Bound::AtLeast(duration.0.as_secs_f64()),
+    )
+}
+
+#[then(expr = "still {phrase}")]
+fn still(session: &mut Session, phrase: Phrase) -> Outcome {
+    if session.holds(&phrase)? {
+        return Ok(());
+    }
+    Err(session.fail(format!("no longer true: {phrase}")))
+}
+
+#[then(regex = r"^first (.+), then (.+)$")]
+fn in_order(session: &mut Session, first: Phrase, second: Phrase) -> Outcome {
+    let now = session.now();
+    let earlier = session.until(&first, now)?;
+    let later = session.until(&second, now)?;
+    let Some(earlier) = earlier else {
+        return Err(session.fail(format!("not seen so far: {first}")));
+    };
+    // What has not come yet comes later.
+    let lead = later.unwrap_or(now).as_secs_f64() - earlier.as_secs_f64();
+    session.record_value(
+        &format!("lead of \"{first}\" over \"{second}\""),
+        "s",
+        lead,
+        crate::measure::Bound::AtLeast(0.0),
+    )
+}
+
+#[then(regex = r"^by the time (.+), (.+)$")]
+fn by_the_time(session: &mut Session, moment: Phrase, state: Phrase) -> Outcome {
+    let now = session.now();
+    let Some(at) = session.until(&moment, now)? else {
+        return Err(session.fail(format!("not seen so far: {moment}")));
+    };
+    if session.held_at(&state, at)? {
+        return Ok(());
+    }
+    Err(session.fail(format!("at {at}, when {moment}, it was not so that {state}")))
+}
+
+#[when(expr = "{span} pass(es)")]
+fn pass(session: &mut Session, duration: Span) -> Outcome {
+    session.run_for(duration.0)?;
+    session.mark_cause();
+    Ok(())
+}
+
+#[given(expr = "{span} have passed")]
+fn have_passed(session: &mut Session, duration: Span) -> Outcome {
+    session.run_for(duration.0)
+}
+
+#[when(expr = "the controller process {string} is killed")]
+fn kill(session: &mut Session, name: String) -> Outcome {
+    session.mark_cause();
+    let name = name.trim_matches('"');
+    session.processes.kill(name).map_err(|text| session.error(text))
+}
+
+#[when(expr = "the controller process {string} stops responding")]
+fn freeze(session: &mut Session, name: String) -> Outcome {
+    session.mark_cause();
+    let name = name.trim_matches('"');
+    session.processes.freeze(name).map_err(|text| session.error(text))
+}
+
+#[when(expr = "the controller process {string} responds again")]
+fn thaw(session: &mut Session, name: String) -> Outcome {
+    session.mark_cause();
+    let name = name.trim_matches('"');
+    session.processes.thaw(name).map_err(|text| session.error(text))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a failed unwrap is the test failing")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_example_reads_as_its_own_phrase_only() {
+        let topology = Topology {
+            clusters: 9,
+            packs: 9,
+            cells: 44,
+        };
+        for (regex, entry) in PHRASES.iter() {
+            let phrase: Phrase = entry.example.parse().unwrap();
+            assert!(regex.is_match(entry.example), "{}", entry.example);
+            assert!(!phrase.condition(topology).unwrap().list.is_empty());
+        }
+    }
+
+    #[test]
+    fn unknown_phrase_names_the_nearest() {
+        let error = "the contactors of cluster 3 are opened".parse::<Phrase>().unwrap_err();
+        assert!(error.contains("the contactors of cluster 3 are open"), "{error}");
+    }
+
+    #[test]
+    fn spans() {
+        assert_eq!("200 ms".parse::<Span>().unwrap().0, Duration::from_millis(200));
+        assert_eq!("11 min".parse::<Span>().unwrap().0, Duration::from_secs(660));
+        assert!("11 days".parse::<Span>().is_err());
+    }
+}

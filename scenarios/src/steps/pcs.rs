@@ -1,0 +1,130 @@
+//! The power conversion system and the grid it hangs on.
+
+use bess_plant::PlantFault;
+use bess_rig::RigCommand;
+use cucumber::{given, when};
+
+use super::names::{PCS, TRUE_PCS};
+use super::{Entry, demand, number};
+use crate::session::{Outcome, Session};
+use crate::watch::{Demands, Test};
+
+/// Power below which the PCS counts as idle, W: 1 % of 1,725 kVA.
+const IDLE_W: f64 = 17_250.0;
+
+fn truth(point: &str, on: bool) -> Demands {
+    let test = if on { Test::On } else { Test::Off };
+    Demands::all(vec![demand(TRUE_PCS, point, test)])
+}
+
+/// What can be said of the PCS.
+pub(super) const PHRASES: &[Entry] = &[
+    Entry {
+        pattern: r"the PCS (?:is|stays) blocked",
+        example: "the PCS is blocked",
+        demands: |_, _| Ok(truth("gate", false)),
+    },
+    Entry {
+        pattern: r"the PCS is pulsing",
+        example: "the PCS is pulsing",
+        demands: |_, _| Ok(truth("gate", true)),
+    },
+    Entry {
+        pattern: r"the AC contactor (?:is|stays) (?<how>open|closed)",
+        example: "the AC contactor is open",
+        demands: |c, _| Ok(truth("ac-contactor", &c["how"] == "closed")),
+    },
+    Entry {
+        pattern: r"the PCS delivers no power",
+        example: "the PCS delivers no power",
+        demands: |_, _| Ok(Demands::all(vec![demand(TRUE_PCS, "active-power", Test::Within(IDLE_W))])),
+    },
+    Entry {
+        pattern: r"the PCS delivers or takes power",
+        example: "the PCS delivers or takes power",
+        demands: |_, _| {
+            Ok(Demands::any(vec![
+                demand(TRUE_PCS, "active-power", Test::AtLeast(IDLE_W)),
+                demand(TRUE_PCS, "active-power", Test::AtMost(-IDLE_W)),
+            ]))
+        },
+    },
+    Entry {
+        pattern: r"the PCS delivers at least (?<kilowatts>\d+) kW",
+        example: "the PCS delivers at least 800 kW",
+        demands: |c, _| {
+            let watts = number(c, "kilowatts")? as f64 * 1e3;
+            Ok(Demands::all(vec![demand(TRUE_PCS, "active-power", Test::AtLeast(watts))]))
+        },
+    },
+    Entry {
+        pattern: r"the PCS takes at least (?<kilowatts>\d+) kW",
+        example: "the PCS takes at least 800 kW",
+        demands: |c, _| {
+            let watts = number(c, "kilowatts")? as f64 * 1e3;
+            Ok(Demands::all(vec![demand(TRUE_PCS, "active-power", Test::AtMost(-watts))]))
+        },
+    },
+    Entry {
+        pattern: r"the PCS takes at most (?<kilowatts>\d+) kW",
+        example: "the PCS takes at most 400 kW",
+        demands: |c, _| {
+            let watts = number(c, "kilowatts")? as f64 * 1e3;
+            Ok(Demands::all(vec![demand(TRUE_PCS, "active-power", Test::AtLeast(-watts))]))
+        },
+    },
+    Entry {
+        pattern: r"the PCS (?:is|stays) (?<state>off|running|on standby|in fault)",
+        example: "the PCS is running",
+        demands: |c, _| {
+            let state = match &c["state"] {
+                "off" => "off",
+                "running" => "running",
+                "on standby" => "standby",
+                _ => "fault",
+            };
+            Ok(Demands::all(vec![demand(PCS, "pcs-state", Test::Is(state))]))
+        },
+    },
+    Entry {
+        pattern: r"the PCS reports a loss of grid",
+        example: "the PCS reports a loss of grid",
+        demands: |_, _| Ok(Demands::all(vec![demand(PCS, "trip-cause", Test::IsNot("none"))])),
+    },
+];
+
+#[when(expr = "the grid is lost")]
+fn lost(session: &mut Session) -> Outcome {
+    session.mark_cause();
+    session.command(RigCommand::Fault(PlantFault::GridLost))
+}
+
+#[when(expr = "the grid returns")]
+fn returns(session: &mut Session) -> Outcome {
+    session.mark_cause();
+    session.command(RigCommand::ClearFault(PlantFault::GridLost))
+}
+
+#[when(expr = "the grid voltage steps to {float} % of nominal")]
+fn sag(session: &mut Session, percent: f64) -> Outcome {
+    session.mark_cause();
+    session.command(RigCommand::Fault(PlantFault::GridVoltage {
+        pu: percent / 100.0,
+        ramp_s: 0.0,
+    }))
+}
+
+#[when(expr = "the grid voltage recovers")]
+fn recovers(session: &mut Session) -> Outcome {
+    session.mark_cause();
+    session.command(RigCommand::ClearFault(PlantFault::GridVoltage {
+        pu: 1.0,
+        ramp_s: 0.0,
+    }))
+}
+
+#[given(expr = "the PCS power stays between {float} kW and {float} kW throughout")]
+fn power_limits(session: &mut Session, low: f64, high: f64) -> Outcome {
+    let points = [(TRUE_PCS.to_owned(), "active-power")];
+    session.keep_between(&points, low * 1e3, high * 1e3)
+}

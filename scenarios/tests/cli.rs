@@ -1,0 +1,218 @@
+//! The command line as a user meets it: messages, exit codes, evidence. Black box: only the binary is used.
+
+#![allow(clippy::unwrap_used, missing_docs, reason = "a failed unwrap is the test failing")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use tempfile::TempDir;
+
+/// The workspace root: where users run the binary.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap()
+}
+
+fn bessrig(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_bessrig"))
+        .current_dir(root())
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+/// Exit code and stderr, with the temporary folder's name taken out.
+fn complaint(folder: &TempDir, arguments: &[&str]) -> String {
+    let output = bessrig(arguments);
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    let stderr = stderr.replace(&*folder.path().to_string_lossy(), "DIR");
+    format!("exit {}\n{stderr}", output.status.code().unwrap())
+}
+
+/// A file with this text in a folder of its own.
+fn file(name: &str, text: &[u8]) -> (TempDir, String) {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join(name);
+    fs::write(&path, text).unwrap();
+    (folder, path.to_string_lossy().into_owned())
+}
+
+fn check(name: &str, text: &str) -> String {
+    let (folder, path) = file(name, text.as_bytes());
+    complaint(&folder, &["check", &path])
+}
+
+/// A rig file that inherits the shipped one and says something more.
+fn overlay(extra: &str) -> String {
+    let base = root().join("scenarios/rigs/liquid-20ft.toml");
+    let text = format!("inherits = {:?}\n{extra}", base.to_string_lossy());
+    check("rig.toml", &text).replace(&*root().to_string_lossy(), "ROOT")
+}
+
+#[test]
+fn missing_file() {
+    let folder = TempDir::new().unwrap();
+    insta::assert_snapshot!(complaint(&folder, &["check", "no-such.feature"]));
+}
+
+#[test]
+fn binary_file() {
+    let (folder, path) = file("x.feature", &[0x46, 0xFF, 0x00, 0x9C]);
+    insta::assert_snapshot!(complaint(&folder, &["check", &path]));
+}
+
+#[test]
+fn unknown_step() {
+    insta::assert_snapshot!(check(
+        "x.feature",
+        "Feature: f\n  Scenario: s\n    Given the plant is in operations\n    When the E-stop is pressed\n"
+    ));
+}
+
+#[test]
+fn unknown_phrase() {
+    insta::assert_snapshot!(check(
+        "x.feature",
+        "Feature: f\n  Scenario: s\n    When the E-stop is pressed\n    Then within 1 s the contactors of cluster 3 have opened\n"
+    ));
+}
+
+#[test]
+fn cell_that_does_not_exist() {
+    insta::assert_snapshot!(check(
+        "x.feature",
+        "Feature: f\n  Scenario: s\n    When a nail is driven into cell 45 of pack 5 in cluster 3\n"
+    ));
+}
+
+#[test]
+fn not_gherkin() {
+    insta::assert_snapshot!(check("x.feature", "Feature: f\n  Szenario: s\n    Given nothing\n"));
+}
+
+#[test]
+fn rig_with_unknown_key() {
+    insta::assert_snapshot!(overlay("sead = 7\n"));
+}
+
+#[test]
+fn rig_with_unknown_product() {
+    insta::assert_snapshot!(overlay("[[pcs]]\ntag = \"container-01/pcs\"\nproduct = \"sjpcs-9999\"\n"));
+}
+
+#[test]
+fn rig_that_inherits_itself() {
+    insta::assert_snapshot!(check("rig.toml", "inherits = \"rig.toml\"\n"));
+}
+
+#[test]
+fn rig_that_inherits_nothing_there() {
+    insta::assert_snapshot!(check("rig.toml", "inherits = \"base.toml\"\n"));
+}
+
+#[test]
+fn rig_with_a_tag_twice() {
+    insta::assert_snapshot!(overlay(
+        "[[meter]]\ntag = \"site-01/m2\"\nproduct = \"meter\"\n[[meter]]\ntag = \"site-01/m2\"\nproduct = \"meter\"\n"
+    ));
+}
+
+#[test]
+fn wrong_command_line_is_an_error() {
+    assert_eq!(bessrig(&["tset"]).status.code(), Some(3));
+    assert_eq!(bessrig(&["--version"]).status.code(), Some(0));
+}
+
+#[test]
+fn wrong_tag_expression() {
+    let folder = TempDir::new().unwrap();
+    insta::assert_snapshot!(complaint(&folder, &["test", "--tags", "@a @b"]));
+}
+
+#[test]
+fn nothing_is_left_of_a_run_that_never_started() {
+    let folder = TempDir::new().unwrap();
+    let out = folder.path().join("out");
+    let output = bessrig(&["test", "no-such.feature", "--out", &out.to_string_lossy()]);
+    assert_eq!(output.status.code(), Some(3));
+    assert!(!out.exists());
+}
+
+#[test]
+fn every_shipped_file_is_right() {
+    let mut files = Vec::new();
+    for folder in ["features", "scenarios/rigs", "device-emulators/data"] {
+        collect(&root().join(folder), &mut files);
+    }
+    assert!(files.len() > 10, "{files:?}");
+    let mut arguments = vec!["check"];
+    arguments.extend(files.iter().map(String::as_str));
+    let output = bessrig(&arguments);
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{stderr}");
+}
+
+fn collect(folder: &Path, files: &mut Vec<String>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let known = |e: &std::ffi::OsStr| ["toml", "dbc", "feature"].iter().any(|known| e == *known);
+        if path.is_dir() {
+            collect(&path, files);
+        } else if path.extension().is_some_and(known) {
+            files.push(path.to_string_lossy().into_owned());
+        }
+    }
+    files.sort();
+}
+
+/// A short scenario; `then` is its last step.
+fn short_feature(then: &str) -> String {
+    format!(
+        "Feature: Short\n  Scenario: Two seconds\n    Given 2 s have passed\n    When the E-stop is pressed\n    Then {then}\n"
+    )
+}
+
+#[test]
+fn verdicts_are_exit_codes() {
+    for (then, code) in [
+        ("within 200 ms the safety chain is open [assumption §6]", 0),
+        ("within 200 ms the stack is connected", 2),
+    ] {
+        let (folder, path) = file("x.feature", short_feature(then).as_bytes());
+        let out = folder.path().join("out");
+        let output = bessrig(&["test", &path, "--out", &out.to_string_lossy()]);
+        let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{stdout}");
+        let summary: serde_json::Value =
+            serde_json::from_slice(&fs::read(out.join("summary.json")).unwrap()).unwrap();
+        let measured = &summary["scenarios"][0]["measurements"][0];
+        assert_eq!(measured["limit"]["at-most"], 0.2);
+        assert_eq!(measured["measured"].is_null(), code == 2);
+        for report in ["junit.xml", "report.html", "seed", "two-seconds/rig.toml", "two-seconds/events.jsonl"] {
+            assert!(out.join(report).is_file(), "{report}");
+        }
+    }
+}
+
+#[test]
+fn same_seed_gives_the_same_bytes_on_every_bus() {
+    let (folder, path) = file("x.feature", short_feature("within 200 ms the safety chain is open").as_bytes());
+    let traces = |name: &str, seed: &str| {
+        let out = folder.path().join(name);
+        let output = bessrig(&["test", &path, "--seed", seed, "--out", &out.to_string_lossy()]);
+        assert_eq!(output.status.code(), Some(0));
+        let mut found: Vec<_> = fs::read_dir(out.join("two-seconds"))
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.to_string_lossy().ends_with(".candump.log"))
+            .map(|path| (path.file_name().unwrap().to_owned(), fs::read(path).unwrap()))
+            .collect();
+        found.sort();
+        found
+    };
+    let first = traces("first", "7");
+    assert_eq!(first.len(), 10, "nine cluster buses and the stack bus");
+    assert!(first.iter().all(|(_, bytes)| !bytes.is_empty()));
+    assert!(first == traces("again", "7"), "the same seed gave another trace");
+    assert!(first != traces("other", "8"), "another seed gave the same trace");
+}

@@ -1,0 +1,206 @@
+//! The high-voltage path of one cluster: breaker, fuse, contactors, precharge resistor, and what it carries.
+//!
+//! Modelled: series path as a resistance; fuse by its pre-arcing integral above three times rated current;
+//! precharge resistor as an energy store with a thermal switch; contact events are decided in `stack.rs`.
+//! Not modelled: fuse melting between rated and three times rated current (seconds to minutes), arcs.
+//! Constants: cell-and-thermal §7.
+
+use core::ops::Range;
+use core::time::Duration;
+
+use bess_types::{Coil, SimTime};
+use rand_pcg::Pcg32;
+
+use crate::cell::ClusterSums;
+use crate::contactor::Contactor;
+use crate::converter::nanos;
+use crate::dc_bus::Branch;
+use crate::rng;
+use crate::spec::HvBoxSpec;
+
+/// How the cluster is connected to the bus.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Path {
+    Open,
+    Precharge,
+    Main,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Cluster {
+    /// Its cells.
+    pub(crate) cells: Range<usize>,
+    /// K+, K−, K_pre in the order of [`Coil::ALL`].
+    contactors: [Contactor; 3],
+    commanded: [bool; 3],
+    pub(crate) breaker_closed: bool,
+    pub(crate) breaker_due: Option<SimTime>,
+    pub(crate) fuse_intact: bool,
+    /// Pre-arcing integral used up, A²s.
+    pub(crate) fuse_a2s: f64,
+    /// Heat in the precharge resistor, J.
+    pub(crate) precharge_j: f64,
+    pub(crate) precharge_tripped: bool,
+    /// Source voltage and R0 of the cells.
+    pub(crate) sums: ClusterSums,
+    /// Interconnects and box, Ω.
+    path_ohm: f64,
+    precharge_ohm: f64,
+    /// Charge through the path in this step, C.
+    pub(crate) charge_c: f64,
+    /// Squared current over this step, A²s.
+    pub(crate) square_a2s: f64,
+    /// Current at the end of the step, A.
+    pub(crate) current_a: f64,
+    /// Mean current of the last step, A.
+    pub(crate) mean_a: f64,
+    /// Charge since the last slow cycle, C.
+    pub(crate) slow_charge_c: f64,
+    /// Direction of the last current that counted.
+    pub(crate) charging: bool,
+    /// Heat in path and precharge resistor, J.
+    pub(crate) path_heat_j: f64,
+    /// Charge delivered since the start, C.
+    pub(crate) delivered_c: f64,
+    /// Charge moved either way since the start, C.
+    pub(crate) moved_c: f64,
+    /// Rise of the box over air, K.
+    pub(crate) box_rise_k: f64,
+    /// Mean square current since the last slow cycle, A²s.
+    pub(crate) slow_square_a2s: f64,
+}
+
+impl Cluster {
+    pub(crate) fn new(cells: Range<usize>, spec: &HvBoxSpec, interconnect_ohm: f64, rng: &mut Pcg32) -> Self {
+        let mut time =
+            |[mean, half]: [f64; 2]| Duration::from_nanos(nanos((mean + half * rng::symmetric(rng)) / 1e3));
+        let aux = Duration::from_nanos(nanos(spec.aux_delay_ms / 1e3));
+        let contactors = [0, 1, 2].map(|_| Contactor::new(time(spec.operate_ms), time(spec.release_ms), aux));
+        Self {
+            cells,
+            contactors,
+            commanded: [false; 3],
+            breaker_closed: true,
+            breaker_due: None,
+            fuse_intact: true,
+            fuse_a2s: 0.0,
+            precharge_j: 0.0,
+            precharge_tripped: false,
+            sums: ClusterSums::default(),
+            path_ohm: interconnect_ohm + spec.path_mohm * 1e-3,
+            precharge_ohm: spec.precharge_ohm,
+            charge_c: 0.0,
+            square_a2s: 0.0,
+            current_a: 0.0,
+            mean_a: 0.0,
+            slow_charge_c: 0.0,
+            charging: false,
+            path_heat_j: 0.0,
+            delivered_c: 0.0,
+            moved_c: 0.0,
+            box_rise_k: 0.0,
+            slow_square_a2s: 0.0,
+        }
+    }
+
+    pub(crate) fn contactor(&self, coil: Coil) -> &Contactor {
+        &self.contactors[slot(coil)]
+    }
+
+    pub(crate) fn contactor_mut(&mut self, coil: Coil) -> &mut Contactor {
+        &mut self.contactors[slot(coil)]
+    }
+
+    /// Coil command of the controller; nothing moves without supply.
+    pub(crate) fn command(&mut self, now: SimTime, coil: Coil, energised: bool, supply: bool) {
+        self.commanded[slot(coil)] = energised;
+        self.contactors[slot(coil)].drive(now, energised && supply);
+    }
+
+    /// Coil supply comes or goes.
+    pub(crate) fn supply(&mut self, now: SimTime, on: bool) {
+        for (contactor, commanded) in self.contactors.iter_mut().zip(self.commanded) {
+            contactor.drive(now, commanded && on);
+        }
+    }
+
+    /// How the contacts stand.
+    pub(crate) fn path(&self) -> Path {
+        let closed = |coil| self.contactor(coil).closed();
+        if !(self.breaker_closed && self.fuse_intact && closed(Coil::MainNegative)) {
+            Path::Open
+        } else if closed(Coil::MainPositive) {
+            Path::Main
+        } else if closed(Coil::Precharge) && !self.precharge_tripped {
+            Path::Precharge
+        } else {
+            Path::Open
+        }
+    }
+
+    /// The cluster as the bus sees it.
+    pub(crate) fn branch(&self) -> Branch {
+        let ohm = self.sums.r0_ohm + self.path_ohm;
+        let conductance_s = match self.path() {
+            Path::Open => 0.0,
+            Path::Precharge => 1.0 / (ohm + self.precharge_ohm),
+            Path::Main => 1.0 / ohm,
+        };
+        Branch {
+            emf_v: self.sums.emf_v,
+            conductance_s,
+        }
+    }
+
+    /// The cluster as the bus would see it with its main path closed.
+    #[cfg(test)]
+    pub(crate) fn branch_if_closed(&self) -> Branch {
+        Branch {
+            emf_v: self.sums.emf_v,
+            conductance_s: 1.0 / (self.sums.r0_ohm + self.path_ohm),
+        }
+    }
+
+    /// Voltage at the cluster's terminals behind the contactors, V.
+    pub(crate) fn voltage_v(&self) -> f64 {
+        self.sums.emf_v - (self.sums.r0_ohm + self.path_ohm) * self.current_a
+    }
+
+    /// Books a part of the step.
+    pub(crate) fn book(&mut self, path: Path, charge_c: f64, square_a2s: f64) {
+        self.charge_c += charge_c;
+        self.square_a2s += square_a2s;
+        self.path_heat_j += self.path_ohm * square_a2s;
+        if path == Path::Precharge {
+            let heat_j = self.precharge_ohm * square_a2s;
+            self.path_heat_j += heat_j;
+            self.precharge_j += heat_j;
+        }
+    }
+
+    /// Earliest time one of its switches moves.
+    pub(crate) fn due(&self) -> Option<SimTime> {
+        self.contactors
+            .iter()
+            .filter_map(Contactor::due)
+            .chain(self.breaker_due)
+            .min()
+    }
+}
+
+const fn slot(coil: Coil) -> usize {
+    match coil {
+        Coil::MainPositive => 0,
+        Coil::MainNegative => 1,
+        Coil::Precharge => 2,
+    }
+}
+
+/// Point name of a contact.
+pub(crate) const fn coil_name(coil: Coil) -> &'static str {
+    match coil {
+        Coil::MainPositive => "main-positive",
+        Coil::MainNegative => "main-negative",
+        Coil::Precharge => "precharge",
+    }
+}

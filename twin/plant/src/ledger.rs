@@ -1,0 +1,48 @@
+//! Energy and charge accounts of the DC side, kept apart from one another so that their sum is a check.
+//!
+//! Stored energy is a state function (integral of open-circuit voltage over charge, RC links, capacitor);
+//! heat and delivered energy are time integrals. If the model lost or invented energy, `residual_j` shows it.
+//! Reversible (entropic) heat is exchanged with the surroundings and is not part of this balance.
+
+/// Accounts since the plant was made, J and C.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Ledger {
+    /// Energy in cells now, J: chemical and in their RC links.
+    pub stored_j: f64,
+    /// Energy that left the cells' store since the start, J, without what burnt or was re-seated.
+    pub released_j: f64,
+    /// Energy stored in burnt cells when they burnt, J; it is part of the heat of their runaway.
+    pub burnt_j: f64,
+    /// Energy in the DC bus capacitor now, J.
+    pub capacitor_j: f64,
+    /// Energy delivered to the converter at its DC terminals, J.
+    pub delivered_dc_j: f64,
+    /// All electrical heat, J: the sum of the four below.
+    pub heat_j: f64,
+    /// Heat in cells, J.
+    pub cell_heat_j: f64,
+    /// Heat in busbars, boxes and precharge resistors, J.
+    pub path_heat_j: f64,
+    /// Heat in bleed resistors and shorts outside cells, J.
+    pub tap_heat_j: f64,
+    /// Heat in the bus bleeder and bus shorts, J.
+    pub bus_heat_j: f64,
+    /// Energy given to the grid at the PCS, J.
+    pub delivered_ac_j: f64,
+    /// Energy lost in the PCS, J.
+    pub converter_loss_j: f64,
+    /// Energy moved either way through the cells, J (charge moved × mean voltage).
+    pub throughput_j: f64,
+    /// Released − delivered − heat − capacitor, J: 0 if nothing is lost.
+    pub residual_j: f64,
+    /// DC delivered − AC delivered − loss, J.
+    pub converter_residual_j: f64,
+    /// Charge that left the cells' store, cell by cell, C.
+    pub charge_released_c: f64,
+    /// Charge that passed the cells, C: through the path, taps and side reactions.
+    pub charge_passed_c: f64,
+    /// Charge moved either way, summed over cells, C.
+    pub charge_throughput_c: f64,
+    /// Released − passed, C.
+    pub charge_residual_c: f64,
+}

@@ -1,0 +1,1384 @@
+//! The plant as a whole: builds it, advances it by one grid step, takes actuations and faults, gives samples.
+//!
+//! Three fixed cycles of one clock: every grid step the electrical side (`stack.rs`, `cell.rs`); every 100 ms
+//! what is hot, gas, air, suppression; every second resistances, heat, coolant. Within a cycle all flows are
+//! computed from the old state.
+
+use core::time::Duration;
+
+use bess_types::{Actuation, Channel, Coil, Reading, SimTime};
+
+use crate::air::Air;
+use crate::cell::{Cells, SlowDecay};
+use crate::cluster::{Cluster, Path};
+use crate::cooling::Cooling;
+use crate::fault::{FaultError, PlantFault};
+use crate::gas::{Gas, Ignition};
+use crate::grid::Grid;
+use crate::insulation::Insulation;
+use crate::ledger::Ledger;
+use crate::rng;
+use crate::runaway::{Runaway, Surroundings};
+use crate::sensor::{SensorFault, Sensors, values_at};
+use crate::spec::{ContainerSpec, InitialState, PlantConfigError, PlantSpec};
+use crate::stack::Stack;
+use crate::suppression::Suppression;
+use crate::thermal::Thermal;
+use crate::topology::{Place, PlantEvent, Topology, cluster_name};
+
+const MEDIUM: Duration = Duration::from_millis(100);
+const MEDIUM_S: f64 = 0.1;
+const MEDIUM_PER_SLOW: u32 = 10;
+const SLOW_S: f64 = 1.0;
+const MONTH_S: f64 = 30.0 * 86_400.0;
+/// Controls, lights and BMS of the container, W (assumption), and the vent fan, W (assumption).
+const CONTROLS_W: f64 = 500.0;
+const VENT_FAN_W: f64 = 500.0;
+/// Resistance factor from self-heating on (cell-and-thermal §10).
+const DEGRADED: f64 = 1.5;
+
+/// A container of cells, its power path, heat, gas and suppression.
+#[derive(Clone, Debug)]
+pub struct Plant {
+    pub(crate) topology: Topology,
+    spec: ContainerSpec,
+    tau_s: [f64; 2],
+    slow_decay: SlowDecay,
+    grid_step: Duration,
+    step_s: f64,
+    pub(crate) now: SimTime,
+    steps_per_medium: u32,
+    step_in_medium: u32,
+    medium_in_slow: u32,
+    initial_ambient_c: f64,
+    pub(crate) coil_supply: bool,
+    spark: bool,
+    pub(crate) cells: Cells,
+    pub(crate) stack: Stack,
+    pub(crate) grid: Grid,
+    pub(crate) thermal: Thermal,
+    pub(crate) runaway: Runaway,
+    pub(crate) cooling: Cooling,
+    pub(crate) air: Air,
+    pub(crate) gas: Gas,
+    pub(crate) suppression: Suppression,
+    pub(crate) insulation: Insulation,
+    sensors: Sensors,
+    events: Vec<PlantEvent>,
+    /// Heat on its way to the container air, J.
+    to_air_j: f64,
+    aired_j: f64,
+    start_stored_j: f64,
+    start_stored_c: f64,
+    throughput_j: f64,
+}
+
+impl Plant {
+    /// A plant at rest: contactors open, bus empty, breakers closed, coil supply present, grid present.
+    /// `grid_step` must divide 100 ms. The same spec, state and seed give the same plant bit for bit.
+    pub fn new(
+        spec: &PlantSpec,
+        initial: &InitialState,
+        seed: u64,
+        grid_step: Duration,
+    ) -> Result<Self, PlantConfigError> {
+        spec.check()?;
+        let container = &spec.container;
+        initial.check(container.clusters)?;
+        let steps_per_medium = steps_per_medium(grid_step)?;
+        let step_s = grid_step.as_secs_f64();
+        let topology = Topology {
+            clusters: container.clusters,
+            packs_per_cluster: container.packs_per_cluster,
+            cells_per_pack: container.cells_per_pack,
+        };
+        let start_c = initial.cell_temperature_c;
+        let cells = spread_cells(spec, initial, topology, seed, step_s);
+        let interconnect_ohm = container.pack.interconnect_mohm * 1e-3 * topology.packs_per_cluster as f64;
+        let clusters = (0..topology.clusters)
+            .map(|c| {
+                Cluster::new(
+                    topology.cluster_cells(c),
+                    &container.hv_box,
+                    interconnect_ohm,
+                    &mut rng::stream(seed, 0x4856_0000 + c as u64),
+                )
+            })
+            .collect();
+        let thermal = Thermal::new(spec, topology, start_c);
+        let mut insulation_rng = rng::stream(seed, 0x494D_4400);
+        let mut plant = Self {
+            topology,
+            tau_s: spec.cell.resistance.tau_s,
+            slow_decay: SlowDecay {
+                self_discharge: spec.cell.self_discharge_per_month * SLOW_S / MONTH_S,
+                hysteresis_keep: libm::exp(-SLOW_S / spec.cell.ocv.hysteresis_rest_s),
+            },
+            grid_step,
+            step_s,
+            now: SimTime::ZERO,
+            steps_per_medium,
+            step_in_medium: 0,
+            medium_in_slow: 0,
+            initial_ambient_c: initial.ambient_c,
+            coil_supply: true,
+            spark: false,
+            cells,
+            stack: Stack::new(container, clusters),
+            grid: Grid::new(&container.grid),
+            runaway: Runaway::new(&spec.cell.runaway, topology, thermal.cell_j_per_k),
+            thermal,
+            cooling: Cooling::new(&container.cooling, topology.packs(), start_c),
+            air: Air::new(&container.air, start_c, initial.ambient_c),
+            gas: Gas::new(
+                &container.gas,
+                &container.air,
+                &container.sensors,
+                topology.packs(),
+            ),
+            suppression: Suppression::new(&container.suppression),
+            insulation: Insulation::new(&container.insulation, topology.clusters, || {
+                rng::uniform(&mut insulation_rng)
+            }),
+            sensors: Sensors::new(&container.sensors, seed),
+            events: Vec::with_capacity(64),
+            to_air_j: 0.0,
+            aired_j: 0.0,
+            start_stored_j: 0.0,
+            start_stored_c: 0.0,
+            throughput_j: 0.0,
+            spec: container.clone(),
+        };
+        plant.refresh_resistances();
+        plant.start_stored_j = plant.stored_j();
+        plant.start_stored_c = plant.cells.stored_c(0..topology.cells());
+        Ok(plant)
+    }
+
+    /// Exactly one grid step, ending at `now`, with actuators held.
+    ///
+    /// # Panics
+    /// If `now` is not one grid step after the last one.
+    pub fn advance(&mut self, now: SimTime) {
+        assert!(
+            now == self.now + self.grid_step,
+            "container: plant stands at {} and is asked for {now}, one step is {:?}",
+            self.now,
+            self.grid_step
+        );
+        let start = self.now;
+        self.grid.step(self.step_s);
+        let clusters = &self.stack.clusters;
+        let per_cluster = self.topology.cells_per_cluster();
+        self.cells.step_taps(|cell| clusters[cell / per_cluster].mean_a);
+        self.stack.step(start, now, &self.grid, &mut self.events);
+        for cluster in &mut self.stack.clusters {
+            self.throughput_j += cluster.charge_c.abs() * cluster.sums.emf_v;
+            cluster.sums = self.cells.step(
+                cluster.cells.clone(),
+                cluster.mean_a,
+                cluster.square_a2s / self.step_s,
+            );
+        }
+        self.now = now;
+        self.step_in_medium += 1;
+        if self.step_in_medium == self.steps_per_medium {
+            self.step_in_medium = 0;
+            self.medium_cycle();
+            self.medium_in_slow += 1;
+            if self.medium_in_slow == MEDIUM_PER_SLOW {
+                self.medium_in_slow = 0;
+                self.slow_cycle();
+            }
+        }
+    }
+
+    /// A device's act, in force from now on. Acts at a place that has no such actuator do nothing.
+    pub fn actuate(&mut self, place: Place, action: &Actuation) {
+        let now = self.now;
+        let cluster = place.cluster.filter(|&c| c < self.topology.clusters);
+        match *action {
+            Actuation::Coil { coil, energised } => {
+                if let Some(c) = cluster {
+                    self.stack.clusters[c].command(now, coil, energised, self.coil_supply);
+                }
+            }
+            Actuation::BreakerTrip => {
+                if let Some(c) = cluster {
+                    let cluster = &mut self.stack.clusters[c];
+                    if cluster.breaker_closed && cluster.breaker_due.is_none() {
+                        let delay =
+                            Duration::from_nanos(crate::converter::nanos(self.spec.hv_box.breaker_ms / 1e3));
+                        cluster.breaker_due = Some(now + delay);
+                    }
+                }
+            }
+            Actuation::CoilSupply { on } => {
+                if on != self.coil_supply {
+                    self.coil_supply = on;
+                    for cluster in &mut self.stack.clusters {
+                        cluster.supply(now, on);
+                    }
+                    self.note(
+                        "",
+                        "coil-supply",
+                        f64::from(on),
+                        if on { "coil supply on" } else { "coil supply off" },
+                    );
+                }
+            }
+            Actuation::Balancing { cells } => {
+                if let (Some(c), Some(p)) = (
+                    cluster,
+                    place.pack.filter(|&p| p < self.topology.packs_per_cluster),
+                ) {
+                    for k in 0..self.topology.cells_per_pack {
+                        let on = cells >> k & 1 == 1;
+                        let conductance_s = if on { 1.0 / self.spec.pack.bleed_ohm } else { 0.0 };
+                        self.cells
+                            .set_bleed(self.topology.cell_index(c, p, k), conductance_s);
+                    }
+                }
+            }
+            Actuation::Converter {
+                gate,
+                ac_contactor,
+                active_power_w,
+                reactive_power_var,
+            } => {
+                self.stack.converter.actuate(
+                    now,
+                    gate,
+                    ac_contactor,
+                    active_power_w,
+                    reactive_power_var,
+                    &mut self.events,
+                );
+            }
+            Actuation::Cooling { mode, setpoint_c } => {
+                self.cooling.mode = mode;
+                if setpoint_c.is_finite() {
+                    self.cooling.setpoint_c = setpoint_c.clamp(-20.0, 60.0);
+                }
+            }
+            Actuation::Ventilation { fan, damper_open } => {
+                if core::mem::replace(&mut self.air.fan, fan) != fan {
+                    self.note(
+                        "air",
+                        "vent-fan",
+                        f64::from(fan),
+                        if fan { "vent fan on" } else { "vent fan off" },
+                    );
+                }
+                if core::mem::replace(&mut self.air.damper_open, damper_open) != damper_open {
+                    self.note(
+                        "air",
+                        "damper-open",
+                        f64::from(damper_open),
+                        if damper_open {
+                            "damper open"
+                        } else {
+                            "damper closed"
+                        },
+                    );
+                }
+            }
+            Actuation::Hvac { on } => {
+                if core::mem::replace(&mut self.air.hvac, on) != on {
+                    self.note(
+                        "air",
+                        "hvac",
+                        f64::from(on),
+                        if on { "HVAC on" } else { "HVAC off" },
+                    );
+                }
+            }
+            Actuation::ReleaseAgent => self.suppression.release(now, &mut self.events),
+        }
+    }
+
+    /// What the sensors of `channel` at `place` say now, in place of what `out` held; nothing where there is
+    /// no such sensor.
+    pub fn sample(&mut self, place: Place, channel: Channel, out: &mut Vec<Reading>) {
+        out.clear();
+        let exists = place.cluster.is_none_or(|c| c < self.topology.clusters)
+            && place.pack.is_none_or(|p| p < self.topology.packs_per_cluster);
+        if !exists || values_at(self.topology, place, channel) == 0 {
+            return;
+        }
+        self.push_truth(place, channel, out);
+        self.sensors.read(self.now.as_nanos(), place, channel, out);
+    }
+
+    /// Starts a fault.
+    pub fn inject(&mut self, fault: &PlantFault) -> Result<(), FaultError> {
+        fault.check(self.topology)?;
+        let now = self.now;
+        match *fault {
+            PlantFault::HeatCell {
+                cluster,
+                pack,
+                cell,
+                kelvin_per_min,
+            } => {
+                let cell = self.topology.cell_index(cluster, pack, cell);
+                self.runaway
+                    .heat(cell, kelvin_per_min, &self.cells, &mut self.thermal);
+            }
+            PlantFault::HoldCellTemperature {
+                cluster,
+                pack,
+                cell,
+                celsius,
+            } => {
+                for cell in self.sensor_pair(cluster, pack, cell) {
+                    self.runaway.hold(cell, celsius);
+                }
+            }
+            PlantFault::CellShort {
+                cluster,
+                pack,
+                cell,
+                ohm,
+            } => self
+                .cells
+                .set_internal_short(self.topology.cell_index(cluster, pack, cell), 1.0 / ohm),
+            PlantFault::CellExternalShort {
+                cluster,
+                pack,
+                cell,
+                ohm,
+            } => {
+                self.cells
+                    .set_external_short(self.topology.cell_index(cluster, pack, cell), 1.0 / ohm);
+            }
+            PlantFault::Nail { cluster, pack, cell } => {
+                let cell = self.topology.cell_index(cluster, pack, cell);
+                self.runaway.nail(cell, &self.cells, &mut self.thermal);
+            }
+            PlantFault::ContactorWelded { cluster, coil } => {
+                let contactor = self.stack.clusters[cluster].contactor_mut(coil);
+                contactor.welded = true;
+                contactor.stuck_open = false;
+                if !contactor.closed() {
+                    self.stack.make(cluster, coil, now, &mut self.events);
+                }
+            }
+            PlantFault::ContactorStuckOpen { cluster, coil } => {
+                let contactor = self.stack.clusters[cluster].contactor_mut(coil);
+                contactor.stuck_open = true;
+                contactor.welded = false;
+                if contactor.closed() {
+                    self.stack.break_contact(cluster, coil, now, &mut self.events);
+                }
+            }
+            PlantFault::AuxStuck {
+                cluster,
+                coil,
+                closed,
+            } => self.stack.clusters[cluster].contactor_mut(coil).aux_stuck = Some(closed),
+            PlantFault::FuseBlown { cluster } => {
+                let cluster_ref = &mut self.stack.clusters[cluster];
+                if cluster_ref.fuse_intact {
+                    cluster_ref.fuse_intact = false;
+                    cluster_ref.current_a = 0.0;
+                    self.note(&cluster_name(cluster), "fuse", 0.0, "open");
+                }
+            }
+            PlantFault::BreakerOpen { cluster } => self.stack.open_breaker(cluster, now, &mut self.events),
+            PlantFault::Insulation { cluster, ohm } => self.insulation.set_fault(cluster, 1.0 / ohm),
+            PlantFault::BusShort { ohm } => self.stack.bus.short_s = 1.0 / ohm,
+            PlantFault::SensorStuck {
+                place,
+                channel,
+                index,
+                value,
+            } => self
+                .sensors
+                .set_fault(place, channel, index, Some(SensorFault::Stuck(value))),
+            PlantFault::SensorOffset {
+                place,
+                channel,
+                index,
+                value,
+            } => self
+                .sensors
+                .set_fault(place, channel, index, Some(SensorFault::Offset(value))),
+            PlantFault::SensorOpenWire {
+                place,
+                channel,
+                index,
+            } => self
+                .sensors
+                .set_fault(place, channel, index, Some(SensorFault::OpenWire)),
+            PlantFault::CoolantPumpFailed => self.cooling.pump_failed = true,
+            PlantFault::ChillerFailed => self.cooling.chiller_failed = true,
+            PlantFault::AgentEmpty => self.suppression.empty(),
+            PlantFault::AgentValveStuck => self.suppression.valve_stuck = true,
+            PlantFault::ClusterSoc { cluster, soc } => self.reseat(cluster, soc)?,
+            PlantFault::GridVoltage { pu, ramp_s } => {
+                self.grid.set_voltage(pu, ramp_s);
+                self.note("grid", "voltage-pu", pu, "commanded");
+            }
+            PlantFault::GridFrequency { hz } => self.grid.frequency_hz = hz,
+            PlantFault::GridLost => self.set_grid(false),
+            PlantFault::Door { open } => self.set_door(open),
+            PlantFault::Spark => self.spark = true,
+            PlantFault::Ambient { celsius } => self.air.ambient_c = celsius,
+        }
+        Ok(())
+    }
+
+    /// Ends a fault where that is physical; figures of the fault other than its place do not matter.
+    pub fn clear(&mut self, fault: &PlantFault) -> Result<(), FaultError> {
+        fault.check(self.topology)?;
+        let now = self.now;
+        match *fault {
+            PlantFault::HeatCell {
+                cluster, pack, cell, ..
+            } => {
+                let cell = self.topology.cell_index(cluster, pack, cell);
+                self.runaway.heat(cell, 0.0, &self.cells, &mut self.thermal);
+            }
+            PlantFault::HoldCellTemperature {
+                cluster, pack, cell, ..
+            } => {
+                for cell in self.sensor_pair(cluster, pack, cell) {
+                    self.runaway.release_hold(cell);
+                }
+            }
+            PlantFault::CellShort {
+                cluster, pack, cell, ..
+            } => self
+                .cells
+                .set_internal_short(self.topology.cell_index(cluster, pack, cell), 0.0),
+            PlantFault::CellExternalShort {
+                cluster, pack, cell, ..
+            } => self
+                .cells
+                .set_external_short(self.topology.cell_index(cluster, pack, cell), 0.0),
+            PlantFault::Nail { .. } | PlantFault::ClusterSoc { .. } => return Err(FaultError::Permanent),
+            PlantFault::ContactorWelded { cluster, coil } => {
+                let contactor = self.stack.clusters[cluster].contactor_mut(coil);
+                contactor.welded = false;
+                contactor.follow_coil(now);
+            }
+            PlantFault::ContactorStuckOpen { cluster, coil } => {
+                let contactor = self.stack.clusters[cluster].contactor_mut(coil);
+                contactor.stuck_open = false;
+                contactor.follow_coil(now);
+            }
+            PlantFault::AuxStuck { cluster, coil, .. } => {
+                self.stack.clusters[cluster].contactor_mut(coil).aux_stuck = None;
+            }
+            PlantFault::FuseBlown { cluster } => {
+                let cluster_ref = &mut self.stack.clusters[cluster];
+                cluster_ref.fuse_a2s = 0.0;
+                if !cluster_ref.fuse_intact {
+                    cluster_ref.fuse_intact = true;
+                    self.note(&cluster_name(cluster), "fuse", 1.0, "replaced");
+                }
+            }
+            PlantFault::BreakerOpen { cluster } => {
+                let cluster_ref = &mut self.stack.clusters[cluster];
+                if !cluster_ref.breaker_closed {
+                    cluster_ref.breaker_closed = true;
+                    self.note(&cluster_name(cluster), "breaker", 1.0, "closed by hand");
+                }
+            }
+            PlantFault::Insulation { cluster, .. } => self.insulation.set_fault(cluster, 0.0),
+            PlantFault::BusShort { .. } => self.stack.bus.short_s = 0.0,
+            PlantFault::SensorStuck {
+                place,
+                channel,
+                index,
+                ..
+            }
+            | PlantFault::SensorOffset {
+                place,
+                channel,
+                index,
+                ..
+            }
+            | PlantFault::SensorOpenWire {
+                place,
+                channel,
+                index,
+            } => {
+                self.sensors.set_fault(place, channel, index, None);
+            }
+            PlantFault::CoolantPumpFailed => self.cooling.pump_failed = false,
+            PlantFault::ChillerFailed => self.cooling.chiller_failed = false,
+            PlantFault::AgentEmpty => self.suppression.replace_cylinder(),
+            PlantFault::AgentValveStuck => self.suppression.valve_stuck = false,
+            PlantFault::GridVoltage { ramp_s, .. } => {
+                self.grid.set_voltage(1.0, ramp_s);
+                self.note("grid", "voltage-pu", 1.0, "commanded");
+            }
+            PlantFault::GridFrequency { .. } => self.grid.frequency_hz = self.grid.nominal_hz,
+            PlantFault::GridLost => self.set_grid(true),
+            PlantFault::Door { .. } => self.set_door(false),
+            PlantFault::Spark => self.spark = false,
+            PlantFault::Ambient { .. } => self.air.ambient_c = self.initial_ambient_c,
+        }
+        Ok(())
+    }
+
+    /// Discrete changes since the last call, in the order of their time.
+    pub fn drain_events(&mut self) -> impl Iterator<Item = PlantEvent> {
+        self.events.sort_by_key(|event| event.at);
+        self.events.drain(..)
+    }
+
+    /// Energy and charge accounts since the start.
+    pub fn ledger(&self) -> Ledger {
+        let all = 0..self.topology.cells();
+        let stored_j = self.stored_j();
+        let released_j = self.start_stored_j - self.runaway.lost_j - stored_j;
+        let cell_heat_j = self.thermal.taken_j + self.runaway.taken_j + self.cells.heat_j.iter().sum::<f64>();
+        let path_heat_j = self.stack.clusters.iter().map(|c| c.path_heat_j).sum();
+        let tap_heat_j = self.cells.bleed_heat_j + self.cells.external_heat_j;
+        let bus_heat_j = self.stack.bus_heat_j;
+        let heat_j = cell_heat_j + path_heat_j + tap_heat_j + bus_heat_j;
+        let capacitor_j = self.stack.bus.stored_j();
+        let delivered_dc_j = self.stack.converter_dc_j;
+        let converter = &self.stack.converter;
+        let per_cluster = self.topology.cells_per_cluster() as f64;
+        let charge_released_c = self.start_stored_c - self.cells.stored_c(all);
+        let delivered_c: f64 = self
+            .stack
+            .clusters
+            .iter()
+            .map(|c| c.delivered_c * per_cluster)
+            .sum();
+        let charge_passed_c = delivered_c + self.cells.tap_c + self.cells.lost_c;
+        Ledger {
+            stored_j,
+            released_j,
+            burnt_j: self.runaway.lost_j,
+            capacitor_j,
+            delivered_dc_j,
+            heat_j,
+            cell_heat_j,
+            path_heat_j,
+            tap_heat_j,
+            bus_heat_j,
+            delivered_ac_j: converter.ac_j,
+            converter_loss_j: converter.loss_j,
+            throughput_j: self.throughput_j + tap_heat_j,
+            residual_j: released_j - delivered_dc_j - heat_j - capacitor_j,
+            converter_residual_j: delivered_dc_j - converter.ac_j - converter.loss_j,
+            charge_released_c,
+            charge_passed_c,
+            charge_throughput_c: self
+                .stack
+                .clusters
+                .iter()
+                .map(|c| c.moved_c * per_cluster)
+                .sum::<f64>()
+                + self.cells.tap_c,
+            charge_residual_c: charge_released_c - charge_passed_c,
+        }
+    }
+
+    /// Counts of clusters, packs and cells.
+    pub fn topology(&self) -> Topology {
+        self.topology
+    }
+
+    /// Electrical power of cooling, HVAC, fan and controls, W.
+    pub(crate) fn auxiliary_w(&self) -> f64 {
+        let fan_w = if self.air.fan { VENT_FAN_W } else { 0.0 };
+        CONTROLS_W + fan_w + self.cooling.electrical_w() + self.air.electrical_w()
+    }
+
+    /// Power at the point of interconnection, W; the container's own supply is taken from the same grid.
+    pub(crate) fn poi_w(&self) -> f64 {
+        if self.grid.energised {
+            self.stack.converter.active_w - self.auxiliary_w()
+        } else {
+            0.0
+        }
+    }
+
+    /// Temperature in a cluster's high-voltage box, °C.
+    pub(crate) fn hv_box_c(&self, cluster: usize) -> f64 {
+        self.air.mean_c + self.stack.clusters[cluster].box_rise_k
+    }
+
+    fn medium_cycle(&mut self) {
+        let now = self.now;
+        let clusters = &self.stack.clusters;
+        self.insulation.step(MEDIUM_S, |c| {
+            Coil::ALL.iter().any(|&coil| clusters[c].contactor(coil).closed())
+        });
+        let around = Surroundings {
+            plate_k_per_w: self.thermal.plate_k_per_w(self.cooling.flow_l_per_min()),
+            cooling_w: self.suppression.cooling_w(),
+        };
+        self.start_stored_c -= self.runaway.step(
+            now,
+            MEDIUM_S,
+            &mut self.cells,
+            &mut self.thermal,
+            around,
+            &mut self.events,
+        );
+        let ignition = Ignition {
+            spark: self.spark,
+            hottest_c: self.runaway.hottest_c(),
+            agent: self.suppression.concentration,
+        };
+        self.gas.step(
+            now,
+            MEDIUM_S,
+            self.runaway.vented(),
+            ignition,
+            &mut self.air,
+            &mut self.events,
+        );
+        let equipment_j =
+            self.stack.clusters.iter().map(|c| c.path_heat_j).sum::<f64>() + self.cells.bleed_heat_j;
+        let heat_j = core::mem::take(&mut self.to_air_j) + equipment_j - self.aired_j;
+        self.aired_j = equipment_j;
+        self.air.step(
+            MEDIUM_S,
+            heat_j,
+            self.gas.convective_w,
+            self.spec.sensors.air_lag_s,
+        );
+        let vented = self.air.damper_open || self.air.fan || self.air.door_open || self.air.panels_open;
+        self.suppression.step(now, MEDIUM_S, vented, &mut self.events);
+    }
+
+    fn slow_cycle(&mut self) {
+        let clusters = &self.stack.clusters;
+        self.to_air_j += self.thermal.step(
+            SLOW_S,
+            &mut self.cells.heat_j,
+            &self.cells.soc,
+            |c| clusters[c].slow_charge_c,
+            self.cooling.coolant(),
+            self.air.mean_c,
+        );
+        let plate_mean_c = self.thermal.plate_c.iter().sum::<f64>() / self.topology.packs() as f64;
+        self.cooling.step(SLOW_S, plate_mean_c);
+        self.stack.converter.warm(SLOW_S);
+        let follow = -libm::expm1(-SLOW_S / self.spec.hv_box.rise_s);
+        let rated_a2 = self.spec.hv_box.rated_a * self.spec.hv_box.rated_a;
+        for cluster in &mut self.stack.clusters {
+            // capped: a short is over before the box has warmed
+            let load = (cluster.slow_square_a2s / SLOW_S / rated_a2).min(4.0);
+            cluster.box_rise_k += (load * self.spec.hv_box.rise_at_rated_k - cluster.box_rise_k) * follow;
+            cluster.slow_square_a2s = 0.0;
+        }
+        self.refresh_resistances();
+        self.runaway.sort(&self.cells, &mut self.thermal);
+    }
+
+    /// Resistances for the present temperatures and directions.
+    fn refresh_resistances(&mut self) {
+        for cluster in &mut self.stack.clusters {
+            let mean_a = core::mem::take(&mut cluster.slow_charge_c) / SLOW_S;
+            let idle = mean_a.abs() < 0.5;
+            if !idle {
+                cluster.charging = mean_a < 0.0;
+            }
+            self.cells.refresh(
+                cluster.cells.clone(),
+                &self.thermal.cell_c,
+                cluster.charging,
+                idle,
+                &self.slow_decay,
+            );
+        }
+        for cell in self.runaway.degraded() {
+            self.cells.degrade(cell, DEGRADED);
+        }
+        for cluster in &mut self.stack.clusters {
+            cluster.sums = self.cells.sums(cluster.cells.clone());
+        }
+    }
+
+    fn push_truth(&self, place: Place, channel: Channel, out: &mut Vec<Reading>) {
+        let cluster = place.cluster.map(|c| &self.stack.clusters[c]);
+        if let (Some(c), Some(p)) = (place.cluster, place.pack) {
+            let pack = self.topology.pack_index(c, p);
+            if channel == Channel::CellVoltages {
+                let current_a = self.stack.clusters[c].current_a;
+                out.extend(
+                    self.topology
+                        .pack_cells(pack)
+                        .map(|i| Reading::valid(self.cells.voltage_v(i, current_a))),
+                );
+            } else {
+                let n = self.topology.sensors_per_pack();
+                out.extend(
+                    self.thermal.sensor_c[pack * n..(pack + 1) * n]
+                        .iter()
+                        .map(|&c| Reading::valid(c)),
+                );
+            }
+            return;
+        }
+        let aux = |coil| cluster.is_some_and(|c| c.contactor(coil).aux(self.now));
+        let contact = |closed: bool| f64::from(closed);
+        let value = match channel {
+            Channel::CellVoltages | Channel::CellTemperatures => return,
+            Channel::ClusterVoltage => cluster.map_or(0.0, Cluster::voltage_v),
+            Channel::BusVoltage | Channel::ConverterDcVoltage => self.stack.bus.voltage_v,
+            Channel::ClusterCurrent => cluster.map_or(0.0, |c| c.current_a),
+            Channel::InsulationResistance => place.cluster.map_or(0.0, |c| self.insulation.measured_ohm[c]),
+            Channel::AuxMainPositive => contact(aux(Coil::MainPositive)),
+            Channel::AuxMainNegative => contact(aux(Coil::MainNegative)),
+            Channel::AuxPrecharge => contact(aux(Coil::Precharge)),
+            Channel::FuseIntact => contact(cluster.is_some_and(|c| c.fuse_intact)),
+            Channel::BreakerClosed => contact(cluster.is_some_and(|c| c.breaker_closed)),
+            Channel::CoilSupply => contact(self.coil_supply) * self.spec.hv_box.coil_supply_v,
+            Channel::HvBoxTemperature => place.cluster.map_or(0.0, |c| self.hv_box_c(c)),
+            Channel::GridVoltages => {
+                out.extend([Reading::valid(self.grid.phase_v()); 3]);
+                return;
+            }
+            Channel::GridFrequency => {
+                // without voltage there is nothing to measure
+                if self.grid.voltage_pu() < 0.05 {
+                    out.push(Reading::invalid());
+                    return;
+                }
+                self.grid.frequency_hz
+            }
+            Channel::ActivePower => self.stack.converter.active_w,
+            Channel::ReactivePower | Channel::PoiReactivePower => self.stack.converter.reactive_var,
+            Channel::ConverterDcCurrent => self.stack.converter.dc_a,
+            Channel::AcContactorClosed => contact(self.stack.converter.ac_closed),
+            Channel::ConverterTemperature => self.air.ambient_c + self.stack.converter.rise_k,
+            Channel::PoiActivePower => self.poi_w(),
+            Channel::Hydrogen => self.gas.detected[0],
+            Channel::CarbonMonoxide => self.gas.detected[1],
+            Channel::Smoke => self.gas.detected[2],
+            Channel::CeilingTemperature => self.air.sensed_c[0],
+            Channel::AirTemperature => self.air.sensed_c[1],
+            Channel::AmbientTemperature => self.air.sensed_c[2],
+            Channel::AgentPressure => self.suppression.pressure_pa(),
+            Channel::AgentFlow => contact(self.suppression.flow_switch()),
+            Channel::CoolantSupply => self.cooling.supply_c,
+            Channel::CoolantReturn => self.cooling.return_c,
+            Channel::CoolantFlow => self.cooling.flow_l_per_min(),
+            Channel::DoorClosed => contact(!self.air.door_open),
+            Channel::VentFanRunning => contact(self.air.fan),
+            Channel::DamperClosed => contact(!self.air.damper_open),
+            Channel::HvacRunning => contact(self.air.hvac),
+        };
+        out.push(Reading::valid(value));
+    }
+
+    fn reseat(&mut self, cluster: usize, soc: f64) -> Result<(), FaultError> {
+        if self.stack.clusters[cluster].path() != Path::Open {
+            return Err(FaultError::ClusterConnected { cluster });
+        }
+        let range = self.topology.cluster_cells(cluster);
+        let (before_j, before_c) = (self.stored_j(), self.cells.stored_c(range.clone()));
+        self.cells.reseat(range.clone(), soc);
+        self.start_stored_j += self.stored_j() - before_j;
+        self.start_stored_c += self.cells.stored_c(range.clone()) - before_c;
+        self.stack.clusters[cluster].sums = self.cells.sums(range);
+        Ok(())
+    }
+
+    fn stored_j(&self) -> f64 {
+        self.cells.stored_j(0..self.topology.cells()) + self.cells.polarisation_j(self.tau_s)
+    }
+
+    /// The cell and the one that shares its temperature sensor.
+    fn sensor_pair(&self, cluster: usize, pack: usize, cell: usize) -> impl Iterator<Item = usize> + use<> {
+        let topology = self.topology;
+        [cell, cell ^ 1]
+            .into_iter()
+            .filter(move |&k| k < topology.cells_per_pack)
+            .map(move |k| topology.cell_index(cluster, pack, k))
+    }
+
+    fn set_grid(&mut self, energised: bool) {
+        if energised == self.grid.energised {
+            return;
+        }
+        self.grid.energised = energised;
+        self.note(
+            "grid",
+            "energised",
+            f64::from(energised),
+            if energised { "grid back" } else { "grid lost" },
+        );
+        if !energised {
+            self.stack.converter.stop(self.now, &mut self.events);
+        }
+    }
+
+    fn set_door(&mut self, open: bool) {
+        if open != self.air.door_open {
+            self.air.door_open = open;
+            self.note(
+                "",
+                "door-open",
+                f64::from(open),
+                if open { "door open" } else { "door closed" },
+            );
+        }
+    }
+
+    fn note(&mut self, part: &str, point: &'static str, value: f64, text: &str) {
+        self.events.push(PlantEvent {
+            at: self.now,
+            part: part.into(),
+            point,
+            value,
+            text: text.into(),
+        });
+    }
+}
+
+fn steps_per_medium(grid_step: Duration) -> Result<u32, PlantConfigError> {
+    let (step, medium) = (grid_step.as_nanos(), MEDIUM.as_nanos());
+    if step > 0
+        && medium.is_multiple_of(step)
+        && let Ok(steps) = u32::try_from(medium / step)
+    {
+        return Ok(steps);
+    }
+    Err(PlantConfigError::GridStep { nanos: step })
+}
+
+/// Cells with their spread.
+fn spread_cells(
+    spec: &PlantSpec,
+    initial: &InitialState,
+    topology: Topology,
+    seed: u64,
+    step_s: f64,
+) -> Cells {
+    let n = topology.cells();
+    let mut rng = rng::stream(seed, 0x4345_4C4C);
+    let (mut soc, mut capacity_ah, mut resistance) = (
+        Vec::with_capacity(n),
+        Vec::with_capacity(n),
+        Vec::with_capacity(n),
+    );
+    for i in 0..n {
+        let cluster = i / topology.cells_per_cluster();
+        let mean = initial
+            .soc_by_cluster
+            .iter()
+            .rev()
+            .find(|&&(c, _)| c == cluster)
+            .map_or(initial.soc, |&(_, soc)| soc);
+        soc.push((mean + initial.soc_sigma * rng::normal(&mut rng)).clamp(0.0, 1.0));
+        capacity_ah.push(spec.cell.capacity_ah * (1.0 + initial.capacity_sigma * rng::normal(&mut rng)));
+        resistance.push(1.0 + initial.resistance_sigma * rng::normal(&mut rng));
+    }
+    Cells::new(&spec.cell, soc, &capacity_ah, resistance, step_s)
+}
+
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a failed unwrap is the test failing; measured figures show with --nocapture"
+)]
+mod tests {
+    use bess_types::CoolingMode;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::testing::{
+        MS, STEP, build, close_all, coil, plant, power, run, small, spec, truth, uniform, when,
+    };
+
+    fn events_of<'a>(events: &'a [PlantEvent], part: &str, point: &str) -> Vec<&'a PlantEvent> {
+        events
+            .iter()
+            .filter(|e| e.part == part && e.point == point)
+            .collect()
+    }
+
+    #[test]
+    fn contacts_move_within_their_times_and_auxiliaries_follow() {
+        let mut plant = plant(0.5);
+        for c in 0..9 {
+            coil(&mut plant, c, Coil::MainNegative, true);
+        }
+        let events = run(&mut plant, 0.1);
+        for c in 0..9 {
+            let closed = events_of(&events, &cluster_name(c), "main-negative")[0].at;
+            assert!((MS(20)..=MS(30)).contains(&closed), "{closed}");
+        }
+        let mut out = Vec::new();
+        plant.sample(Place::cluster(0), Channel::AuxMainNegative, &mut out);
+        assert_eq!(out[0].ok(), Some(1.0));
+        plant
+            .inject(&PlantFault::ContactorWelded {
+                cluster: 0,
+                coil: Coil::MainNegative,
+            })
+            .unwrap();
+        plant.actuate(Place::CONTAINER, &Actuation::CoilSupply { on: false });
+        let events = run(&mut plant, 0.1);
+        for c in 1..9 {
+            let opened = events_of(&events, &cluster_name(c), "main-negative")[0].at;
+            assert!((MS(109)..=MS(115)).contains(&opened), "{opened}");
+        }
+        plant.sample(Place::cluster(0), Channel::AuxMainNegative, &mut out);
+        assert_eq!(
+            out[0].ok(),
+            Some(1.0),
+            "the auxiliary shows the welded contact, not the coil"
+        );
+    }
+
+    #[test]
+    fn precharge_follows_its_rc_curve() {
+        let mut plant = build(&small(1, 9), &uniform(0.5));
+        coil(&mut plant, 0, Coil::MainNegative, true);
+        coil(&mut plant, 0, Coil::Precharge, true);
+        let emf_v = plant.stack.clusters[0].sums.emf_v;
+        let closed_s = when(&run(&mut plant, 0.1), "precharge", 1.0).unwrap();
+        let mut seconds = 0.1;
+        while truth(&plant, "", "bus-voltage") < 0.95 * emf_v {
+            run(&mut plant, 0.01);
+            seconds += 0.01;
+        }
+        let precharge_s = seconds - closed_s;
+        println!("precharge to 95 % in {precharge_s:.2} s");
+        // bleeder and resistor form a divider: V(t) = k·E·(1 − e^(−t/kRC))
+        let k = 10_000.0 / 10_150.0;
+        let expected_s = -150.0 * 0.009 * k * libm::log(1.0 - 0.95 / k);
+        assert!(
+            (precharge_s - expected_s).abs() < 0.03,
+            "{precharge_s} against {expected_s}"
+        );
+    }
+
+    #[test]
+    fn closing_without_precharge_welds() {
+        let mut plant = build(&small(1, 9), &uniform(0.5));
+        coil(&mut plant, 0, Coil::MainNegative, true);
+        coil(&mut plant, 0, Coil::MainPositive, true);
+        let events = run(&mut plant, 0.1);
+        assert!(
+            events
+                .iter()
+                .any(|e| e.point == "closing-gap" && e.value > 1200.0)
+        );
+        assert!(events.iter().any(|e| e.point == "welded"));
+    }
+
+    #[test]
+    fn precharged_closing_does_not_weld_and_two_clusters_circulate() {
+        let mut plant = build(
+            &small(2, 9),
+            &InitialState {
+                soc_by_cluster: vec![(1, 0.3)],
+                ..uniform(0.5)
+            },
+        );
+        plant.stack.bus.bleeder_s = 1e-9;
+        let gap_v = plant.stack.clusters[0].sums.emf_v - plant.stack.clusters[1].sums.emf_v;
+        let ohm = 1.0 / plant.stack.clusters[0].branch_if_closed().conductance_s
+            + 1.0 / plant.stack.clusters[1].branch_if_closed().conductance_s;
+        let events = close_all(&mut plant);
+        assert!(events.iter().all(|e| e.point != "welded"), "{events:?}");
+        let current_a = truth(&plant, "cluster-01", "current");
+        // R0 alone at first; RC links build up slowly
+        assert!(
+            (current_a - gap_v / ohm).abs() < 0.05 * current_a,
+            "{current_a} against {}",
+            gap_v / ohm
+        );
+        assert!((current_a + truth(&plant, "cluster-02", "current")).abs() < 0.5);
+    }
+
+    #[test]
+    fn a_bus_short_melts_the_fuse_in_about_a_millisecond() {
+        let mut plant = build(&small(1, 9), &uniform(0.5));
+        close_all(&mut plant);
+        let before = plant.now;
+        plant.inject(&PlantFault::BusShort { ohm: 0.001 }).unwrap();
+        let events = run(&mut plant, 0.1);
+        let melted = events_of(&events, "cluster-01", "fuse")[0];
+        let ms = (melted.at - before).as_secs_f64() * 1e3;
+        println!("fuse melts after {ms:.2} ms: {}", melted.text);
+        assert!((0.1..3.0).contains(&ms));
+        assert_eq!(truth(&plant, "cluster-01", "current"), 0.0);
+    }
+
+    #[test]
+    fn opening_under_load_is_seen_and_the_bus_falls_below_60_v_in_five_minutes() {
+        let mut plant = plant(0.6);
+        close_all(&mut plant);
+        power(&mut plant, 1.0e6);
+        run(&mut plant, 2.0);
+        let pcs_w = truth(&plant, "pcs", "active-power");
+        assert!((pcs_w - 1.0e6).abs() < 1e3, "{pcs_w}");
+        plant.actuate(Place::CONTAINER, &Actuation::CoilSupply { on: false });
+        let events = run(&mut plant, 0.2);
+        assert!(
+            events
+                .iter()
+                .any(|e| e.point == "breaking-current" && e.value > 50.0)
+        );
+        assert!(
+            events
+                .iter()
+                .any(|e| e.part == "pcs" && e.point == "running" && e.value == 0.0)
+        );
+        let events = run(&mut plant, 300.0);
+        assert!(truth(&plant, "", "bus-voltage") < 60.0);
+        assert!(events.iter().all(|e| e.point != "open-contactor-current"));
+    }
+
+    #[test]
+    fn gate_off_and_grid_loss_take_power_at_once() {
+        let mut plant = plant(0.6);
+        close_all(&mut plant);
+        power(&mut plant, 1.0e6);
+        run(&mut plant, 1.0);
+        plant.inject(&PlantFault::GridLost).unwrap();
+        assert_eq!(truth(&plant, "pcs", "active-power"), 0.0);
+        plant.clear(&PlantFault::GridLost).unwrap();
+        run(&mut plant, 1.0);
+        assert!(truth(&plant, "pcs", "active-power") > 0.99e6);
+        plant
+            .inject(&PlantFault::GridVoltage { pu: 0.3, ramp_s: 0.0 })
+            .unwrap();
+        run(&mut plant, 0.1);
+        let limited_w = truth(&plant, "pcs", "active-power");
+        assert!((limited_w - 0.3 * 1.1 * 1.725e6).abs() < 1.0, "{limited_w}");
+    }
+
+    /// Acceptance check 5.
+    #[test]
+    fn energy_and_charge_balance_over_a_cycle() {
+        let mut plant = build(
+            &small(2, 9),
+            &InitialState {
+                soc: 0.5,
+                soc_by_cluster: vec![(1, 0.52)],
+                ..InitialState::default()
+            },
+        );
+        close_all(&mut plant);
+        plant.actuate(Place::pack(0, 0), &Actuation::Balancing { cells: 0b1010 });
+        for watts in [3.8e5, -3.8e5, 0.0, 3.0e5, -2.0e5] {
+            power(&mut plant, watts);
+            run(&mut plant, 1500.0);
+        }
+        let ledger = plant.ledger();
+        println!(
+            "energy residual {:.1e}, converter {:.1e}, charge {:.1e} of throughput",
+            ledger.residual_j / ledger.throughput_j,
+            ledger.converter_residual_j / ledger.throughput_j,
+            ledger.charge_residual_c / ledger.charge_throughput_c
+        );
+        assert!(ledger.residual_j.abs() < 1e-3 * ledger.throughput_j, "{ledger:?}");
+        assert!(
+            ledger.converter_residual_j.abs() < 1e-3 * ledger.throughput_j,
+            "{ledger:?}"
+        );
+        assert!(
+            ledger.charge_residual_c.abs() < 1e-3 * ledger.charge_throughput_c,
+            "{ledger:?}"
+        );
+    }
+
+    /// Acceptance check 3: 0.5C, cell over coolant.
+    #[test]
+    fn cells_stand_4_to_5_kelvin_over_coolant() {
+        let mut plant = build(&small(1, 9), &uniform(0.95));
+        plant.actuate(
+            Place::CONTAINER,
+            &Actuation::Cooling {
+                mode: CoolingMode::Cool,
+                setpoint_c: 22.0,
+            },
+        );
+        // one cluster alone sees nine times its share of coolant; give it its ninth
+        close_all(&mut plant);
+        power(&mut plant, 1.9e5);
+        run(&mut plant, 6000.0);
+        let rise_k = truth(&plant, "", "cell-temperature-mean") - mean_plate(&plant);
+        println!("cell over coolant after 6000 s at 0.5C: {rise_k:.2} K");
+        let pack = truth(&plant, "cluster-01/pack-05", "cell-temperature-max")
+            - truth(&plant, "cluster-01/pack-05", "cell-temperature-min");
+        assert!(pack < 3.0);
+        assert!(
+            (4.0..5.0).contains(&mean_irreversible_rise(&plant)),
+            "{}",
+            mean_irreversible_rise(&plant)
+        );
+    }
+
+    fn mean_plate(plant: &Plant) -> f64 {
+        plant.thermal.plate_c.iter().sum::<f64>() / plant.topology.packs() as f64
+    }
+
+    /// What the irreversible heat so far means in steady state: heat per cell and second times 0.43 K/W.
+    fn mean_irreversible_rise(plant: &Plant) -> f64 {
+        let heat_w = plant.ledger().cell_heat_j / 6000.0 / plant.topology.cells() as f64;
+        heat_w * 0.43
+    }
+
+    #[test]
+    fn same_seed_same_bits() {
+        let bits = |seed| {
+            let mut plant = Plant::new(&spec(), &InitialState::default(), seed, STEP).unwrap();
+            close_all(&mut plant);
+            power(&mut plant, 1.5e6);
+            plant
+                .inject(&PlantFault::Nail {
+                    cluster: 2,
+                    pack: 4,
+                    cell: 16,
+                })
+                .unwrap();
+            run(&mut plant, 30.0);
+            let mut out = Vec::new();
+            plant.sample(Place::pack(2, 4), Channel::CellVoltages, &mut out);
+            let readings: Vec<u64> = out.iter().map(|r| r.value.to_bits()).collect();
+            let truths: Vec<u64> = plant
+                .truth_points()
+                .iter()
+                .map(|p| truth(&plant, &p.part.replace("NN", "03"), p.point).to_bits())
+                .collect();
+            (readings, truths)
+        };
+        assert_eq!(bits(7), bits(7));
+        assert_ne!(bits(7), bits(8));
+    }
+
+    #[test]
+    fn a_held_temperature_reaches_its_sensor() {
+        let mut plant = plant(0.5);
+        plant
+            .inject(&PlantFault::HoldCellTemperature {
+                cluster: 2,
+                pack: 4,
+                cell: 16,
+                celsius: 62.0,
+            })
+            .unwrap();
+        run(&mut plant, 5.0);
+        assert!((truth(&plant, "cluster-03/pack-05/cell-17", "temperature") - 62.0).abs() < 0.5);
+        run(&mut plant, 150.0);
+        let mut out = Vec::new();
+        plant.sample(Place::pack(2, 4), Channel::CellTemperatures, &mut out);
+        assert!((out[8].value - 62.0).abs() < 2.1, "{}", out[8].value);
+        assert!((truth(&plant, "cluster-03/pack-05/cell-17", "voltage") - 3.3).abs() < 0.05);
+    }
+
+    #[test]
+    fn reseating_needs_an_open_cluster() {
+        let mut plant = plant(0.5);
+        plant
+            .inject(&PlantFault::ClusterSoc { cluster: 1, soc: 0.9 })
+            .unwrap();
+        assert!((truth(&plant, "cluster-02", "soc") - 0.9).abs() < 1e-6);
+        close_all(&mut plant);
+        assert_eq!(
+            plant.inject(&PlantFault::ClusterSoc { cluster: 1, soc: 0.5 }),
+            Err(FaultError::ClusterConnected { cluster: 1 })
+        );
+        assert!(plant.ledger().residual_j.abs() < 1e-3 * plant.ledger().throughput_j);
+    }
+
+    #[test]
+    fn a_nail_is_smelt_before_it_is_felt() {
+        let mut plant = build(&small(3, 6), &uniform(1.0));
+        plant.actuate(Place::CONTAINER, &Actuation::Hvac { on: true });
+        run(&mut plant, 1.0);
+        plant
+            .inject(&PlantFault::Nail {
+                cluster: 2,
+                pack: 4,
+                cell: 16,
+            })
+            .unwrap();
+        let mut first = [f64::NAN; 4];
+        let mut out = Vec::new();
+        let mut peaks = [f64::MIN; 4];
+        for tenth in 1..18_000 {
+            run(&mut plant, 0.1);
+            for (k, (channel, level)) in [
+                (Channel::Hydrogen, 50.0),
+                (Channel::CarbonMonoxide, 50.0),
+                (Channel::Smoke, 0.15),
+                (Channel::CeilingTemperature, 57.0),
+            ]
+            .into_iter()
+            .enumerate()
+            {
+                plant.sample(Place::CONTAINER, channel, &mut out);
+                peaks[k] = peaks[k].max(out[0].value);
+                if first[k].is_nan() && out[0].value > level {
+                    first[k] = f64::from(tenth) / 10.0;
+                }
+            }
+        }
+        println!(
+            "nail, HVAC on, closed: H2 50 ppm {:.1} s, CO 50 ppm {:.1} s, smoke 0.15 dB/m {:.1} s, ceiling 57 °C {:.1} s",
+            first[0], first[1], first[2], first[3]
+        );
+        println!(
+            "peaks: H2 {:.0} ppm, CO {:.0} ppm, smoke {:.1} dB/m, ceiling {:.1} °C, {:.1} % LEL",
+            peaks[0],
+            peaks[1],
+            peaks[2],
+            peaks[3],
+            truth(&plant, "air", "gas-percent-lel")
+        );
+        println!(
+            "cells burnt or burning after 30 min: {}",
+            plant.runaway.count_at_least_runaway()
+        );
+        assert!(first[0] < 60.0 && first[2] < 60.0);
+    }
+
+    #[test]
+    fn flame_needs_ignition_and_goes_out_with_agent() {
+        let mut plant = plant(1.0);
+        plant
+            .inject(&PlantFault::Nail {
+                cluster: 0,
+                pack: 0,
+                cell: 0,
+            })
+            .unwrap();
+        plant.inject(&PlantFault::Spark).unwrap();
+        let events = run(&mut plant, 40.0);
+        let lit_s = when(&events, "flame", 1.0).unwrap();
+        plant.clear(&PlantFault::Spark).unwrap();
+        plant.actuate(Place::CONTAINER, &Actuation::ReleaseAgent);
+        let events = run(&mut plant, 20.0);
+        let out_s = when(&events, "flame", 0.0).unwrap();
+        assert!(lit_s < 40.0 && (49.0..=51.0).contains(&out_s), "{lit_s} {out_s}");
+        assert!(when(&events, "agent-design-reached", 1.0).is_some());
+    }
+
+    #[test]
+    fn a_step_must_divide_100_ms() {
+        let error = Plant::new(&spec(), &InitialState::default(), 1, Duration::from_millis(7))
+            .err()
+            .unwrap();
+        assert_eq!(error, PlantConfigError::GridStep { nanos: 7_000_000 });
+    }
+
+    fn any_action() -> impl Strategy<Value = (Place, Actuation)> {
+        let place = (proptest::option::of(0_usize..3), proptest::option::of(0_usize..3))
+            .prop_map(|(cluster, pack)| Place { cluster, pack });
+        let action = prop_oneof![
+            (0_usize..3, any::<bool>()).prop_map(|(k, energised)| Actuation::Coil {
+                coil: Coil::ALL[k],
+                energised
+            }),
+            Just(Actuation::BreakerTrip),
+            any::<bool>().prop_map(|on| Actuation::CoilSupply { on }),
+            any::<u64>().prop_map(|cells| Actuation::Balancing { cells }),
+            (any::<bool>(), any::<bool>(), any::<f64>(), any::<f64>()).prop_map(
+                |(gate, ac_contactor, active_power_w, reactive_power_var)| Actuation::Converter {
+                    gate,
+                    ac_contactor,
+                    active_power_w,
+                    reactive_power_var
+                }
+            ),
+            any::<f64>().prop_map(|setpoint_c| Actuation::Cooling {
+                mode: CoolingMode::Cool,
+                setpoint_c
+            }),
+            (any::<bool>(), any::<bool>())
+                .prop_map(|(fan, damper_open)| Actuation::Ventilation { fan, damper_open }),
+            any::<bool>().prop_map(|on| Actuation::Hvac { on }),
+            Just(Actuation::ReleaseAgent),
+        ];
+        (place, action)
+    }
+
+    fn any_fault() -> impl Strategy<Value = PlantFault> {
+        let at = (0_usize..3, 0_usize..3, 0_usize..44);
+        let cluster_coil = (0_usize..3, 0_usize..3).prop_map(|(c, k)| (c, Coil::ALL[k]));
+        prop_oneof![
+            (at.clone(), 0.0..20.0).prop_map(|((cluster, pack, cell), kelvin_per_min)| {
+                PlantFault::HeatCell {
+                    cluster,
+                    pack,
+                    cell,
+                    kelvin_per_min,
+                }
+            }),
+            (at.clone(), -40.0..300.0).prop_map(|((cluster, pack, cell), celsius)| {
+                PlantFault::HoldCellTemperature {
+                    cluster,
+                    pack,
+                    cell,
+                    celsius,
+                }
+            }),
+            (at.clone(), 1e-4..1.0).prop_map(|((cluster, pack, cell), ohm)| PlantFault::CellShort {
+                cluster,
+                pack,
+                cell,
+                ohm
+            }),
+            (at.clone(), 1e-4..1.0).prop_map(|((cluster, pack, cell), ohm)| PlantFault::CellExternalShort {
+                cluster,
+                pack,
+                cell,
+                ohm
+            }),
+            at.prop_map(|(cluster, pack, cell)| PlantFault::Nail { cluster, pack, cell }),
+            cluster_coil
+                .clone()
+                .prop_map(|(cluster, coil)| PlantFault::ContactorWelded { cluster, coil }),
+            cluster_coil.prop_map(|(cluster, coil)| PlantFault::ContactorStuckOpen { cluster, coil }),
+            (1e-3..10.0).prop_map(|ohm| PlantFault::BusShort { ohm }),
+            (0_usize..3, 0.0..1.0).prop_map(|(cluster, soc)| PlantFault::ClusterSoc { cluster, soc }),
+            (0.0..1.5, 0.0..2.0).prop_map(|(pu, ramp_s)| PlantFault::GridVoltage { pu, ramp_s }),
+            Just(PlantFault::GridLost),
+            Just(PlantFault::Spark),
+            Just(PlantFault::CoolantPumpFailed),
+            any::<bool>().prop_map(|open| PlantFault::Door { open }),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+        #[test]
+        fn nothing_makes_nonsense(
+            seed in any::<u64>(),
+            soc in 0.0..1.0,
+            acts in proptest::collection::vec((any_action(), proptest::option::of(any_fault()), any::<bool>()), 1..24),
+        ) {
+            let mut plant = Plant::new(&small(3, 3), &InitialState { soc, ..InitialState::default() }, seed, STEP).unwrap();
+            for ((place, action), fault, clear) in acts {
+                plant.actuate(place, &action);
+                if let Some(fault) = fault {
+                    // refused faults are part of the game
+                    let _ = if clear { plant.clear(&fault) } else { plant.inject(&fault) };
+                }
+                let events = run(&mut plant, 3.0);
+                for event in &events {
+                    prop_assert!(event.value.is_finite(), "{event:?}");
+                    prop_assert!(event.point != "open-contactor-current", "{event:?}");
+                }
+                for point in plant.truth_points() {
+                    let value = truth(&plant, &point.part.replace("NN", "02"), point.point);
+                    prop_assert!(value.is_finite(), "{} {}: {value}", point.part, point.point);
+                    if point.part == "air" && point.unit != "°C" {
+                        prop_assert!(value >= 0.0, "{} is {value}", point.point);
+                    }
+                }
+                prop_assert!(plant.cells.emf_v.iter().all(|v| v.is_finite()));
+                prop_assert!(plant.thermal.cell_c.iter().all(|c| c.is_finite()));
+            }
+        }
+    }
+}

@@ -1,0 +1,790 @@
+//! What the plant is made of, as plain data. The rig reads these structures from TOML; every figure's
+//! origin stands beside it in the data files ([`LFP_300`], [`LIQ_20FT_1267`]).
+//!
+//! Units are in the names. Nothing here computes; [`PlantSpec::check`] only refuses what cannot be built.
+
+use core::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Data file of the 300 Ah LFP cell: a [`CellSpec`] in TOML.
+pub const LFP_300: &str = include_str!("../data/cells/lfp-300.toml");
+/// Data file of the 20-ft liquid-cooled container: a [`ContainerSpec`] in TOML.
+pub const LIQ_20FT_1267: &str = include_str!("../data/containers/liq-20ft-1267.toml");
+
+/// Everything the plant is made of.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlantSpec {
+    /// The cell all packs are built from.
+    pub cell: CellSpec,
+    /// The container around them.
+    pub container: ContainerSpec,
+}
+
+/// One cell type.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CellSpec {
+    /// Catalogue name.
+    pub id: String,
+    /// Rated capacity, Ah.
+    pub capacity_ah: f64,
+    /// Mass, kg.
+    pub mass_kg: f64,
+    /// Specific heat, J/(kg K).
+    pub specific_heat_j_per_kg_k: f64,
+    /// Share of charged coulombs that is stored.
+    pub coulombic_efficiency: f64,
+    /// Self-discharge, share of capacity per 30 days.
+    pub self_discharge_per_month: f64,
+    /// State of charge above which charge current only makes heat (side reactions).
+    pub soc_max: f64,
+    /// State of charge below which discharge current only makes heat (reversal).
+    pub soc_min: f64,
+    /// Open-circuit voltage and hysteresis.
+    pub ocv: OcvSpec,
+    /// Entropic coefficient.
+    pub entropy: EntropySpec,
+    /// Resistance.
+    pub resistance: ResistanceSpec,
+    /// Thermal runaway.
+    pub runaway: RunawaySpec,
+}
+
+/// Open-circuit voltage and one-state hysteresis, linear between knots. Knots lie on the 0.5 % grid.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OcvSpec {
+    /// Knots: state of charge in percent, rising.
+    pub soc_percent: Vec<f64>,
+    /// Open-circuit voltage at the knots, V.
+    pub voltage_v: Vec<f64>,
+    /// Half width of the hysteresis loop at the knots, mV.
+    pub hysteresis_mv: Vec<f64>,
+    /// How fast the hysteresis state follows the current: e-folds per full capacity moved.
+    pub hysteresis_gamma: f64,
+    /// Decay of the hysteresis state at rest, s.
+    pub hysteresis_rest_s: f64,
+}
+
+/// Entropic coefficient dU/dT, linear between knots.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EntropySpec {
+    /// Knots: state of charge, 0 to 1, rising.
+    pub soc: Vec<f64>,
+    /// Coefficient, mV/K.
+    pub mv_per_k: Vec<f64>,
+}
+
+/// Total DC resistance over state of charge and temperature, and its split into R0 and two RC links.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ResistanceSpec {
+    /// Capacity of the cell the table stands for, Ah; the table is scaled by its ratio to the capacity.
+    pub table_capacity_ah: f64,
+    /// Factor on the table.
+    pub calibration: f64,
+    /// Temperatures of the three columns, °C. Flat above the last, Arrhenius below the first.
+    pub temperature_c: [f64; 3],
+    /// Arrhenius constant below the first column, K.
+    pub arrhenius_k: f64,
+    /// Rows: state of charge, 0 to 1, rising.
+    pub soc: Vec<f64>,
+    /// Resistance while charging, mΩ.
+    pub charge_mohm: Vec<[f64; 3]>,
+    /// Resistance while discharging, mΩ.
+    pub discharge_mohm: Vec<[f64; 3]>,
+    /// Share of R0, R1 and R2; sums to 1.
+    pub split: [f64; 3],
+    /// Time constants of the two RC links, s.
+    pub tau_s: [f64; 2],
+}
+
+/// Thermal runaway of one cell, see `runaway.rs`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunawaySpec {
+    /// Self-heating begins, °C (hottest slice).
+    pub self_heating_c: f64,
+    /// Self-heating rate there, K/min.
+    pub self_heating_k_per_min: f64,
+    /// Factor on that rate per 80 K.
+    pub self_heating_growth_per_80k: f64,
+    /// Venting: mean temperature, °C.
+    pub vent_mean_c: f64,
+    /// Venting: hottest slice, °C.
+    pub vent_slice_c: f64,
+    /// Heat taken by evaporation at venting, J.
+    pub vent_latent_j: f64,
+    /// Runaway of a slice, °C, at state of charge ≥ 90 %, 60–90 %, below.
+    pub onset_c: [f64; 3],
+    /// Heat released by a full cell, J.
+    pub energy_full_j: f64,
+    /// A slice releases its share over, s.
+    pub slice_release_s: f64,
+    /// Heat leaving with ejecta and hot gas, as a share of the heat that stays.
+    pub ejecta_share: f64,
+    /// Gas of one cell, L/Ah at 25 °C.
+    pub gas_l_per_ah: f64,
+    /// Trace of H2 and CO from a hot cell before venting: above this, °C.
+    pub trace_c: f64,
+    /// Trace flow, mL/s.
+    pub trace_ml_per_s: f64,
+    /// Voltage fall after venting, mV/min.
+    pub vented_mv_per_min: f64,
+    /// Conduction between the five slices, K/W.
+    pub slice_k_per_w: f64,
+}
+
+/// The container and everything in it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ContainerSpec {
+    /// Catalogue name.
+    pub id: String,
+    /// Clusters in parallel on the stack's DC bus.
+    pub clusters: usize,
+    /// Packs in series in a cluster.
+    pub packs_per_cluster: usize,
+    /// Cells in series in a pack.
+    pub cells_per_pack: usize,
+    /// The pack.
+    pub pack: PackSpec,
+    /// The high-voltage box of each cluster.
+    pub hv_box: HvBoxSpec,
+    /// The stack's DC bus.
+    pub dc_bus: DcBusSpec,
+    /// The power conversion system.
+    pub converter: ConverterSpec,
+    /// The grid at the PCS terminals.
+    pub grid: GridSpec,
+    /// Insulation to earth and its monitor.
+    pub insulation: InsulationSpec,
+    /// Liquid cooling.
+    pub cooling: CoolingSpec,
+    /// Container air, walls and HVAC.
+    pub air: AirSpec,
+    /// Vent gas, smoke and flame.
+    pub gas: GasSpec,
+    /// Gaseous suppression.
+    pub suppression: SuppressionSpec,
+    /// Measurement errors.
+    pub sensors: SensorsSpec,
+}
+
+/// A pack.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PackSpec {
+    /// Rows of cells; within a row large faces touch. Cells are numbered along row 1, then row 2, …
+    pub rows: usize,
+    /// Bleed resistor of passive balancing, Ω.
+    pub bleed_ohm: f64,
+    /// Busbars, welds and the cable to the next pack, mΩ.
+    pub interconnect_mohm: f64,
+    /// Cell to cell through the large faces, K/W (aerogel sheet: 3.5).
+    pub cell_to_cell_k_per_w: f64,
+    /// Cell to cooling plate, without the coolant film, K/W.
+    pub cell_to_plate_k_per_w: f64,
+    /// Coolant film at nominal flow, K/W per cell.
+    pub film_k_per_w: f64,
+    /// Coolant film without flow, K/W per cell.
+    pub film_still_k_per_w: f64,
+    /// Pack enclosure to container air, W/K.
+    pub enclosure_w_per_k: f64,
+    /// Lag of a temperature sensor on its busbar, s.
+    pub ntc_lag_s: f64,
+}
+
+/// High-voltage box of a cluster.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HvBoxSpec {
+    /// Catalogue name.
+    pub id: String,
+    /// Full scale of the current sensor, A.
+    pub rated_a: f64,
+    /// Fuse, two contactors, shunt and terminals, mΩ.
+    pub path_mohm: f64,
+    /// Precharge resistor, Ω.
+    pub precharge_ohm: f64,
+    /// Energy at which the resistor's thermal switch opens, J.
+    pub precharge_trip_j: f64,
+    /// Cooling time constant of the resistor, s.
+    pub precharge_cooling_s: f64,
+    /// Contactor operate time, ms: mean and half range.
+    pub operate_ms: [f64; 2],
+    /// Contactor release time, ms: mean and half range.
+    pub release_ms: [f64; 2],
+    /// Contact bounce after making, ms: the time in which a contact can weld.
+    pub bounce_ms: f64,
+    /// Auxiliary contact follows the main contact after, ms.
+    pub aux_delay_ms: f64,
+    /// A main contact that breaks more than this welds, A.
+    pub break_limit_a: f64,
+    /// A main contact can weld when made onto more than this, V …
+    pub weld_gap_v: f64,
+    /// … if the current during bounce lets through more than this, A²s.
+    pub weld_a2s: f64,
+    /// Fuse rated current, A.
+    pub fuse_rated_a: f64,
+    /// Fuse pre-arcing integral, A²s.
+    pub fuse_a2s: f64,
+    /// DC breaker opens after its shunt trip by, ms.
+    pub breaker_ms: f64,
+    /// Coil supply, V.
+    pub coil_supply_v: f64,
+    /// Box temperature rise over air at rated current, K.
+    pub rise_at_rated_k: f64,
+    /// Its time constant, s.
+    pub rise_s: f64,
+}
+
+/// DC bus of the stack.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DcBusSpec {
+    /// Capacitance of the PCS DC link, mF.
+    pub capacitance_mf: f64,
+    /// Bleeder across it, kΩ.
+    pub bleeder_kohm: f64,
+}
+
+/// Power conversion system.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConverterSpec {
+    /// Catalogue name.
+    pub id: String,
+    /// Rated apparent power, VA.
+    pub rated_va: f64,
+    /// Apparent power and AC current limit, per unit of rated.
+    pub overload_pu: f64,
+    /// DC current limit, A.
+    pub dc_max_a: f64,
+    /// DC voltage range in which it runs, V.
+    pub dc_range_v: [f64; 2],
+    /// Active power time constant, ms.
+    pub active_power_ms: f64,
+    /// Reactive power time constant, ms.
+    pub reactive_power_ms: f64,
+    /// AC contactor operate and release time, ms.
+    pub ac_contactor_ms: f64,
+    /// Loss discharging: constant and quadratic part, per unit.
+    pub loss_discharge_pu: [f64; 2],
+    /// Loss charging: constant and quadratic part, per unit.
+    pub loss_charge_pu: [f64; 2],
+    /// Cabinet temperature rise per watt of loss, K/W.
+    pub rise_k_per_w: f64,
+    /// Its time constant, s.
+    pub rise_s: f64,
+}
+
+/// Grid at the PCS terminals.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GridSpec {
+    /// Nominal line-to-line voltage, V.
+    pub nominal_v: f64,
+    /// Nominal frequency, Hz.
+    pub nominal_hz: f64,
+}
+
+/// Insulation of a cluster and its monitor.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InsulationSpec {
+    /// Healthy cluster, MΩ: lowest and highest.
+    pub healthy_mohm: [f64; 2],
+    /// Time constant of the insulation monitor, s.
+    pub response_s: f64,
+}
+
+/// Liquid cooling loop and chiller.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CoolingSpec {
+    /// Flow with the pump on, L/min.
+    pub flow_l_per_min: f64,
+    /// Coolant in the loop, L; half of it stands in the packs' plates.
+    pub volume_l: f64,
+    /// Coolant density, kg/L.
+    pub density_kg_per_l: f64,
+    /// Coolant specific heat, J/(kg K).
+    pub specific_heat_j_per_kg_k: f64,
+    /// Cooling capacity, W.
+    pub capacity_w: f64,
+    /// Heater, W.
+    pub heater_w: f64,
+    /// Coefficient of performance.
+    pub cop: f64,
+    /// Pump, W.
+    pub pump_w: f64,
+    /// Time constant of the cooling power, s.
+    pub response_s: f64,
+    /// Half width of the proportional band around the set-point, K.
+    pub band_k: f64,
+    /// Compressor least time on, s.
+    pub min_on_s: f64,
+    /// Compressor least time off, s.
+    pub min_off_s: f64,
+}
+
+/// Container air, structure and HVAC.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AirSpec {
+    /// Free volume, m³.
+    pub volume_m3: f64,
+    /// Part of it that is the ceiling layer, m³.
+    pub ceiling_m3: f64,
+    /// Racks and walls, J/K.
+    pub structure_j_per_k: f64,
+    /// Air to structure, W/K.
+    pub air_to_structure_w_per_k: f64,
+    /// Structure to outside, W/K.
+    pub envelope_w_per_k: f64,
+    /// Sun on the envelope, W.
+    pub solar_w: f64,
+    /// Ceiling layer and room mix with HVAC off and on, s.
+    pub mixing_s: [f64; 2],
+    /// Ceiling temperature rise over air with HVAC off and on, K/kW of convective heat.
+    pub plume_k_per_kw: [f64; 2],
+    /// Plume time constant, s.
+    pub plume_s: f64,
+    /// HVAC cooling, W.
+    pub hvac_w: f64,
+    /// HVAC coefficient of performance.
+    pub hvac_cop: f64,
+    /// HVAC cools above this plus 1 K, stops below this minus 1 K, °C.
+    pub hvac_setpoint_c: f64,
+    /// Air changes per hour: closed, damper open, fan with damper open, door open.
+    pub changes_per_h: [f64; 4],
+}
+
+/// Vent gas and smoke.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GasSpec {
+    /// Volume share of H2, CO, CO2, CH4, others.
+    pub composition: [f64; 5],
+    /// Lower and upper explosive limit of the mixture, % by volume in air.
+    pub explosive_percent: [f64; 2],
+    /// Free volume in a pack, L.
+    pub pack_l: f64,
+    /// Pack to room, s.
+    pub pack_to_room_s: f64,
+    /// Smoke and mist, g per L of vent gas.
+    pub smoke_g_per_l: f64,
+    /// Light extinction of smoke, m²/g.
+    pub smoke_m2_per_g: f64,
+    /// Smoke settles, s.
+    pub smoke_settling_s: f64,
+    /// Heat of combustion of the mixture, J/L.
+    pub combustion_j_per_l: f64,
+    /// A slice this hot lights the gas it vents, °C.
+    pub autoignition_c: f64,
+    /// A slice this hot relights gas once the agent has thinned out, °C.
+    pub reignition_c: f64,
+}
+
+/// Gaseous suppression.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SuppressionSpec {
+    /// Agent, for people.
+    pub agent: String,
+    /// Design concentration, % by volume.
+    pub design_percent: f64,
+    /// Charge relative to the design concentration.
+    pub charge_ratio: f64,
+    /// Discharge, s.
+    pub discharge_s: f64,
+    /// Pressure switch closes after the valve opens, s.
+    pub flow_switch_s: f64,
+    /// Cylinder pressure, Pa.
+    pub pressure_pa: f64,
+    /// Concentration counts as held above this share of design.
+    pub hold_share: f64,
+    /// Loss of agent with the room closed and vented, 1/h.
+    pub leak_per_h: [f64; 2],
+    /// Heat taken from hot cells, W in all.
+    pub cooling_w: f64,
+    /// For how long, s.
+    pub cooling_s: f64,
+}
+
+/// Errors of one kind of sensor.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SensorSpec {
+    /// Bias is uniform within ± this.
+    pub bias: f64,
+    /// Noise, one sigma (bounded at 3.5 sigma).
+    pub noise: f64,
+    /// Steps of the reading.
+    pub resolution: f64,
+    /// Lowest and highest reading; beyond is `Invalid`, or clipped where the sensor saturates.
+    pub range: [f64; 2],
+}
+
+/// Errors and lags of all sensors.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SensorsSpec {
+    /// Cell voltage, V.
+    pub cell_voltage: SensorSpec,
+    /// Temperatures, °C.
+    pub temperature: SensorSpec,
+    /// Cluster, bus and PCS DC voltage, V.
+    pub high_voltage: SensorSpec,
+    /// Cluster current, A.
+    pub current: SensorSpec,
+    /// PCS DC current, A.
+    pub converter_current: SensorSpec,
+    /// AC voltage, V.
+    pub ac_voltage: SensorSpec,
+    /// Frequency, Hz.
+    pub frequency: SensorSpec,
+    /// Powers, W and var.
+    pub power: SensorSpec,
+    /// Coolant flow, L/min.
+    pub flow: SensorSpec,
+    /// Hydrogen, ppm.
+    pub hydrogen: SensorSpec,
+    /// Carbon monoxide, ppm.
+    pub carbon_monoxide: SensorSpec,
+    /// Smoke, dB/m.
+    pub smoke: SensorSpec,
+    /// Cylinder pressure, Pa.
+    pub pressure: SensorSpec,
+    /// Insulation, Ω.
+    pub insulation: SensorSpec,
+    /// Coil supply, V.
+    pub coil_supply: SensorSpec,
+    /// Gas detectors reach 90 % after, s.
+    pub gas_t90_s: f64,
+    /// Smoke chamber, s.
+    pub smoke_lag_s: f64,
+    /// Air temperature sensors, s.
+    pub air_lag_s: f64,
+}
+
+/// How the plant starts. Every field has a default.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct InitialState {
+    /// Mean state of charge, 0 to 1.
+    pub soc: f64,
+    /// State of charge of single clusters (0-based), 0 to 1.
+    pub soc_by_cluster: Vec<(usize, f64)>,
+    /// Cell, coolant and air temperature, °C.
+    pub cell_temperature_c: f64,
+    /// Outside air, °C.
+    pub ambient_c: f64,
+    /// Spread of the state of charge, one sigma, cut at three.
+    pub soc_sigma: f64,
+    /// Spread of capacity, one sigma relative, cut at three.
+    pub capacity_sigma: f64,
+    /// Spread of resistance, one sigma relative, cut at three.
+    pub resistance_sigma: f64,
+}
+
+impl Default for InitialState {
+    /// Half charged, 25 °C, spread of a fresh pack (assumption, cell-and-thermal §4).
+    fn default() -> Self {
+        Self {
+            soc: 0.5,
+            soc_by_cluster: Vec::new(),
+            cell_temperature_c: 25.0,
+            ambient_c: 25.0,
+            soc_sigma: 0.005,
+            capacity_sigma: 0.01,
+            resistance_sigma: 0.04,
+        }
+    }
+}
+
+/// Why a plant cannot be built.
+#[derive(Clone, Debug, PartialEq)]
+pub enum PlantConfigError {
+    /// A count is zero or too large.
+    Count {
+        /// Which.
+        field: &'static str,
+        /// Its value.
+        value: usize,
+        /// Largest allowed.
+        max: usize,
+    },
+    /// Cells of a pack do not divide into equal rows.
+    Rows {
+        /// Cells per pack.
+        cells: usize,
+        /// Rows.
+        rows: usize,
+    },
+    /// A figure is outside its sensible range or not a number.
+    Range {
+        /// Which.
+        field: &'static str,
+        /// Its value.
+        value: f64,
+        /// Lowest allowed.
+        min: f64,
+        /// Highest allowed.
+        max: f64,
+    },
+    /// A table's columns differ in length, are too short, or its knots do not rise.
+    Table {
+        /// Which.
+        field: &'static str,
+    },
+    /// A knot of the OCV table is off the 0.5 % grid.
+    OcvKnot {
+        /// The knot, percent.
+        soc_percent: f64,
+    },
+    /// A cluster named in the initial state does not exist.
+    NoCluster {
+        /// Its index, 0-based.
+        cluster: usize,
+        /// How many there are.
+        clusters: usize,
+    },
+    /// The grid step does not divide 100 ms.
+    GridStep {
+        /// The step, ns.
+        nanos: u128,
+    },
+}
+
+impl fmt::Display for PlantConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Count { field, value, max } => {
+                write!(f, "`{field}` is {value}, must be 1 to {max}")
+            }
+            Self::Rows { cells, rows } => {
+                write!(f, "{cells} cells do not divide into {rows} equal rows")
+            }
+            Self::Range {
+                field,
+                value,
+                min,
+                max,
+            } => {
+                write!(f, "`{field}` is {value}, must be {min} to {max}")
+            }
+            Self::Table { field } => write!(
+                f,
+                "table `{field}` needs columns of equal length, at least two rows and rising knots"
+            ),
+            Self::OcvKnot { soc_percent } => {
+                write!(f, "OCV knot at {soc_percent} % is not on the 0.5 % grid")
+            }
+            Self::NoCluster { cluster, clusters } => {
+                write!(f, "no cluster {cluster}: there are {clusters}, counted from 0")
+            }
+            Self::GridStep { nanos } => {
+                write!(f, "a grid step of {nanos} ns does not divide 100 ms")
+            }
+        }
+    }
+}
+
+impl core::error::Error for PlantConfigError {}
+
+impl PlantSpec {
+    /// Refuses what cannot be built or would divide by zero.
+    pub fn check(&self) -> Result<(), PlantConfigError> {
+        let container = &self.container;
+        count("clusters", container.clusters, 99)?;
+        count("packs_per_cluster", container.packs_per_cluster, 99)?;
+        count("cells_per_pack", container.cells_per_pack, 64)?;
+        count("pack.rows", container.pack.rows, container.cells_per_pack)?;
+        if !container.cells_per_pack.is_multiple_of(container.pack.rows) {
+            return Err(PlantConfigError::Rows {
+                cells: container.cells_per_pack,
+                rows: container.pack.rows,
+            });
+        }
+        let cell = &self.cell;
+        table("ocv", &cell.ocv.soc_percent, cell.ocv.voltage_v.len())?;
+        table("ocv", &cell.ocv.soc_percent, cell.ocv.hysteresis_mv.len())?;
+        table("entropy", &cell.entropy.soc, cell.entropy.mv_per_k.len())?;
+        table(
+            "resistance",
+            &cell.resistance.soc,
+            cell.resistance.charge_mohm.len(),
+        )?;
+        table(
+            "resistance",
+            &cell.resistance.soc,
+            cell.resistance.discharge_mohm.len(),
+        )?;
+        for &soc_percent in &cell.ocv.soc_percent {
+            if soc_percent * 2.0 != libm::round(soc_percent * 2.0) {
+                return Err(PlantConfigError::OcvKnot { soc_percent });
+            }
+        }
+        for (field, value, min, max) in [
+            ("capacity_ah", cell.capacity_ah, 0.1, 10_000.0),
+            ("mass_kg", cell.mass_kg, 0.01, 1000.0),
+            (
+                "specific_heat_j_per_kg_k",
+                cell.specific_heat_j_per_kg_k,
+                100.0,
+                10_000.0,
+            ),
+            ("coulombic_efficiency", cell.coulombic_efficiency, 0.9, 1.0),
+            ("soc_max", cell.soc_max, 1.0, 1.2),
+            ("soc_min", cell.soc_min, -0.1, 0.0),
+            ("ocv first knot", cell.ocv.soc_percent[0], 0.0, 0.0),
+            ("resistance.calibration", cell.resistance.calibration, 0.01, 100.0),
+            ("resistance.split[0]", cell.resistance.split[0], 0.01, 1.0),
+            ("resistance.split[1]", cell.resistance.split[1], 0.01, 1.0),
+            ("resistance.split[2]", cell.resistance.split[2], 0.01, 1.0),
+            ("resistance.tau_s[0]", cell.resistance.tau_s[0], 1.0, 1e6),
+            ("resistance.tau_s[1]", cell.resistance.tau_s[1], 1.0, 1e6),
+            ("runaway.slice_k_per_w", cell.runaway.slice_k_per_w, 0.01, 100.0),
+            ("pack.bleed_ohm", container.pack.bleed_ohm, 0.1, 1e6),
+            (
+                "pack.cell_to_cell_k_per_w",
+                container.pack.cell_to_cell_k_per_w,
+                0.1,
+                1e9,
+            ),
+            (
+                "pack.cell_to_plate_k_per_w",
+                container.pack.cell_to_plate_k_per_w,
+                0.05,
+                1e9,
+            ),
+            ("hv_box.precharge_ohm", container.hv_box.precharge_ohm, 0.1, 1e5),
+            (
+                "hv_box.operate_ms half range",
+                container.hv_box.operate_ms[1],
+                0.0,
+                container.hv_box.operate_ms[0],
+            ),
+            (
+                "hv_box.release_ms half range",
+                container.hv_box.release_ms[1],
+                0.0,
+                container.hv_box.release_ms[0],
+            ),
+            ("dc_bus.capacitance_mf", container.dc_bus.capacitance_mf, 0.1, 1e4),
+            ("dc_bus.bleeder_kohm", container.dc_bus.bleeder_kohm, 0.01, 1e6),
+            ("converter.rated_va", container.converter.rated_va, 1.0, 1e9),
+            (
+                "cooling.flow_l_per_min",
+                container.cooling.flow_l_per_min,
+                1.0,
+                1e5,
+            ),
+            ("cooling.volume_l", container.cooling.volume_l, 50.0, 1e5),
+            ("air.volume_m3", container.air.volume_m3, 1.0, 1e4),
+            (
+                "air.ceiling_m3",
+                container.air.ceiling_m3,
+                0.1,
+                container.air.volume_m3 - 0.1,
+            ),
+            ("air.structure_j_per_k", container.air.structure_j_per_k, 1e4, 1e9),
+            ("gas.pack_l", container.gas.pack_l, 1.0, 1e4),
+        ] {
+            range(field, value, min, max)?;
+        }
+        Ok(())
+    }
+}
+
+impl InitialState {
+    /// Refuses what lies outside the plant.
+    pub fn check(&self, clusters: usize) -> Result<(), PlantConfigError> {
+        range("soc", self.soc, 0.0, 1.0)?;
+        for &(cluster, soc) in &self.soc_by_cluster {
+            if cluster >= clusters {
+                return Err(PlantConfigError::NoCluster { cluster, clusters });
+            }
+            range("soc_by_cluster", soc, 0.0, 1.0)?;
+        }
+        range("cell_temperature_c", self.cell_temperature_c, -40.0, 70.0)?;
+        range("ambient_c", self.ambient_c, -50.0, 70.0)?;
+        range("soc_sigma", self.soc_sigma, 0.0, 0.2)?;
+        range("capacity_sigma", self.capacity_sigma, 0.0, 0.2)?;
+        range("resistance_sigma", self.resistance_sigma, 0.0, 0.3)
+    }
+}
+
+fn count(field: &'static str, value: usize, max: usize) -> Result<(), PlantConfigError> {
+    if (1..=max).contains(&value) {
+        Ok(())
+    } else {
+        Err(PlantConfigError::Count { field, value, max })
+    }
+}
+
+fn range(field: &'static str, value: f64, min: f64, max: f64) -> Result<(), PlantConfigError> {
+    if (min..=max).contains(&value) {
+        Ok(())
+    } else {
+        Err(PlantConfigError::Range {
+            field,
+            value,
+            min,
+            max,
+        })
+    }
+}
+
+fn table(field: &'static str, knots: &[f64], column: usize) -> Result<(), PlantConfigError> {
+    if knots.len() >= 2 && knots.len() == column && knots.is_sorted_by(|a, b| a < b) {
+        Ok(())
+    } else {
+        Err(PlantConfigError::Table { field })
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a failed unwrap is the test failing")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shipped_data_is_complete_and_buildable() {
+        let spec = crate::testing::spec();
+        assert_eq!(spec.check(), Ok(()));
+        assert_eq!(
+            spec.container.clusters * spec.container.packs_per_cluster * spec.container.cells_per_pack,
+            3564
+        );
+    }
+
+    #[test]
+    fn unknown_fields_are_refused() {
+        let text = format!("colour = \"blue\"\n{LFP_300}");
+        assert!(toml::from_str::<CellSpec>(&text).is_err());
+    }
+
+    #[test]
+    fn errors_name_the_field() {
+        let mut spec = crate::testing::spec();
+        spec.container.pack.rows = 5;
+        assert_eq!(
+            spec.check().unwrap_err().to_string(),
+            "44 cells do not divide into 5 equal rows"
+        );
+        let initial = InitialState {
+            soc: 1.5,
+            ..InitialState::default()
+        };
+        assert_eq!(
+            initial.check(9).unwrap_err().to_string(),
+            "`soc` is 1.5, must be 0 to 1"
+        );
+    }
+}

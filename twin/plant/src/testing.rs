@@ -1,0 +1,119 @@
+//! Fixtures of this crate's tests.
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is the test failing")]
+
+use core::time::Duration;
+
+use bess_types::{Actuation, Coil, SimTime};
+
+use crate::spec::{InitialState, LFP_300, LIQ_20FT_1267, PlantSpec};
+use crate::{Place, Plant, PlantEvent};
+
+/// Default grid step.
+pub(crate) const STEP: Duration = Duration::from_millis(10);
+
+/// The shipped liquid container.
+pub(crate) fn spec() -> PlantSpec {
+    PlantSpec {
+        cell: toml::from_str(LFP_300).unwrap(),
+        container: toml::from_str(LIQ_20FT_1267).unwrap(),
+    }
+}
+
+/// The same with fewer clusters and packs.
+pub(crate) fn small(clusters: usize, packs: usize) -> PlantSpec {
+    let mut spec = spec();
+    spec.container.clusters = clusters;
+    spec.container.packs_per_cluster = packs;
+    spec
+}
+
+/// All cells alike.
+pub(crate) fn uniform(soc: f64) -> InitialState {
+    InitialState {
+        soc,
+        soc_sigma: 0.0,
+        capacity_sigma: 0.0,
+        resistance_sigma: 0.0,
+        ..InitialState::default()
+    }
+}
+
+/// The shipped container at a state of charge.
+pub(crate) fn plant(soc: f64) -> Plant {
+    build(
+        &spec(),
+        &InitialState {
+            soc,
+            ..InitialState::default()
+        },
+    )
+}
+
+pub(crate) fn build(spec: &PlantSpec, initial: &InitialState) -> Plant {
+    Plant::new(spec, initial, 42, STEP).unwrap()
+}
+
+/// Runs for a time and returns what happened.
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "short positive times"
+)]
+pub(crate) fn run(plant: &mut Plant, seconds: f64) -> Vec<PlantEvent> {
+    let steps = (seconds * 100.0).round() as u64;
+    for _ in 0..steps {
+        let next = plant.now + STEP;
+        plant.advance(next);
+    }
+    plant.drain_events().collect()
+}
+
+pub(crate) fn coil(plant: &mut Plant, cluster: usize, coil: Coil, energised: bool) {
+    plant.actuate(Place::cluster(cluster), &Actuation::Coil { coil, energised });
+}
+
+/// Precharges the bus from the first cluster and closes all clusters.
+pub(crate) fn close_all(plant: &mut Plant) -> Vec<PlantEvent> {
+    let clusters = plant.topology().clusters;
+    coil(plant, 0, Coil::MainNegative, true);
+    let mut events = run(plant, 0.1);
+    coil(plant, 0, Coil::Precharge, true);
+    events.extend(run(plant, 10.0));
+    for c in 0..clusters {
+        coil(plant, c, Coil::MainNegative, true);
+        coil(plant, c, Coil::MainPositive, true);
+        events.extend(run(plant, 0.2));
+    }
+    coil(plant, 0, Coil::Precharge, false);
+    events.extend(run(plant, 0.1));
+    events
+}
+
+/// PCS running at an active power.
+pub(crate) fn power(plant: &mut Plant, watts: f64) {
+    plant.actuate(
+        Place::CONTAINER,
+        &Actuation::Converter {
+            gate: true,
+            ac_contactor: true,
+            active_power_w: watts,
+            reactive_power_var: 0.0,
+        },
+    );
+}
+
+/// Truth of a point.
+pub(crate) fn truth(plant: &Plant, part: &str, point: &str) -> f64 {
+    plant.truth(plant.find(part, point).unwrap())
+}
+
+/// When an event first took a value, s.
+pub(crate) fn when(events: &[PlantEvent], point: &str, value: f64) -> Option<f64> {
+    events
+        .iter()
+        .find(|e| e.point == point && e.value == value)
+        .map(|e| e.at.as_secs_f64())
+}
+
+/// Millisecond times.
+pub(crate) const MS: fn(u64) -> SimTime = SimTime::from_millis;

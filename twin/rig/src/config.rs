@@ -1,0 +1,290 @@
+//! Rig files: what is in the rig, on which buses, and who is real.
+//!
+//! A rig file is TOML. `inherits` names a base file, relative to the file that says so; tables are merged key by
+//! key, and a device or bus entry with the same `tag` or `name` is merged field by field, so an overlay says only
+//! what differs. Unknown keys are refused. In texts, `{cluster}` and `{pack}` run over the container's clusters
+//! and packs (two digits), `{c}` is the cluster number without leading zero.
+
+mod file;
+mod load;
+
+use core::fmt;
+use core::net::SocketAddr;
+use core::ops::Range;
+use core::time::Duration;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bess_devices::defects::Defect;
+use bess_devices::product::DeviceKind;
+use bess_plant::InitialState;
+use bess_types::Tag;
+use serde::{Deserialize, Serialize};
+
+/// A rig as its files describe it, patterns expanded, not yet built.
+#[derive(Clone, Debug)]
+pub struct RigConfig {
+    /// Path of the top rig file, as given.
+    pub path: String,
+    /// One line for reports.
+    pub title: String,
+    /// Seed of every random number in the run.
+    pub seed: u64,
+    /// Virtual or paced, and how late a paced rig may be.
+    pub clock: Clock,
+    /// The container.
+    pub plant: PlantSection,
+    /// CAN buses, in file order.
+    pub can_buses: Vec<CanBusConfig>,
+    /// Devices, by tag.
+    pub devices: Vec<DeviceConfig>,
+    /// Controller processes the rig starts and watches.
+    pub cuts: Vec<CutConfig>,
+    effective: String,
+}
+
+/// Which driver runs the rig.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ClockMode {
+    /// Jumps to the next event; everything is in process.
+    Virtual,
+    /// Waits for the wall clock; frames and requests are on real wires.
+    Paced,
+}
+
+/// Clock section.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Clock {
+    /// Which driver.
+    pub mode: ClockMode,
+    /// Lateness of a plant tick that is counted, ms.
+    pub soft_limit_ms: u64,
+    /// Lateness of a plant tick past which nothing is proven about the controller, ms.
+    pub hard_limit_ms: u64,
+}
+
+/// Plant section.
+#[derive(Clone, Debug)]
+pub struct PlantSection {
+    /// Container preset id.
+    pub container: String,
+    /// Cell id.
+    pub cell: String,
+    /// Clusters built, at most the preset's.
+    pub clusters: usize,
+    /// Packs in each cluster.
+    pub packs: usize,
+    /// Plant grid.
+    pub grid_step: Duration,
+    /// State at time zero.
+    pub initial: InitialState,
+    /// Where the section stands, for messages.
+    pub origin: Origin,
+}
+
+/// How a CAN bus is carried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Attach {
+    /// Inside the rig, with a fixed latency.
+    Instant,
+    /// On a SocketCAN interface as well.
+    Socketcan,
+}
+
+/// One CAN bus.
+#[derive(Clone, Debug)]
+pub struct CanBusConfig {
+    /// Name in devices' `can` tables and in traces.
+    pub name: String,
+    /// How it is carried.
+    pub attach: Attach,
+    /// SocketCAN interface, if attached to one.
+    pub interface: Option<String>,
+    /// Where the entry stands.
+    pub origin: Origin,
+}
+
+/// Who stands behind a tag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Backing {
+    /// An emulator in the rig process.
+    Emulated,
+    /// Something outside, reached over wires only.
+    Real,
+    /// Nobody: its traffic is missing.
+    Absent,
+}
+
+/// One device.
+#[derive(Clone, Debug)]
+pub struct DeviceConfig {
+    /// Address.
+    pub tag: Tag,
+    /// Kind, from the table the entry stands in.
+    pub kind: DeviceKind,
+    /// Product id.
+    pub product: String,
+    /// Emulated, real or absent.
+    pub backing: Backing,
+    /// CAN bus by port name.
+    pub can: BTreeMap<String, String>,
+    /// Modbus server it asks, by the device kind's peer name.
+    pub peers: BTreeMap<String, Tag>,
+    /// Where its Modbus server listens on a wire rig.
+    pub listen: Option<SocketAddr>,
+    /// Modbus unit id it answers to (any, if it is the only one at its address).
+    pub unit: u8,
+    /// A known bug to build in, for the self-test.
+    pub defect: Option<Defect>,
+    /// Product settings this rig overrides.
+    pub settings: toml::Table,
+    /// Where the entry stands.
+    pub origin: Origin,
+}
+
+/// One controller process.
+#[derive(Clone, Debug)]
+pub struct CutConfig {
+    /// Name in reports.
+    pub name: String,
+    /// Command line; `{bessrig}` is the running binary, `{rig}` the rig file.
+    pub start: Vec<String>,
+    /// Devices of the rig file it stands for.
+    pub devices: Vec<Tag>,
+}
+
+impl RigConfig {
+    /// Reads a rig file and everything it inherits. `read` returns a file's text, or why it cannot.
+    pub fn load(path: &str, read: &dyn Fn(&str) -> Result<String, String>) -> Result<Self, RigConfigError> {
+        load::load(path, read)
+    }
+
+    /// The merged rig file, as TOML, for the evidence folder.
+    pub fn effective_toml(&self) -> &str {
+        &self.effective
+    }
+
+    /// The device with this tag.
+    pub fn device(&self, tag: &Tag) -> Option<&DeviceConfig> {
+        self.devices.iter().find(|device| &device.tag == tag)
+    }
+
+    /// Builds a known bug into every device of the kind it belongs to; for the self-test.
+    #[must_use]
+    pub fn with_defect(mut self, defect: Defect) -> Self {
+        for device in &mut self.devices {
+            if defect.kinds().contains(&device.kind) {
+                device.defect = Some(defect);
+            }
+        }
+        self
+    }
+}
+
+/// A place in a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The file, with its text for showing the line.
+    pub file: Arc<SourceFile>,
+    /// Byte range in the file.
+    pub span: Range<usize>,
+}
+
+/// A file that was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceFile {
+    /// Path as named.
+    pub path: String,
+    /// Whole text.
+    pub text: String,
+}
+
+impl Origin {
+    /// A problem at this place.
+    pub fn error(&self, message: impl Into<String>, help: impl Into<String>) -> RigConfigError {
+        RigConfigError(Box::new(Problem {
+            file: self.file.path.clone(),
+            text: self.file.text.clone(),
+            span: Some(self.span.clone()),
+            message: message.into(),
+            help: help.into(),
+        }))
+    }
+
+    /// `path:line`, for messages that name a second place.
+    pub fn line(&self) -> String {
+        let line = self.file.text[..self.span.start.min(self.file.text.len())]
+            .matches('\n')
+            .count()
+            + 1;
+        format!("{}:{line}", self.file.path)
+    }
+}
+
+/// What is wrong with a rig file, where, and how to mend it.
+#[derive(Clone, Debug)]
+pub struct RigConfigError(Box<Problem>);
+
+#[derive(Clone, Debug)]
+struct Problem {
+    file: String,
+    text: String,
+    span: Option<Range<usize>>,
+    message: String,
+    help: String,
+}
+
+impl RigConfigError {
+    /// A problem with a whole file.
+    pub fn in_file(file: &str, message: impl Into<String>, help: impl Into<String>) -> Self {
+        Self::at(file, "", None, message, help)
+    }
+
+    /// A problem at a byte range of a file.
+    pub fn at(
+        file: &str,
+        text: &str,
+        span: Option<Range<usize>>,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) -> Self {
+        Self(Box::new(Problem {
+            file: file.into(),
+            text: text.into(),
+            span,
+            message: message.into(),
+            help: help.into(),
+        }))
+    }
+
+    /// The file it is in.
+    pub fn file(&self) -> &str {
+        &self.0.file
+    }
+
+    /// That file's text; empty if it could not be read.
+    pub fn text(&self) -> &str {
+        &self.0.text
+    }
+
+    /// The bytes it is about.
+    pub fn span(&self) -> Option<Range<usize>> {
+        self.0.span.clone()
+    }
+
+    /// How to mend it.
+    pub fn help(&self) -> &str {
+        &self.0.help
+    }
+}
+
+impl fmt::Display for RigConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)
+    }
+}
+
+impl core::error::Error for RigConfigError {}

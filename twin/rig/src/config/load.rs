@@ -1,0 +1,636 @@
+//! From rig files to a [`RigConfig`]: read, merge along `inherits`, expand patterns, check.
+
+use core::net::SocketAddr;
+use core::time::Duration;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bess_devices::product::DeviceKind;
+use bess_plant::InitialState;
+use bess_types::Tag;
+use toml::Spanned;
+
+use super::file::{CanBusFile, CutFile, DeviceFile, PlantFile, RigFile};
+use super::{
+    Attach, Backing, CanBusConfig, Clock, ClockMode, CutConfig, DeviceConfig, Origin, PlantSection,
+    RigConfig, RigConfigError, SourceFile,
+};
+use crate::wiring::plant_data;
+
+type Read<'a> = &'a dyn Fn(&str) -> Result<String, String>;
+
+/// A merged entry and where it was last written.
+struct Entry<T> {
+    value: T,
+    origin: Origin,
+}
+
+/// Everything the chain of files says, before patterns are expanded.
+struct Merged {
+    rig: RigFile,
+    top: Origin,
+    plant: Option<Entry<PlantFile>>,
+    buses: Vec<Entry<CanBusFile>>,
+    devices: Vec<(DeviceKind, Entry<DeviceFile>)>,
+    cuts: Vec<Entry<CutFile>>,
+}
+
+pub(super) fn load(path: &str, read: Read<'_>) -> Result<RigConfig, RigConfigError> {
+    let merged = merge_chain(path, read)?;
+    let clock = clock(&merged)?;
+    let plant = plant(&merged)?;
+    let buses = buses(&merged, &plant)?;
+    let devices = devices(&merged, &plant, &buses)?;
+    let cuts = cuts(&merged, &plant, &devices)?;
+    let effective = effective(&merged);
+    Ok(RigConfig {
+        path: path.into(),
+        title: merged.rig.title.clone().unwrap_or_else(|| path.into()),
+        seed: merged.rig.seed.unwrap_or(1),
+        clock,
+        plant,
+        can_buses: buses,
+        devices,
+        cuts,
+        effective,
+    })
+}
+
+/// Reads `path` and its bases, base first.
+fn merge_chain(path: &str, read: Read<'_>) -> Result<Merged, RigConfigError> {
+    let mut chain: Vec<(Arc<SourceFile>, RigFile)> = Vec::new();
+    let mut next = path.to_owned();
+    let mut asked_by: Option<Origin> = None;
+    loop {
+        if let (Some(origin), true) = (&asked_by, chain.iter().any(|(file, _)| file.path == next)) {
+            return Err(origin.error(
+                format!("`inherits` goes round in a circle: {next} is already in the chain"),
+                "let one file of the chain inherit nothing",
+            ));
+        }
+        let text = read(&next).map_err(|why| match &asked_by {
+            Some(origin) => origin.error(
+                format!("cannot read the inherited file {next}: {why}"),
+                "`inherits` is relative to the folder of the file that says it",
+            ),
+            None => RigConfigError::in_file(
+                &next,
+                format!("cannot read the rig file: {why}"),
+                "check the path",
+            ),
+        })?;
+        let source = Arc::new(SourceFile {
+            path: next.clone(),
+            text,
+        });
+        let file: RigFile = toml::from_str(&source.text).map_err(|error| {
+            RigConfigError::at(
+                &source.path,
+                &source.text,
+                error.span(),
+                error.message().trim().to_owned(),
+                help_for(error.message()),
+            )
+        })?;
+        let base = file.inherits.clone();
+        chain.push((Arc::clone(&source), file));
+        let Some(base) = base else { break };
+        asked_by = Some(Origin {
+            file: source,
+            span: base.span(),
+        });
+        next = beside(&next, base.get_ref());
+    }
+    let Some(top) = chain.first().map(|(file, _)| Origin {
+        file: Arc::clone(file),
+        span: 0..0,
+    }) else {
+        return Err(RigConfigError::in_file(
+            path,
+            "nothing was read",
+            "name a rig file",
+        ));
+    };
+    let mut merged = Merged {
+        rig: RigFile::default(),
+        top,
+        plant: None,
+        buses: vec![],
+        devices: vec![],
+        cuts: vec![],
+    };
+    while let Some((source, file)) = chain.pop() {
+        merged.add(&source, file)?;
+    }
+    Ok(merged)
+}
+
+fn help_for(message: &str) -> &'static str {
+    if message.contains("unknown field") {
+        "remove the key or correct its spelling; unknown keys are refused so that a typo cannot go unnoticed"
+    } else if message.contains("unknown variant") {
+        "use one of the listed words"
+    } else {
+        "correct the value; the README's section on rig files shows each key"
+    }
+}
+
+/// `name` in the folder of `path`.
+fn beside(path: &str, name: &str) -> String {
+    match path.rfind('/') {
+        Some(slash) if !name.starts_with('/') => format!("{}{name}", &path[..=slash]),
+        _ => name.into(),
+    }
+}
+
+impl Merged {
+    fn add(&mut self, source: &Arc<SourceFile>, file: RigFile) -> Result<(), RigConfigError> {
+        self.rig.title = file.title.or(self.rig.title.take());
+        self.rig.seed = file.seed.or(self.rig.seed);
+        if let Some(clock) = file.clock {
+            let base = self.rig.clock.get_or_insert_default();
+            base.mode = clock.mode.or(base.mode);
+            base.soft_limit_ms = clock.soft_limit_ms.or(base.soft_limit_ms);
+            base.hard_limit_ms = clock.hard_limit_ms.or(base.hard_limit_ms);
+        }
+        if let Some(plant) = file.plant {
+            let new = entry(source, plant);
+            self.plant = Some(match self.plant.take() {
+                None => new,
+                Some(mut base) => {
+                    base.value.container = new.value.container.or(base.value.container);
+                    base.value.cell = new.value.cell.or(base.value.cell);
+                    base.value.clusters = new.value.clusters.or(base.value.clusters);
+                    base.value.grid_step_ms = new.value.grid_step_ms.or(base.value.grid_step_ms);
+                    base.value.initial.extend(new.value.initial);
+                    Entry {
+                        value: base.value,
+                        origin: new.origin,
+                    }
+                }
+            });
+        }
+        let mut here: Vec<(String, Origin)> = Vec::new();
+        let mut once = |key: String, origin: &Origin| match here.iter().find(|(k, _)| *k == key) {
+            Some((_, first)) => Err(origin.error(
+                format!("{key} is written twice; first at {}", first.line()),
+                "keep one entry; an overlay file may repeat it to change single fields",
+            )),
+            None => {
+                here.push((key, origin.clone()));
+                Ok(())
+            }
+        };
+        for bus in file.can_bus {
+            let new = entry(source, bus);
+            once(format!("can_bus `{}`", new.value.name), &new.origin)?;
+            match self.buses.iter_mut().find(|bus| bus.value.name == new.value.name) {
+                None => self.buses.push(new),
+                Some(base) => {
+                    base.value.attach = new.value.attach.or(base.value.attach);
+                    base.value.interface = new.value.interface.or(base.value.interface.take());
+                    base.origin = new.origin;
+                }
+            }
+        }
+        for cut in file.cut {
+            let new = entry(source, cut);
+            once(format!("cut `{}`", new.value.name), &new.origin)?;
+            match self.cuts.iter_mut().find(|cut| cut.value.name == new.value.name) {
+                None => self.cuts.push(new),
+                Some(base) => *base = new,
+            }
+        }
+        let arrays = [
+            (DeviceKind::Bmu, file.bmu),
+            (DeviceKind::HvUnit, file.hv_unit),
+            (DeviceKind::RemoteIo, file.remote_io),
+            (DeviceKind::SafetyRelay, file.safety_relay),
+            (DeviceKind::Pcs, file.pcs),
+            (DeviceKind::FirePanel, file.fire_panel),
+            (DeviceKind::Chiller, file.chiller),
+            (DeviceKind::Meter, file.meter),
+            (DeviceKind::Bcu, file.bcu),
+            (DeviceKind::Bau, file.bau),
+            (DeviceKind::Ems, file.ems),
+            (DeviceKind::Hmi, file.hmi),
+        ];
+        for (kind, entries) in arrays {
+            for device in entries {
+                let new = entry(source, device);
+                once(format!("tag `{}`", new.value.tag), &new.origin)?;
+                match self
+                    .devices
+                    .iter_mut()
+                    .find(|(k, device)| *k == kind && device.value.tag == new.value.tag)
+                {
+                    None => self.devices.push((kind, new)),
+                    Some((_, base)) => {
+                        let Entry { value, origin } = new;
+                        base.value.product = value.product.or(base.value.product.take());
+                        base.value.backing = value.backing.or(base.value.backing);
+                        base.value.can.extend(value.can);
+                        base.value.peers.extend(value.peers);
+                        base.value.listen = value.listen.or(base.value.listen.take());
+                        base.value.unit = value.unit.or(base.value.unit);
+                        base.value.defect = value.defect.or(base.value.defect);
+                        base.value.settings.extend(value.settings);
+                        base.origin = origin;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn entry<T>(source: &Arc<SourceFile>, value: Spanned<T>) -> Entry<T> {
+    let origin = Origin {
+        file: Arc::clone(source),
+        span: value.span(),
+    };
+    Entry {
+        value: value.into_inner(),
+        origin,
+    }
+}
+
+fn clock(merged: &Merged) -> Result<Clock, RigConfigError> {
+    let file = merged.rig.clock.clone().unwrap_or_default();
+    let clock = Clock {
+        mode: file.mode.unwrap_or(ClockMode::Virtual),
+        soft_limit_ms: file.soft_limit_ms.unwrap_or(5),
+        hard_limit_ms: file.hard_limit_ms.unwrap_or(50),
+    };
+    if clock.soft_limit_ms == 0 || clock.hard_limit_ms < clock.soft_limit_ms {
+        return Err(merged.top.error(
+            format!(
+                "clock limits make no sense: soft {} ms, hard {} ms",
+                clock.soft_limit_ms, clock.hard_limit_ms
+            ),
+            "soft_limit_ms must be at least 1 and hard_limit_ms not below it",
+        ));
+    }
+    Ok(clock)
+}
+
+fn plant(merged: &Merged) -> Result<PlantSection, RigConfigError> {
+    let Some(Entry { value: file, origin }) = &merged.plant else {
+        return Err(merged.top.error(
+            "there is no [plant] section",
+            "add [plant] with container = \"liq-20ft-1267\" and cell = \"lfp-300\"",
+        ));
+    };
+    let missing = |key: &str| {
+        origin.error(
+            format!("[plant] does not name a {key}"),
+            format!("add {key} = \"...\""),
+        )
+    };
+    let container = file.container.clone().ok_or_else(|| missing("container"))?;
+    let cell = file.cell.clone().ok_or_else(|| missing("cell"))?;
+    let spec = plant_data::spec(&container, &cell).map_err(|why| origin.error(why.message, why.help))?;
+    let clusters = file.clusters.unwrap_or(spec.container.clusters);
+    if clusters == 0 || clusters > spec.container.clusters {
+        return Err(origin.error(
+            format!(
+                "clusters = {clusters}, but {container} has {}",
+                spec.container.clusters
+            ),
+            format!("give a number from 1 to {}", spec.container.clusters),
+        ));
+    }
+    let grid_step_ms = file.grid_step_ms.unwrap_or(10);
+    if !matches!(grid_step_ms, 1 | 2 | 5 | 10) {
+        return Err(origin.error(
+            format!("grid_step_ms = {grid_step_ms}"),
+            "the plant's grid is 1, 2, 5 or 10 ms, so that every sensor period is a multiple of it",
+        ));
+    }
+    let initial: InitialState = file
+        .initial
+        .clone()
+        .try_into()
+        .map_err(|error: toml::de::Error| {
+            origin.error(
+                format!("[plant.initial]: {}", error.message().trim()),
+                help_for(error.message()),
+            )
+        })?;
+    Ok(PlantSection {
+        container,
+        cell,
+        clusters,
+        packs: spec.container.packs_per_cluster,
+        grid_step: Duration::from_millis(grid_step_ms),
+        initial,
+        origin: origin.clone(),
+    })
+}
+
+/// Replaces `{cluster}`, `{c}` and `{pack}`.
+#[derive(Clone, Copy)]
+struct At {
+    cluster: usize,
+    pack: usize,
+}
+
+impl At {
+    fn fill(self, text: &str) -> String {
+        text.replace("{cluster}", &format!("{:02}", self.cluster))
+            .replace("{c}", &self.cluster.to_string())
+            .replace("{pack}", &format!("{:02}", self.pack))
+    }
+}
+
+/// Every place `pattern` runs over.
+fn places(pattern: &str, plant: &PlantSection) -> Vec<At> {
+    let clusters = if pattern.contains("{cluster}") || pattern.contains("{c}") {
+        plant.clusters
+    } else {
+        1
+    };
+    let packs = if pattern.contains("{pack}") {
+        plant.packs
+    } else {
+        1
+    };
+    (1..=clusters)
+        .flat_map(|cluster| (1..=packs).map(move |pack| At { cluster, pack }))
+        .collect()
+}
+
+fn buses(merged: &Merged, plant: &PlantSection) -> Result<Vec<CanBusConfig>, RigConfigError> {
+    let mut buses: Vec<CanBusConfig> = Vec::new();
+    for Entry { value: file, origin } in &merged.buses {
+        for at in places(&file.name, plant) {
+            let bus = CanBusConfig {
+                name: at.fill(&file.name),
+                attach: file.attach.unwrap_or(Attach::Instant),
+                interface: file.interface.as_deref().map(|text| at.fill(text)),
+                origin: origin.clone(),
+            };
+            if bus.attach == Attach::Socketcan && bus.interface.is_none() {
+                return Err(origin.error(
+                    format!(
+                        "bus `{}` is attached to SocketCAN but names no interface",
+                        bus.name
+                    ),
+                    "add interface = \"vcan0\" or the interface you use",
+                ));
+            }
+            let taken = |other: &&CanBusConfig| {
+                other.name == bus.name || (bus.interface.is_some() && other.interface == bus.interface)
+            };
+            if let Some(other) = buses.iter().find(taken) {
+                return Err(origin.error(
+                    format!(
+                        "bus `{}` shares its name or interface with the bus at {}",
+                        bus.name,
+                        other.origin.line()
+                    ),
+                    "give each bus a name and an interface of its own",
+                ));
+            }
+            buses.push(bus);
+        }
+    }
+    Ok(buses)
+}
+
+fn devices(
+    merged: &Merged,
+    plant: &PlantSection,
+    buses: &[CanBusConfig],
+) -> Result<Vec<DeviceConfig>, RigConfigError> {
+    let mut devices: BTreeMap<Tag, DeviceConfig> = BTreeMap::new();
+    for (kind, Entry { value: file, origin }) in &merged.devices {
+        for at in places(&file.tag, plant) {
+            let tag: Tag = at
+                .fill(&file.tag)
+                .parse()
+                .map_err(|error: bess_types::tag::TagError| {
+                    origin.error(error.to_string(), "correct the tag")
+                })?;
+            let Some(product) = file.product.clone() else {
+                return Err(origin.error(format!("{tag} names no product"), "add product = \"...\""));
+            };
+            let listen = file
+                .listen
+                .as_deref()
+                .map(|text| {
+                    at.fill(text).parse::<SocketAddr>().map_err(|_| {
+                        origin.error(
+                            format!("{tag}: listen = \"{}\" is not an address", at.fill(text)),
+                            "write address and port, as in \"127.0.0.1:15020\"",
+                        )
+                    })
+                })
+                .transpose()?;
+            let peers = file
+                .peers
+                .iter()
+                .map(|(name, peer)| match at.fill(peer).parse() {
+                    Ok(peer) => Ok((name.clone(), peer)),
+                    Err(error) => {
+                        Err(origin.error(format!("{tag}: peer {name}: {error}"), "correct the tag"))
+                    }
+                })
+                .collect::<Result<_, _>>()?;
+            let can: BTreeMap<_, _> = file
+                .can
+                .iter()
+                .map(|(port, bus)| (port.clone(), at.fill(bus)))
+                .collect();
+            if let Some((port, bus)) = can.iter().find(|(_, bus)| buses.iter().all(|b| b.name != **bus)) {
+                let known: Vec<_> = buses.iter().map(|bus| bus.name.as_str()).collect();
+                return Err(origin.error(
+                    format!("{tag}: port `{port}` is on bus `{bus}`, which does not exist"),
+                    format!(
+                        "add a [[can_bus]] with that name, or use one of: {}",
+                        known.join(", ")
+                    ),
+                ));
+            }
+            let device = DeviceConfig {
+                tag: tag.clone(),
+                kind: *kind,
+                product,
+                backing: file.backing.unwrap_or(Backing::Emulated),
+                can,
+                peers,
+                listen,
+                unit: file.unit.unwrap_or(1),
+                defect: file.defect,
+                settings: file.settings.clone(),
+                origin: origin.clone(),
+            };
+            if let Some(first) = devices.get(&tag) {
+                return Err(origin.error(
+                    format!("tag {tag} is given twice; first at {}", first.origin.line()),
+                    "every device has a tag of its own",
+                ));
+            }
+            devices.insert(tag, device);
+        }
+    }
+    let devices: Vec<DeviceConfig> = devices.into_values().collect();
+    check_peers(&devices)?;
+    check_wire_owners(&devices, buses)?;
+    Ok(devices)
+}
+
+fn check_peers(devices: &[DeviceConfig]) -> Result<(), RigConfigError> {
+    for device in devices {
+        for (name, peer) in &device.peers {
+            if devices.iter().all(|other| other.tag != *peer) {
+                return Err(device.origin.error(
+                    format!("{}: peer {name} is {peer}, which is not in the rig", device.tag),
+                    "add that device, or correct the tag",
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A real device needs wires; one address and unit id has one owner.
+fn check_wire_owners(devices: &[DeviceConfig], buses: &[CanBusConfig]) -> Result<(), RigConfigError> {
+    for (i, device) in devices.iter().enumerate() {
+        if device.backing == Backing::Real {
+            for (port, name) in &device.can {
+                if buses
+                    .iter()
+                    .any(|bus| bus.name == *name && bus.attach == Attach::Instant)
+                {
+                    return Err(device.origin.error(
+                        format!(
+                            "{} is real, but its port `{port}` is on bus `{name}`, which is inside the rig",
+                            device.tag
+                        ),
+                        "attach that bus to a wire: attach = \"socketcan\" and interface = \"vcan0\"",
+                    ));
+                }
+            }
+        }
+        let clash = devices[..i].iter().find(|other| {
+            device.listen.is_some() && other.listen == device.listen && other.unit == device.unit
+        });
+        if let Some(other) = clash {
+            return Err(device.origin.error(
+                format!(
+                    "{} and {} ({}) both answer unit {} at {}",
+                    device.tag,
+                    other.tag,
+                    other.origin.line(),
+                    device.unit,
+                    device.listen.map(|a| a.to_string()).unwrap_or_default()
+                ),
+                "give one of them another port or unit id",
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Controller processes; without a command of their own they are this binary hosting their devices.
+fn cuts(
+    merged: &Merged,
+    plant: &PlantSection,
+    devices: &[DeviceConfig],
+) -> Result<Vec<CutConfig>, RigConfigError> {
+    let mut cuts = Vec::new();
+    for Entry { value: file, origin } in &merged.cuts {
+        let mut tags = Vec::new();
+        for pattern in &file.devices {
+            for at in places(pattern, plant) {
+                let text = at.fill(pattern);
+                match devices.iter().find(|device| device.tag.as_str() == text) {
+                    Some(device) if device.backing == Backing::Real => tags.push(device.tag.clone()),
+                    Some(_) => {
+                        return Err(origin.error(
+                            format!(
+                                "controller `{}` is to run {text}, which the rig emulates itself",
+                                file.name
+                            ),
+                            "say backing = \"real\" for that device",
+                        ));
+                    }
+                    None => {
+                        return Err(origin.error(
+                            format!(
+                                "controller `{}` is to run {text}, which is not in the rig",
+                                file.name
+                            ),
+                            "correct the tag",
+                        ));
+                    }
+                }
+            }
+        }
+        let start = match &file.start {
+            Some(start) if !start.is_empty() => start.clone(),
+            None if !tags.is_empty() => {
+                let host = ["{bessrig}", "host", "--rig", "{rig}"].map(String::from);
+                host.into_iter()
+                    .chain(tags.iter().flat_map(|tag| ["--device".into(), tag.to_string()]))
+                    .collect()
+            }
+            _ => {
+                return Err(origin.error(
+                    format!("controller `{}` has neither devices to host nor a command to start it", file.name),
+                    "give devices = [\"tag\", ...] or start = [\"program\", \"argument\", ...], or leave the entry out if it runs already",
+                ));
+            }
+        };
+        cuts.push(CutConfig {
+            name: file.name.clone(),
+            start,
+            devices: tags,
+        });
+    }
+    Ok(cuts)
+}
+
+/// The merged file as TOML.
+fn effective(merged: &Merged) -> String {
+    let spanned = |entry: &Entry<DeviceFile>| Spanned::new(0..0, entry.value.clone());
+    let of = |kind: DeviceKind| {
+        merged
+            .devices
+            .iter()
+            .filter(|(k, _)| *k == kind)
+            .map(|(_, entry)| spanned(entry))
+            .collect::<Vec<_>>()
+    };
+    let file = RigFile {
+        plant: merged
+            .plant
+            .as_ref()
+            .map(|plant| Spanned::new(0..0, plant.value.clone())),
+        can_bus: merged
+            .buses
+            .iter()
+            .map(|bus| Spanned::new(0..0, bus.value.clone()))
+            .collect(),
+        cut: merged
+            .cuts
+            .iter()
+            .map(|cut| Spanned::new(0..0, cut.value.clone()))
+            .collect(),
+        bmu: of(DeviceKind::Bmu),
+        hv_unit: of(DeviceKind::HvUnit),
+        remote_io: of(DeviceKind::RemoteIo),
+        safety_relay: of(DeviceKind::SafetyRelay),
+        pcs: of(DeviceKind::Pcs),
+        fire_panel: of(DeviceKind::FirePanel),
+        chiller: of(DeviceKind::Chiller),
+        meter: of(DeviceKind::Meter),
+        bcu: of(DeviceKind::Bcu),
+        bau: of(DeviceKind::Bau),
+        ems: of(DeviceKind::Ems),
+        hmi: of(DeviceKind::Hmi),
+        ..merged.rig.clone()
+    };
+    toml::to_string_pretty(&file).unwrap_or_else(|error| format!("# could not be written as TOML: {error}\n"))
+}

@@ -1,0 +1,1159 @@
+//! The rig: one clock, one order of things, no socket.
+//!
+//! [`Rig::advance_to`] is the main flow; everything else is what it calls, in the order given in [`crate::schedule`].
+
+use core::net::SocketAddr;
+use core::time::Duration;
+use std::collections::{BTreeMap, VecDeque};
+
+use bess_devices::codec::can::CanRouter;
+use bess_devices::defects::Defect;
+use bess_devices::hmi::{Hmi, HmiTarget};
+use bess_devices::library::Library;
+use bess_devices::product::DeviceKind;
+use bess_devices::{Device, DeviceFault, Input, Output, PointId, Points, Token};
+use bess_plant::{Place, Plant, PlantFault};
+use bess_types::{
+    Actuation, CanFrame, Channel, Event, Line, ModbusReply, ModbusRequest, Reading, SimTime, Source, Tag,
+};
+use serde::Serialize;
+
+use crate::bus::can::CanBus;
+use crate::bus::modbus::{Asker, OpenRequests};
+use crate::checker::{self, Blame, Violation};
+use crate::config::{ClockMode, RigConfig, RigConfigError};
+use crate::observe::{self, PointInfo, PointKey};
+use crate::recorder::Recorder;
+use crate::schedule::{CAN_LATENCY, Delivery, LINE_LATENCY, MODBUS_LATENCY, Schedule};
+use crate::wiring;
+
+/// Which part of a rig file this process is.
+#[derive(Clone, Copy, Debug)]
+pub enum Role<'a> {
+    /// The rig: plant, emulated devices, operator station.
+    Rig,
+    /// Only these devices, over wires only: no plant, no shared memory.
+    Host(&'a [Tag]),
+}
+
+/// What comes in from a wire.
+#[derive(Clone, Debug)]
+pub enum WireInput {
+    /// A frame on a bus.
+    Can {
+        /// Bus, as numbered in [`Wires`].
+        bus: usize,
+        /// The frame.
+        frame: CanFrame,
+    },
+    /// A client asks one of the rig's servers.
+    ModbusRequest {
+        /// Server device, as numbered in [`Wires`].
+        server: usize,
+        /// Unit id addressed.
+        unit: u8,
+        /// What is asked.
+        request: ModbusRequest,
+        /// To be given back with the reply.
+        wire_token: u64,
+    },
+    /// The answer to a request the rig made; `None` if none came in time.
+    ModbusReply {
+        /// Client device, as given with the request.
+        client: usize,
+        /// The request's token.
+        token: Token,
+        /// The answer.
+        reply: Option<ModbusReply>,
+    },
+}
+
+/// What goes out to a wire.
+#[derive(Clone, Debug)]
+pub enum WireOutput {
+    /// A frame for a bus.
+    Can {
+        /// Bus, as numbered in [`Wires`].
+        bus: usize,
+        /// The frame.
+        frame: CanFrame,
+    },
+    /// The answer to a wire client; `None` stays silent.
+    ModbusReply {
+        /// The request's token.
+        wire_token: u64,
+        /// The answer.
+        reply: Option<ModbusReply>,
+    },
+    /// A request to a server outside.
+    ModbusRequest {
+        /// Asking device; one connection for each (client, address).
+        client: usize,
+        /// To be given back with the reply.
+        token: Token,
+        /// Where the server listens.
+        address: SocketAddr,
+        /// Unit id.
+        unit: u8,
+        /// What is asked.
+        request: ModbusRequest,
+    },
+}
+
+/// The wires this rig needs.
+#[derive(Clone, Debug, Default)]
+pub struct Wires {
+    /// CAN buses on interfaces.
+    pub can: Vec<CanWire>,
+    /// Modbus servers to listen for.
+    pub servers: Vec<ModbusServerWire>,
+}
+
+/// A CAN bus on an interface.
+#[derive(Clone, Debug)]
+pub struct CanWire {
+    /// Number in [`WireInput::Can`].
+    pub bus: usize,
+    /// Name in the rig file.
+    pub name: String,
+    /// SocketCAN interface.
+    pub interface: String,
+}
+
+/// A Modbus server of the rig.
+#[derive(Clone, Debug)]
+pub struct ModbusServerWire {
+    /// Number in [`WireInput::ModbusRequest`].
+    pub device: usize,
+    /// Its tag.
+    pub tag: Tag,
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// Its unit id.
+    pub unit: u8,
+}
+
+/// Something done to the rig from outside the buses.
+#[derive(Clone, Debug)]
+pub enum RigCommand {
+    /// Start a fault of the plant or of a sensor.
+    Fault(PlantFault),
+    /// End it.
+    ClearFault(PlantFault),
+    /// Start or end a fault of an emulated device.
+    DeviceFault {
+        /// Whose.
+        tag: Tag,
+        /// Which.
+        fault: DeviceFault,
+    },
+    /// A hand on a hard-wired button, or a cut wire.
+    Contact {
+        /// Which line.
+        line: Line,
+        /// Its new level.
+        level: bool,
+    },
+    /// The operator writes a point at the operator station.
+    Operator {
+        /// Of which controller.
+        target: HmiTarget,
+        /// Which point.
+        point: String,
+        /// New value.
+        value: f64,
+    },
+}
+
+/// Why a command cannot be carried out.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CommandError {
+    /// The plant refuses the fault.
+    #[error("{0}")]
+    Plant(String),
+    /// No such device, or it is not emulated here.
+    #[error("{0} is not emulated in this rig")]
+    NotEmulated(Tag),
+    /// The device cannot have that fault.
+    #[error("{tag}: {why}")]
+    Device {
+        /// Whose.
+        tag: Tag,
+        /// Why not.
+        why: String,
+    },
+    /// The operator station has no such point, or there is no operator station.
+    #[error("{0}")]
+    Operator(String),
+    /// A hosted part of a rig has no plant.
+    #[error("this process has no plant")]
+    NoPlant,
+}
+
+/// What the rig counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Counters {
+    /// Plant ticks.
+    pub ticks: u64,
+    /// Frames sent by emulated devices.
+    pub frames_sent: u64,
+    /// Frames that came in from wires.
+    pub frames_received: u64,
+    /// Modbus requests served or made.
+    pub modbus_requests: u64,
+    /// Modbus requests that got no answer.
+    pub modbus_silent: u64,
+}
+
+/// An emulated device; the operator station is known by its own type because steps speak through it.
+pub(crate) enum Emulator {
+    Device(Box<dyn Device>),
+    Hmi(Box<Hmi>),
+}
+
+impl Emulator {
+    fn device(&mut self) -> &mut dyn Device {
+        match self {
+            Self::Device(device) => device.as_mut(),
+            Self::Hmi(hmi) => hmi.as_mut(),
+        }
+    }
+
+    pub(crate) fn points(&self) -> &Points {
+        match self {
+            Self::Device(device) => device.points(),
+            Self::Hmi(hmi) => hmi.points(),
+        }
+    }
+}
+
+/// Where a device's request goes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Peer {
+    Local { server: usize, unit: u8 },
+    Wire { address: SocketAddr, unit: u8 },
+    Nobody,
+}
+
+/// One device of the rig file, emulated here or not.
+pub(crate) struct Slot {
+    pub tag: Tag,
+    pub kind: DeviceKind,
+    pub emulator: Option<Emulator>,
+    pub place: Place,
+    /// Bus by port number.
+    pub ports: Vec<Option<usize>>,
+    /// Server by peer number.
+    pub peers: Vec<Peer>,
+    pub listen: Option<SocketAddr>,
+    pub unit: u8,
+    /// A fault silences it, so its missing frames are no news.
+    pub silenced: bool,
+}
+
+/// A controller seen on a bus: its frames decoded into an image of its points.
+pub(crate) struct Observer {
+    pub bus: usize,
+    pub router: CanRouter,
+    /// Slot of each node of the router.
+    pub slots: Vec<usize>,
+    states: Vec<Vec<(PointId, f64)>>,
+    counter_reported: Vec<bool>,
+}
+
+struct Sensing {
+    device: usize,
+    channel: Channel,
+    period_ticks: u64,
+    phase_ticks: u64,
+}
+
+/// Plant, devices and buses on one clock.
+pub struct Rig {
+    now: SimTime,
+    paced: bool,
+    plant: Option<Plant>,
+    grid_step: Duration,
+    tick: u64,
+    next_tick: SimTime,
+    pub(crate) slots: Vec<Slot>,
+    sensing: Vec<Sensing>,
+    pub(crate) buses: Vec<CanBus>,
+    requests: OpenRequests,
+    line_listeners: BTreeMap<Line, Vec<usize>>,
+    schedule: Schedule,
+    pub(crate) observers: Vec<Observer>,
+    hmi: Option<usize>,
+    hmi_states: Vec<(HmiTarget, Vec<(PointId, f64)>)>,
+    actuations: Vec<(Place, Actuation)>,
+    readings: Vec<Reading>,
+    wire_out: VecDeque<WireOutput>,
+    recorder: Recorder,
+    violations: Vec<Violation>,
+    counters: Counters,
+    finished: bool,
+}
+
+impl Rig {
+    /// Builds the rig, or the hosted part of it, that `config` describes.
+    pub fn new(config: &RigConfig, library: &Library, role: Role<'_>) -> Result<Self, RigConfigError> {
+        let built = wiring::build(config, library, role)?;
+        let devices = built.slots.len();
+        let mut rig = Self {
+            now: SimTime::ZERO,
+            paced: config.clock.mode == ClockMode::Paced,
+            next_tick: if built.plant.is_some() {
+                SimTime::ZERO + config.plant.grid_step
+            } else {
+                SimTime::NEVER
+            },
+            plant: built.plant,
+            grid_step: config.plant.grid_step,
+            tick: 0,
+            slots: built.slots,
+            sensing: vec![],
+            recorder: Recorder::new(built.buses.len()),
+            buses: built.buses,
+            requests: OpenRequests::default(),
+            line_listeners: built.line_listeners,
+            schedule: Schedule::new(devices),
+            observers: built
+                .observers
+                .into_iter()
+                .map(|(bus, nodes)| {
+                    let (slots, nodes): (Vec<_>, Vec<_>) = nodes.into_iter().unzip();
+                    let states = nodes.iter().map(|node| state_points(&node.points)).collect();
+                    let counter_reported = vec![false; slots.len()];
+                    Observer {
+                        bus,
+                        router: CanRouter::new(nodes),
+                        slots,
+                        states,
+                        counter_reported,
+                    }
+                })
+                .collect(),
+            hmi: None,
+            hmi_states: vec![],
+            actuations: vec![],
+            readings: vec![],
+            wire_out: VecDeque::new(),
+            violations: vec![],
+            counters: Counters::default(),
+            finished: false,
+        };
+        rig.start();
+        Ok(rig)
+    }
+
+    /// Rig time.
+    pub fn now(&self) -> SimTime {
+        self.now
+    }
+
+    /// Whether this rig keeps the wall clock and its wires are real.
+    pub fn is_paced(&self) -> bool {
+        self.paced
+    }
+
+    /// When something falls due next, if nothing arrives.
+    pub fn next_due(&self) -> SimTime {
+        self.next_tick.min(self.schedule.next_due())
+    }
+
+    /// The next plant tick; [`SimTime::NEVER`] in a hosted part.
+    pub fn next_tick(&self) -> SimTime {
+        self.next_tick
+    }
+
+    /// Lets everything happen that falls due up to and including `t`.
+    pub fn advance_to(&mut self, t: SimTime) {
+        loop {
+            let due = self.next_due();
+            if due > t {
+                break;
+            }
+            self.now = due.max(self.now);
+            self.instant();
+        }
+        self.now = self.now.max(t);
+    }
+
+    /// Takes something from a wire at `t`, or now if `t` has passed.
+    pub fn offer(&mut self, t: SimTime, input: WireInput) {
+        self.advance_to(t);
+        match input {
+            WireInput::Can { bus, frame } => self.frame_from_wire(bus, frame),
+            WireInput::ModbusRequest {
+                server,
+                unit,
+                request,
+                wire_token,
+            } => {
+                self.counters.modbus_requests += 1;
+                let token = self.requests.open(Asker::Wire { token: wire_token });
+                self.give(
+                    server,
+                    Input::ModbusRequest {
+                        unit,
+                        request: &request,
+                        token,
+                    },
+                );
+            }
+            WireInput::ModbusReply { client, token, reply } => {
+                self.counters.modbus_silent += u64::from(reply.is_none());
+                self.give(
+                    client,
+                    Input::ModbusReply {
+                        token,
+                        reply: reply.as_ref(),
+                    },
+                );
+            }
+        }
+        self.apply_actuations();
+    }
+
+    /// The next thing for a wire. Drain after every [`Rig::advance_to`] and [`Rig::offer`].
+    pub fn poll_wire(&mut self) -> Option<WireOutput> {
+        self.wire_out.pop_front()
+    }
+
+    /// The wires this rig needs; none if everything is in process.
+    pub fn wires(&self) -> Wires {
+        let can = self
+            .buses
+            .iter()
+            .enumerate()
+            .filter_map(|(bus, b)| {
+                Some(CanWire {
+                    bus,
+                    name: b.name.clone(),
+                    interface: b.interface.clone()?,
+                })
+            })
+            .collect();
+        let servers = if self.paced {
+            self.slots
+                .iter()
+                .enumerate()
+                .filter(|(_, slot)| slot.emulator.is_some())
+                .filter_map(|(device, slot)| {
+                    Some(ModbusServerWire {
+                        device,
+                        tag: slot.tag.clone(),
+                        listen: slot.listen?,
+                        unit: slot.unit,
+                    })
+                })
+                .collect()
+        } else {
+            vec![]
+        };
+        Wires { can, servers }
+    }
+
+    /// Carries out a command at this instant.
+    pub fn command(&mut self, command: RigCommand) -> Result<(), CommandError> {
+        let (tag, point, value, text) = match command {
+            RigCommand::Fault(fault) => {
+                let plant = self.plant.as_mut().ok_or(CommandError::NoPlant)?;
+                plant
+                    .inject(&fault)
+                    .map_err(|error| CommandError::Plant(error.to_string()))?;
+                (wiring::site_tag(), "fault", 1.0, format!("{fault:?}"))
+            }
+            RigCommand::ClearFault(fault) => {
+                let plant = self.plant.as_mut().ok_or(CommandError::NoPlant)?;
+                plant
+                    .clear(&fault)
+                    .map_err(|error| CommandError::Plant(error.to_string()))?;
+                (wiring::site_tag(), "fault", 0.0, format!("{fault:?}"))
+            }
+            RigCommand::DeviceFault { tag, fault } => {
+                let i = self
+                    .slot_of(&tag)
+                    .ok_or_else(|| CommandError::NotEmulated(tag.clone()))?;
+                let emulator = self.slots[i]
+                    .emulator
+                    .as_mut()
+                    .ok_or_else(|| CommandError::NotEmulated(tag.clone()))?;
+                emulator
+                    .device()
+                    .inject(&fault)
+                    .map_err(|error| CommandError::Device {
+                        tag: tag.clone(),
+                        why: error.to_string(),
+                    })?;
+                self.slots[i].silenced = fault == DeviceFault::PowerOff;
+                self.drain(i);
+                (tag, "device-fault", 1.0, format!("{fault:?}"))
+            }
+            RigCommand::Contact { line, level } => {
+                self.drive_line(line, level);
+                (
+                    wiring::site_tag(),
+                    "contact",
+                    f64::from(u8::from(level)),
+                    format!("{line:?}"),
+                )
+            }
+            RigCommand::Operator { target, point, value } => {
+                let i = self.hmi.ok_or_else(|| {
+                    CommandError::Operator("this rig has no operator station ([[hmi]])".into())
+                })?;
+                let tag = self.slots[i].tag.clone();
+                if let Some(Emulator::Hmi(hmi)) = &mut self.slots[i].emulator {
+                    hmi.command(target, &point, value)
+                        .map_err(|error| CommandError::Operator(error.to_string()))?;
+                }
+                self.drain(i);
+                (tag, "operator", value, format!("{target:?} {point}"))
+            }
+        };
+        self.recorder.event(Event {
+            at: self.now,
+            tag,
+            point: point.into(),
+            value,
+            text,
+            source: Source::Rig,
+        });
+        self.apply_actuations();
+        Ok(())
+    }
+
+    /// Adds a line to the event log in the rig's own name.
+    pub fn note(&mut self, point: &str, text: String) {
+        let event = Event {
+            at: self.now,
+            tag: wiring::site_tag(),
+            point: point.into(),
+            value: 1.0,
+            text,
+            source: Source::Rig,
+        };
+        self.recorder.event(event);
+    }
+
+    /// Finds a point: `plant:container-01/cluster-03` for plant truth, a device's tag for what it says on the wire
+    /// (controllers) or of itself (emulators).
+    pub fn resolve(&self, tag: &str, point: &str) -> Option<PointKey> {
+        observe::resolve(self, tag, point)
+    }
+
+    /// The present value behind a key.
+    pub fn observe(&self, key: &PointKey) -> Option<Reading> {
+        observe::observe(self, key)
+    }
+
+    /// Every point that can be observed.
+    pub fn points(&self) -> Vec<PointInfo> {
+        observe::list(self)
+    }
+
+    /// The event log so far.
+    pub fn events(&self) -> &[Event] {
+        self.recorder.events()
+    }
+
+    /// What checkers found so far.
+    pub fn violations(&self) -> &[Violation] {
+        &self.violations
+    }
+
+    /// Hands over the candump text written since the last call, bus by bus.
+    pub fn drain_candump(&mut self, sink: &mut dyn FnMut(&str, &[u8])) {
+        for (i, bus) in self.buses.iter().enumerate() {
+            self.recorder.drain_trace(i, &mut |bytes| sink(&bus.name, bytes));
+        }
+    }
+
+    /// What was counted so far.
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// Plant truth, if this process has a plant.
+    pub fn plant(&self) -> Option<&Plant> {
+        self.plant.as_ref()
+    }
+
+    /// The known bug built into a device, for the self-test's report.
+    pub fn defect_of(config: &RigConfig) -> Option<Defect> {
+        config.devices.iter().find_map(|device| device.defect)
+    }
+
+    /// End-of-run checks. Call once, when the run is over.
+    pub fn finish(&mut self) {
+        if !core::mem::replace(&mut self.finished, true) {
+            self.check_cycles();
+            self.check_energy();
+        }
+    }
+
+    // ---- one instant -------------------------------------------------------------------------------------------
+
+    fn instant(&mut self) {
+        if self.now == self.next_tick {
+            self.tick += 1;
+            self.counters.ticks += 1;
+            self.next_tick = self.now + self.grid_step;
+            self.advance_plant();
+            self.sense();
+        }
+        while let Some(delivery) = self.schedule.take_delivery(self.now) {
+            self.deliver(delivery);
+        }
+        while let Some(device) = self.schedule.take_wake(self.now) {
+            self.give(device, Input::Wake);
+        }
+        self.apply_actuations();
+        if self.tick.is_multiple_of(CHECK_EVERY_TICKS) && self.next_tick == self.now + self.grid_step {
+            self.check_cycles();
+            self.check_counters();
+        }
+    }
+
+    fn advance_plant(&mut self) {
+        let Some(plant) = self.plant.as_mut() else { return };
+        plant.advance(self.now);
+        let mut found = Vec::new();
+        for event in plant.drain_events() {
+            let tag = wiring::plant_tag(&event.part);
+            match event.point {
+                "closing-gap" if event.value.abs() > checker::MAX_CLOSING_GAP_V => found.push(Violation {
+                    at: event.at,
+                    checker: "closing-gap",
+                    tag: tag.clone(),
+                    text: format!(
+                        "a main contactor closed with {:.0} V across it; {:.0} V are allowed",
+                        event.value,
+                        checker::MAX_CLOSING_GAP_V
+                    ),
+                    blames: Blame::Controller,
+                }),
+                "open-contactor-current" => found.push(Violation {
+                    at: event.at,
+                    checker: "open-contactor-current",
+                    tag: tag.clone(),
+                    text: format!("{:.1} A flow although the cluster's path is open", event.value),
+                    blames: Blame::Plant,
+                }),
+                _ => {}
+            }
+            self.recorder.event(Event {
+                at: event.at,
+                tag,
+                point: event.point.into(),
+                value: event.value,
+                text: event.text,
+                source: Source::Plant,
+            });
+        }
+        self.violations.append(&mut found);
+    }
+
+    fn sense(&mut self) {
+        for i in 0..self.sensing.len() {
+            let Sensing {
+                device,
+                channel,
+                period_ticks,
+                phase_ticks,
+            } = self.sensing[i];
+            if self.tick % period_ticks != phase_ticks {
+                continue;
+            }
+            let mut readings = core::mem::take(&mut self.readings);
+            if let Some(plant) = self.plant.as_mut() {
+                plant.sample(self.slots[device].place, channel, &mut readings);
+            }
+            self.give(
+                device,
+                Input::Sensed {
+                    channel,
+                    readings: &readings,
+                },
+            );
+            self.readings = readings;
+        }
+    }
+
+    fn deliver(&mut self, delivery: Delivery) {
+        match delivery {
+            Delivery::Can {
+                bus,
+                id_index,
+                frame,
+                sender,
+            } => {
+                for i in 0..self.buses[bus].ids[id_index].listeners.len() {
+                    let (device, port) = self.buses[bus].ids[id_index].listeners[i];
+                    if Some(device) != sender {
+                        self.give(device, Input::Can { port, frame: &frame });
+                    }
+                }
+            }
+            Delivery::Request {
+                server,
+                unit,
+                request,
+                token,
+            } => {
+                self.give(
+                    server,
+                    Input::ModbusRequest {
+                        unit,
+                        request: &request,
+                        token,
+                    },
+                );
+            }
+            Delivery::Reply { client, token, reply } => {
+                self.give(
+                    client,
+                    Input::ModbusReply {
+                        token,
+                        reply: reply.as_ref(),
+                    },
+                );
+            }
+            Delivery::Line { device, line, level } => self.give(device, Input::Line { line, level }),
+        }
+    }
+
+    /// Gives a device one input, then drains it.
+    fn give(&mut self, device: usize, input: Input<'_>) {
+        let Some(emulator) = self.slots[device].emulator.as_mut() else {
+            return;
+        };
+        emulator.device().accept(self.now, input);
+        self.drain(device);
+        if Some(device) == self.hmi && matches!(input, Input::ModbusReply { .. }) {
+            self.watch_images();
+        }
+    }
+
+    fn drain(&mut self, device: usize) {
+        loop {
+            let Some(emulator) = self.slots[device].emulator.as_mut() else {
+                return;
+            };
+            let Some(output) = emulator.device().poll_output() else {
+                // A wake in the past would never let this instant end.
+                let wake = emulator.device().next_wake().max(self.now + MIN_WAKE_AHEAD);
+                self.schedule.set_wake(device, wake);
+                return;
+            };
+            self.put(device, output);
+        }
+    }
+
+    /// Carries one output of a device to where it belongs.
+    fn put(&mut self, device: usize, output: Output) {
+        match output {
+            Output::Can { port, frame } => {
+                if let Some(&Some(bus)) = self.slots[device].ports.get(usize::from(port)) {
+                    self.frame_from_device(bus, device, frame);
+                }
+            }
+            Output::ModbusReply { token, reply } => match self.requests.close(token) {
+                Some(Asker::Device { client, token }) if reply.is_some() => {
+                    self.schedule.deliver(
+                        self.now + MODBUS_LATENCY,
+                        Delivery::Reply { client, token, reply },
+                    );
+                }
+                // Silence: the client's own timeout ends it.
+                Some(Asker::Device { .. }) | None => {}
+                Some(Asker::Wire { token }) => {
+                    self.wire_out.push_back(WireOutput::ModbusReply {
+                        wire_token: token,
+                        reply,
+                    });
+                }
+            },
+            Output::ModbusRequest { peer, request, token } => self.ask(device, peer, request, token),
+            Output::Line { line, level } => self.drive_line(line, level),
+            Output::Actuate(action) => self.actuations.push((self.slots[device].place, action)),
+            // What a device says before time begins is its initial state, not news.
+            Output::Note { .. } if self.now == SimTime::ZERO => {}
+            Output::Note { point, value, text } => self.recorder.event(Event {
+                at: self.now,
+                tag: self.slots[device].tag.clone(),
+                point: point.into(),
+                value,
+                text,
+                source: Source::Device,
+            }),
+        }
+    }
+
+    fn ask(&mut self, client: usize, peer: u8, request: ModbusRequest, token: Token) {
+        self.counters.modbus_requests += 1;
+        match self.slots[client]
+            .peers
+            .get(usize::from(peer))
+            .copied()
+            .unwrap_or(Peer::Nobody)
+        {
+            Peer::Local { server, unit } => {
+                let token = self.requests.open(Asker::Device { client, token });
+                self.schedule.deliver(
+                    self.now + MODBUS_LATENCY,
+                    Delivery::Request {
+                        server,
+                        unit,
+                        request,
+                        token,
+                    },
+                );
+            }
+            Peer::Wire { address, unit } => {
+                self.wire_out.push_back(WireOutput::ModbusRequest {
+                    client,
+                    token,
+                    address,
+                    unit,
+                    request,
+                });
+            }
+            Peer::Nobody => {
+                self.counters.modbus_silent += 1;
+            }
+        }
+    }
+
+    fn drive_line(&mut self, line: Line, level: bool) {
+        let Some(listeners) = self.line_listeners.get(&line) else {
+            return;
+        };
+        for &device in listeners {
+            self.schedule
+                .deliver(self.now + LINE_LATENCY, Delivery::Line { device, line, level });
+        }
+    }
+
+    fn apply_actuations(&mut self) {
+        let Some(plant) = self.plant.as_mut() else {
+            self.actuations.clear();
+            return;
+        };
+        for (place, action) in self.actuations.drain(..) {
+            plant.actuate(place, &action);
+        }
+    }
+
+    // ---- CAN ---------------------------------------------------------------------------------------------------
+
+    fn frame_from_device(&mut self, bus: usize, sender: usize, frame: CanFrame) {
+        self.counters.frames_sent += 1;
+        let id_index = self.see(bus, Some(sender), &frame);
+        if self.buses[bus].interface.is_some() {
+            self.wire_out.push_back(WireOutput::Can { bus, frame });
+        }
+        self.schedule.deliver(
+            self.now + CAN_LATENCY,
+            Delivery::Can {
+                bus,
+                id_index,
+                frame,
+                sender: Some(sender),
+            },
+        );
+    }
+
+    fn frame_from_wire(&mut self, bus: usize, frame: CanFrame) {
+        self.counters.frames_received += 1;
+        let id_index = self.see(bus, None, &frame);
+        self.deliver(Delivery::Can {
+            bus,
+            id_index,
+            frame,
+            sender: None,
+        });
+    }
+
+    /// Records a frame, checks it, and decodes it if it is a controller's.
+    fn see(&mut self, bus: usize, sender: Option<usize>, frame: &CanFrame) -> usize {
+        let Self {
+            buses,
+            slots,
+            recorder,
+            ..
+        } = self;
+        let id_index = buses[bus].id_index(frame.id);
+        let CanBus { members, ids, name, .. } = &mut buses[bus];
+        let state = &mut ids[id_index];
+        if state.frames == 0 {
+            let hears = |(device, port): &(usize, u8)| {
+                let emulator = slots[*device].emulator.as_mut();
+                emulator.is_some_and(|emulator| emulator.device().hears(*port, frame.id))
+            };
+            state.listeners = members.iter().copied().filter(hears).collect();
+        }
+        state.frames += 1;
+        recorder.frame(bus, name, self.now, frame);
+        let mut stolen = None;
+        if let Some(last) = state.last {
+            state.longest_gap = state.longest_gap.max(self.now - last);
+        }
+        state.last = Some(self.now);
+        if let Some(owner) = state.owner {
+            let own = match sender {
+                Some(sender) => sender == owner,
+                None => slots[owner].emulator.is_none(),
+            };
+            if !own && !core::mem::replace(&mut state.owner_reported, true) {
+                stolen = Some(owner);
+            }
+        }
+        if let Some(owner) = stolen {
+            let who = sender.map_or_else(|| "a node on the wire".into(), |s| self.slots[s].tag.to_string());
+            self.violations.push(Violation {
+                at: self.now,
+                checker: "duplicate-can-id",
+                tag: self.slots[owner].tag.clone(),
+                text: format!(
+                    "{who} sends {} on {}, which belongs to {}",
+                    frame.id, self.buses[bus].name, self.slots[owner].tag
+                ),
+                blames: Blame::Controller,
+            });
+        }
+        self.observe_frame(bus, frame);
+        id_index
+    }
+
+    fn observe_frame(&mut self, bus: usize, frame: &CanFrame) {
+        let Some(observer) = self.observers.iter_mut().find(|observer| observer.bus == bus) else {
+            return;
+        };
+        let Some(node) = observer.router.receive(self.now, frame) else {
+            return;
+        };
+        let tag = &self.slots[observer.slots[node]].tag;
+        let points = &observer.router.node(node).points;
+        record_changes(
+            &mut self.recorder,
+            self.now,
+            tag,
+            points,
+            &mut observer.states[node],
+        );
+    }
+
+    fn watch_images(&mut self) {
+        let Some(i) = self.hmi else { return };
+        let Some(Emulator::Hmi(hmi)) = &self.slots[i].emulator else {
+            return;
+        };
+        for (target, states) in &mut self.hmi_states {
+            let Some(tag) = hmi_target_tag(&self.slots, *target) else {
+                continue;
+            };
+            record_changes(&mut self.recorder, self.now, &tag, hmi.image(*target), states);
+        }
+    }
+
+    // ---- start and checks --------------------------------------------------------------------------------------
+
+    fn start(&mut self) {
+        let step = self.grid_step.as_nanos();
+        for device in 0..self.slots.len() {
+            let Some(emulator) = self.slots[device].emulator.as_mut() else {
+                continue;
+            };
+            for sense in emulator.device().senses() {
+                let period_ticks = u64::try_from((sense.period.as_nanos() / step).max(1)).unwrap_or(1);
+                // Spread over the period, so that 81 BMUs do not all sample in one tick.
+                let phase_ticks = device as u64 % period_ticks;
+                self.sensing.push(Sensing {
+                    device,
+                    channel: sense.channel,
+                    period_ticks,
+                    phase_ticks,
+                });
+            }
+            if let Some(Emulator::Hmi(hmi)) = &self.slots[device].emulator {
+                self.hmi_states = [HmiTarget::Bau, HmiTarget::Ems]
+                    .into_iter()
+                    .map(|target| (target, state_points(hmi.image(target))))
+                    .collect();
+                self.hmi = Some(device);
+            }
+        }
+        for (line, level) in wiring::FIELD_LEVELS_AT_START {
+            self.drive_line(line, level);
+        }
+        for device in 0..self.slots.len() {
+            self.drain(device);
+        }
+        self.apply_actuations();
+    }
+
+    fn check_cycles(&mut self) {
+        for bus in &mut self.buses {
+            for state in &mut bus.ids {
+                let (Some(period), Some(owner)) = (state.period, state.owner) else {
+                    continue;
+                };
+                let slot = &self.slots[owner];
+                if state.period_reported || slot.silenced {
+                    state.longest_gap = Duration::ZERO;
+                    continue;
+                }
+                let since = self.now - state.last.unwrap_or(SimTime::ZERO + START_GRACE);
+                let gap = state.longest_gap.max(since);
+                let allowed = checker::period_tolerance(period, self.paced);
+                if gap > allowed {
+                    state.period_reported = true;
+                    self.violations.push(Violation {
+                        at: self.now,
+                        checker: "cyclic-period",
+                        tag: slot.tag.clone(),
+                        text: format!(
+                            "{} on {} was silent for {} ms; its period is {} ms, {} ms are allowed",
+                            state.id,
+                            bus.name,
+                            gap.as_millis(),
+                            period.as_millis(),
+                            allowed.as_millis()
+                        ),
+                        blames: blame(slot.kind, self.paced),
+                    });
+                }
+            }
+        }
+    }
+
+    fn check_counters(&mut self) {
+        for observer in &mut self.observers {
+            for (node, slot) in observer.slots.iter().enumerate() {
+                let image = observer.router.node(node);
+                let (Some(seen), Some(moved)) = (image.last_seen(), image.last_change_of_counter()) else {
+                    continue;
+                };
+                let stuck = seen - moved;
+                if stuck > checker::MAX_COUNTER_STANDSTILL && !observer.counter_reported[node] {
+                    observer.counter_reported[node] = true;
+                    self.violations.push(Violation {
+                        at: self.now,
+                        checker: "life-counter",
+                        tag: self.slots[*slot].tag.clone(),
+                        text: format!(
+                            "life counter stands still for {} ms while frames go on",
+                            stuck.as_millis()
+                        ),
+                        blames: blame(self.slots[*slot].kind, self.paced),
+                    });
+                }
+            }
+        }
+    }
+
+    fn check_energy(&mut self) {
+        let Some(plant) = &self.plant else { return };
+        let ledger = plant.ledger();
+        let share = if ledger.throughput_j > 0.0 {
+            ledger.residual_j.abs() / ledger.throughput_j
+        } else {
+            0.0
+        };
+        if share.is_nan() || share > checker::MAX_ENERGY_RESIDUAL {
+            self.violations.push(Violation {
+                at: self.now,
+                checker: "energy-balance",
+                tag: wiring::site_tag(),
+                text: format!(
+                    "energy accounts differ by {:.0} J of {:.0} J moved ({:.3} %; 0.1 % is allowed)",
+                    ledger.residual_j,
+                    ledger.throughput_j,
+                    share * 100.0
+                ),
+                blames: Blame::Plant,
+            });
+        }
+    }
+
+    pub(crate) fn slot_of(&self, tag: &Tag) -> Option<usize> {
+        self.slots.binary_search_by(|slot| slot.tag.cmp(tag)).ok()
+    }
+
+    pub(crate) fn hmi(&self) -> Option<&Hmi> {
+        match &self.slots[self.hmi?].emulator {
+            Some(Emulator::Hmi(hmi)) => Some(hmi),
+            _ => None,
+        }
+    }
+}
+
+/// Checkers that look at the whole rig do so once a second at a 10 ms grid.
+const CHECK_EVERY_TICKS: u64 = 100;
+/// A device asking for a wake in the past gets it this much later.
+const MIN_WAKE_AHEAD: Duration = Duration::from_micros(100);
+/// Time a node has to send its first cyclic frame, self-test included.
+const START_GRACE: Duration = Duration::from_secs(15);
+
+fn blame(kind: DeviceKind, paced: bool) -> Blame {
+    match kind {
+        DeviceKind::Bcu | DeviceKind::Bau | DeviceKind::Ems => Blame::Controller,
+        _ if paced => Blame::Rig,
+        _ => Blame::Plant,
+    }
+}
+
+fn state_points(points: &Points) -> Vec<(PointId, f64)> {
+    let table = points.table();
+    table
+        .iter()
+        .filter(|(_, def)| !def.states.is_empty())
+        .map(|(id, _)| (id, f64::NAN))
+        .collect()
+}
+
+fn record_changes(
+    recorder: &mut Recorder,
+    at: SimTime,
+    tag: &Tag,
+    points: &Points,
+    states: &mut [(PointId, f64)],
+) {
+    for (id, last) in states {
+        let Some(value) = points.get(*id) else { continue };
+        if value == *last {
+            continue;
+        }
+        *last = value;
+        let def = points.table().def(*id);
+        // States are small whole numbers; anything else has no name.
+        #[allow(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "looked up with get"
+        )]
+        let name = def.states.get(value as usize).copied().unwrap_or("?");
+        recorder.event(Event {
+            at,
+            tag: tag.clone(),
+            point: def.name.clone(),
+            value,
+            text: name.into(),
+            source: Source::Wire,
+        });
+    }
+}
+
+/// The controller behind an operator station's target.
+pub(crate) fn hmi_target_tag(slots: &[Slot], target: HmiTarget) -> Option<Tag> {
+    let kind = match target {
+        HmiTarget::Bau => DeviceKind::Bau,
+        HmiTarget::Ems => DeviceKind::Ems,
+    };
+    slots
+        .iter()
+        .find(|slot| slot.kind == kind)
+        .map(|slot| slot.tag.clone())
+}

@@ -1,0 +1,588 @@
+//! Devices built from a rig file, and who is connected to whom.
+
+pub mod plant_data;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bess_devices::Device;
+use bess_devices::bau::{Bau, BauConfig};
+use bess_devices::bcu::{Bcu, BcuConfig, CanNode};
+use bess_devices::bmu::Bmu;
+use bess_devices::chiller::Chiller;
+use bess_devices::codec::can::{RemoteNode, transmitted_ids};
+use bess_devices::ems::{Ems, EmsConfig};
+use bess_devices::fire_panel::FirePanel;
+use bess_devices::hmi::Hmi;
+use bess_devices::hv_unit::HvUnit;
+use bess_devices::library::Library;
+use bess_devices::meter::Meter;
+use bess_devices::pcs::Pcs;
+use bess_devices::product::{DeviceKind, Product, ProductError};
+use bess_devices::remote_io::RemoteIo;
+use bess_devices::safety_relay::SafetyRelay;
+use bess_plant::{Place, Plant};
+use bess_types::{Line, Tag};
+
+use crate::bus::can::CanBus;
+use crate::config::{Attach, Backing, DeviceConfig, RigConfig, RigConfigError};
+use crate::rig::{Emulator, Peer, Role, Slot};
+
+/// CAN source address of a high-voltage box measuring unit on its cluster bus.
+const HV_UNIT_ADDRESS: u8 = 0xB0;
+/// CAN source address of a BCU on its cluster bus.
+const BCU_CLUSTER_ADDRESS: u8 = 0xA0;
+/// CAN source address of a BCU on the stack bus: this plus the cluster's number.
+const BCU_STACK_BASE: u8 = 0x10;
+/// CAN source address of the BAU on the stack bus.
+const BAU_ADDRESS: u8 = 0xC0;
+
+/// Buttons and contacts in the field before anybody touches them: E-stop released, nothing pressed.
+pub(crate) const FIELD_LEVELS_AT_START: [(Line, bool); 5] = [
+    (Line::EstopA, true),
+    (Line::EstopB, true),
+    (Line::SafetyReset, false),
+    (Line::ManualCallPoint, false),
+    (Line::SuppressionHold, false),
+];
+
+/// Slots of devices with what decodes their frames.
+pub(crate) type Decoders = Vec<(usize, RemoteNode)>;
+
+/// Everything [`crate::Rig`] is made of.
+pub(crate) struct Built {
+    pub plant: Option<Plant>,
+    pub slots: Vec<Slot>,
+    pub buses: Vec<CanBus>,
+    pub line_listeners: BTreeMap<Line, Vec<usize>>,
+    /// For each bus with controllers on it: their slots and decoders.
+    pub observers: Vec<(usize, Decoders)>,
+}
+
+pub(crate) fn build(config: &RigConfig, library: &Library, role: Role<'_>) -> Result<Built, RigConfigError> {
+    let here = |device: &DeviceConfig| match role {
+        Role::Rig => device.backing == Backing::Emulated,
+        Role::Host(tags) => tags.contains(&device.tag),
+    };
+    if let Role::Host(tags) = role {
+        check_hosted(config, tags)?;
+    }
+    let plant = match role {
+        Role::Rig => Some(plant(config)?),
+        Role::Host(_) => None,
+    };
+    let products = Products { config, library };
+    let mut buses: Vec<CanBus> = config
+        .can_buses
+        .iter()
+        .map(|bus| {
+            let wire = if bus.attach == Attach::Socketcan {
+                bus.interface.clone()
+            } else {
+                None
+            };
+            CanBus::new(&bus.name, wire)
+        })
+        .collect();
+    let mut slots = Vec::new();
+    let mut line_listeners: BTreeMap<Line, Vec<usize>> = BTreeMap::new();
+    for (i, device) in config.devices.iter().enumerate() {
+        let product = products.of(device)?;
+        let emulator = if here(device) {
+            Some(products.emulator(device, &product)?)
+        } else {
+            None
+        };
+        let mut ports = Vec::new();
+        for (number, port) in ports_of(device.kind).iter().enumerate() {
+            let bus = device
+                .can
+                .get(*port)
+                .and_then(|name| buses.iter().position(|bus| bus.name == *name));
+            if bus.is_none() {
+                return Err(device.origin.error(
+                    format!("{} has no bus for its CAN port `{port}`", device.tag),
+                    format!("add can = {{ {port} = \"<bus name>\" }}"),
+                ));
+            }
+            if let (Some(bus), Some(_)) = (bus, &emulator) {
+                buses[bus]
+                    .members
+                    .push((i, u8::try_from(number).unwrap_or(u8::MAX)));
+            }
+            ports.push(bus);
+        }
+        if emulator.is_some() {
+            for line in lines_of(device) {
+                line_listeners.entry(line).or_default().push(i);
+            }
+        }
+        slots.push(Slot {
+            tag: device.tag.clone(),
+            kind: device.kind,
+            emulator,
+            place: place_of(&device.tag),
+            ports,
+            peers: vec![],
+            listen: device.listen,
+            unit: device.unit,
+            silenced: false,
+        });
+    }
+    for i in 0..slots.len() {
+        if slots[i].emulator.is_some() {
+            slots[i].peers = peers(config, &slots, i)?;
+        }
+    }
+    announce_ids(config, &products, &mut buses)?;
+    let observers = match role {
+        Role::Rig => observers(config, &products, &buses)?,
+        Role::Host(_) => vec![],
+    };
+    Ok(Built {
+        plant,
+        slots,
+        buses,
+        line_listeners,
+        observers,
+    })
+}
+
+/// Tag of things that belong to no device: commands, faults, field contacts.
+pub(crate) fn site_tag() -> Tag {
+    fixed_tag("site-01")
+}
+
+/// Tag of a plant part.
+pub(crate) fn plant_tag(part: &str) -> Tag {
+    fixed_tag(&plant_tag_text(part))
+}
+
+/// The same as text; parts may be patterns.
+pub(crate) fn plant_tag_text(part: &str) -> String {
+    if part.is_empty() {
+        CONTAINER.into()
+    } else {
+        format!("{CONTAINER}/{part}")
+    }
+}
+
+/// The plant part behind a tag.
+pub(crate) fn plant_part(tag: &str) -> Option<&str> {
+    let rest = tag.strip_prefix(CONTAINER)?;
+    if rest.is_empty() {
+        Some("")
+    } else {
+        rest.strip_prefix('/')
+    }
+}
+
+/// A rig models one container so far.
+const CONTAINER: &str = "container-01";
+
+fn fixed_tag(text: &str) -> Tag {
+    text.parse()
+        .unwrap_or_else(|error| panic!("plant part names are tag parts: {error}"))
+}
+
+fn plant(config: &RigConfig) -> Result<Plant, RigConfigError> {
+    let section = &config.plant;
+    let mut spec = plant_data::spec(&section.container, &section.cell)
+        .map_err(|why| section.origin.error(why.message, why.help))?;
+    spec.container.clusters = section.clusters;
+    Plant::new(&spec, &section.initial, config.seed, section.grid_step).map_err(|error| {
+        section.origin.error(
+            error.to_string(),
+            "correct the [plant] section or the data it names",
+        )
+    })
+}
+
+fn check_hosted(config: &RigConfig, tags: &[Tag]) -> Result<(), RigConfigError> {
+    for tag in tags {
+        let Some(device) = config.device(tag) else {
+            let known: Vec<_> = config
+                .devices
+                .iter()
+                .filter(|device| device.backing == Backing::Real)
+                .map(|device| device.tag.to_string())
+                .collect();
+            return Err(RigConfigError::in_file(
+                &config.path,
+                format!("there is no device {tag} in this rig"),
+                format!("devices with backing = \"real\" are: {}", known.join(", ")),
+            ));
+        };
+        for name in device.can.values() {
+            if config
+                .can_buses
+                .iter()
+                .any(|bus| bus.name == *name && bus.attach == Attach::Instant)
+            {
+                return Err(device.origin.error(
+                    format!("{tag} cannot be hosted: its bus `{name}` is inside the rig process"),
+                    "host devices of a rig file whose buses are attached to SocketCAN, such as liquid-20ft-vcan.toml",
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Products and the devices made of them.
+struct Products<'a> {
+    config: &'a RigConfig,
+    library: &'a Library,
+}
+
+impl Products<'_> {
+    fn of(&self, device: &DeviceConfig) -> Result<Arc<Product>, RigConfigError> {
+        let product = self.library.product(&device.product).map_err(|error| {
+            // An unknown id is the rig file's mistake; anything else is the product file's own.
+            if self.library.product_ids().contains(&device.product) {
+                product_error(self.library, &error)
+            } else {
+                device.origin.error(
+                    format!("{}: there is no product `{}`", device.tag, device.product),
+                    format!("known products: {}", self.library.product_ids().join(", ")),
+                )
+            }
+        })?;
+        if product.kind != device.kind {
+            return Err(device.origin.error(
+                format!(
+                    "{}: product `{}` is a {:?}, not a {:?}",
+                    device.tag, product.id, product.kind, device.kind
+                ),
+                "name a product of the right kind, or move the entry to the right table",
+            ));
+        }
+        if device.settings.is_empty() {
+            Ok(product)
+        } else {
+            Ok(Arc::new(product.with_settings(&device.settings)))
+        }
+    }
+
+    fn peer(&self, device: &DeviceConfig, name: &str) -> Result<Arc<Product>, RigConfigError> {
+        let peer = device
+            .peers
+            .get(name)
+            .and_then(|tag| self.config.device(tag))
+            .ok_or_else(|| {
+                device.origin.error(
+                    format!("{} names no peer `{name}`", device.tag),
+                    format!("add peers = {{ {name} = \"<tag>\" }}"),
+                )
+            })?;
+        self.of(peer)
+    }
+
+    /// Other devices on the bus behind `port`, of one kind, in tag order.
+    fn neighbours<'a>(
+        &'a self,
+        device: &'a DeviceConfig,
+        port: &str,
+        kind: DeviceKind,
+    ) -> impl Iterator<Item = &'a DeviceConfig> {
+        let bus = device.can.get(port);
+        self.config.devices.iter().filter(move |other| {
+            other.kind == kind
+                && other.backing != Backing::Absent
+                && bus.is_some()
+                && other.can.values().any(|name| Some(name) == bus)
+        })
+    }
+
+    fn emulator(&self, device: &DeviceConfig, product: &Arc<Product>) -> Result<Emulator, RigConfigError> {
+        let library = self.library;
+        let wrap = |error: ProductError| product_error(self.library, &error);
+        let boxed = |device: Box<dyn Device>| Ok(Emulator::Device(device));
+        match device.kind {
+            DeviceKind::Bmu => boxed(Box::new(
+                Bmu::new(product, library, address(device)).map_err(wrap)?,
+            )),
+            DeviceKind::HvUnit => boxed(Box::new(
+                HvUnit::new(product, library, address(device)).map_err(wrap)?,
+            )),
+            DeviceKind::RemoteIo => boxed(Box::new(RemoteIo::new(product, library).map_err(wrap)?)),
+            DeviceKind::SafetyRelay => boxed(Box::new(SafetyRelay::new(product, library).map_err(wrap)?)),
+            DeviceKind::Pcs => boxed(Box::new(Pcs::new(product, library).map_err(wrap)?)),
+            DeviceKind::FirePanel => boxed(Box::new(FirePanel::new(product, library).map_err(wrap)?)),
+            DeviceKind::Chiller => boxed(Box::new(Chiller::new(product, library).map_err(wrap)?)),
+            DeviceKind::Meter => boxed(Box::new(Meter::new(product, library).map_err(wrap)?)),
+            DeviceKind::Bcu => boxed(Box::new(
+                Bcu::new(&self.bcu(device, product)?, library).map_err(wrap)?,
+            )),
+            DeviceKind::Bau => boxed(Box::new(
+                Bau::new(&self.bau(device, product)?, library).map_err(wrap)?,
+            )),
+            DeviceKind::Ems => {
+                let config = EmsConfig {
+                    product: Arc::clone(product),
+                    bau: self.peer(device, "bau")?,
+                    pcs: self.peer(device, "pcs")?,
+                    meter: self.peer(device, "meter")?,
+                };
+                boxed(Box::new(Ems::new(&config, library).map_err(wrap)?))
+            }
+            DeviceKind::Hmi => {
+                let (bau, ems) = (self.peer(device, "bau")?, self.peer(device, "ems")?);
+                Ok(Emulator::Hmi(Box::new(
+                    Hmi::new(product, &bau, &ems, library).map_err(wrap)?,
+                )))
+            }
+        }
+    }
+
+    fn bcu(&self, device: &DeviceConfig, product: &Arc<Product>) -> Result<BcuConfig, RigConfigError> {
+        let node = |other: &DeviceConfig| {
+            Ok(CanNode {
+                product: self.of(other)?,
+                address: address(other),
+            })
+        };
+        let bmus = self
+            .neighbours(device, "cluster", DeviceKind::Bmu)
+            .map(node)
+            .collect::<Result<_, _>>()?;
+        let hv_unit = self
+            .neighbours(device, "cluster", DeviceKind::HvUnit)
+            .next()
+            .ok_or_else(|| {
+                device.origin.error(
+                    format!("{} finds no measuring unit on its cluster bus", device.tag),
+                    "add an [[hv_unit]] on the same bus; the BCU measures voltage and current through it",
+                )
+            })?;
+        Ok(BcuConfig {
+            product: Arc::clone(product),
+            cluster: cluster_number(device),
+            bmus,
+            hv_unit: node(hv_unit)?,
+            io: self.peer(device, "io")?,
+            stored_soc_pct: None,
+            defect: device.defect,
+        })
+    }
+
+    fn bau(&self, device: &DeviceConfig, product: &Arc<Product>) -> Result<BauConfig, RigConfigError> {
+        let bcus = self
+            .neighbours(device, "stack", DeviceKind::Bcu)
+            .map(|bcu| Ok((cluster_number(bcu), self.of(bcu)?)))
+            .collect::<Result<_, RigConfigError>>()?;
+        Ok(BauConfig {
+            product: Arc::clone(product),
+            bcus,
+            io: self.peer(device, "io")?,
+            pcs: self.peer(device, "pcs")?,
+            fire_panel: Some(self.peer(device, "fire-panel")?),
+            chiller: Some(self.peer(device, "chiller")?),
+            defect: device.defect,
+        })
+    }
+}
+
+fn cluster_number(device: &DeviceConfig) -> u8 {
+    device
+        .tag
+        .index_of("cluster")
+        .and_then(|n| u8::try_from(n).ok())
+        .unwrap_or(1)
+}
+
+/// A mistake in a product file, at its place in that file.
+fn product_error(library: &Library, error: &ProductError) -> RigConfigError {
+    match error.place() {
+        Some(place) => RigConfigError::at(
+            &place.file,
+            library.source(&place.file).unwrap_or_default(),
+            Some(place.span.clone()),
+            error.to_string(),
+            error.help(),
+        ),
+        None => RigConfigError::in_file("device-emulators/data", error.to_string(), error.help()),
+    }
+}
+
+/// CAN source address of a device on its own bus (a BCU: on the stack bus).
+fn address(device: &DeviceConfig) -> u8 {
+    let number = |name| {
+        device
+            .tag
+            .index_of(name)
+            .and_then(|n| u8::try_from(n).ok())
+            .unwrap_or(1)
+    };
+    match device.kind {
+        DeviceKind::Bmu => number("pack"),
+        DeviceKind::HvUnit => HV_UNIT_ADDRESS,
+        DeviceKind::Bcu => BCU_STACK_BASE + number("cluster"),
+        DeviceKind::Bau => BAU_ADDRESS,
+        _ => 0,
+    }
+}
+
+/// CAN ports of a kind of device, by port number.
+fn ports_of(kind: DeviceKind) -> &'static [&'static str] {
+    match kind {
+        DeviceKind::Bmu | DeviceKind::HvUnit => &["cluster"],
+        DeviceKind::Bcu => &["cluster", "stack"],
+        DeviceKind::Bau => &["stack"],
+        _ => &[],
+    }
+}
+
+/// Modbus servers a kind of device asks, by peer number.
+fn peers_of(kind: DeviceKind) -> &'static [&'static str] {
+    match kind {
+        DeviceKind::Bcu => &["io"],
+        DeviceKind::Bau => &["io", "pcs", "fire-panel", "chiller"],
+        DeviceKind::Ems => &["bau", "pcs", "meter"],
+        DeviceKind::Hmi => &["bau", "ems"],
+        _ => &[],
+    }
+}
+
+/// Hard-wired inputs of a device.
+fn lines_of(device: &DeviceConfig) -> Vec<Line> {
+    match device.kind {
+        DeviceKind::SafetyRelay => vec![Line::EstopA, Line::EstopB, Line::SafetyReset],
+        DeviceKind::Pcs => vec![Line::SafetyOk, Line::BmsPermit],
+        DeviceKind::FirePanel => vec![Line::VentRequest, Line::ManualCallPoint, Line::SuppressionHold],
+        DeviceKind::RemoteIo if device.tag.index_of("cluster").is_none() => vec![
+            Line::EstopA,
+            Line::EstopB,
+            Line::SafetyOk,
+            Line::FirePrewarning,
+            Line::FireLevel1,
+            Line::FireLevel2,
+            Line::FireReleased,
+        ],
+        _ => vec![],
+    }
+}
+
+fn place_of(tag: &Tag) -> Place {
+    let index = |name| tag.index_of(name).and_then(|n| n.checked_sub(1));
+    Place {
+        cluster: index("cluster"),
+        pack: index("pack"),
+    }
+}
+
+/// Where the requests of slot `i` go, by peer number.
+fn peers(config: &RigConfig, slots: &[Slot], i: usize) -> Result<Vec<Peer>, RigConfigError> {
+    let device = &config.devices[i];
+    let mut peers = Vec::new();
+    for name in peers_of(device.kind) {
+        let tag = device.peers.get(*name).ok_or_else(|| {
+            device.origin.error(
+                format!("{} names no peer `{name}`", device.tag),
+                format!("add peers = {{ {name} = \"<tag>\" }}"),
+            )
+        })?;
+        let Some(server) = slots.iter().position(|slot| slot.tag == *tag) else {
+            continue;
+        };
+        let peer = if slots[server].emulator.is_some() {
+            Peer::Local {
+                server,
+                unit: slots[server].unit,
+            }
+        } else if config.devices[server].backing == Backing::Absent {
+            Peer::Nobody
+        } else if let Some(address) = slots[server].listen {
+            Peer::Wire {
+                address,
+                unit: slots[server].unit,
+            }
+        } else {
+            return Err(config.devices[server].origin.error(
+                format!(
+                    "{} asks {tag} over TCP, but {tag} does not say where it listens",
+                    device.tag
+                ),
+                "add listen = \"127.0.0.1:<port>\"",
+            ));
+        };
+        peers.push(peer);
+    }
+    Ok(peers)
+}
+
+/// Tells each bus who sends what; one CAN id has one owner.
+fn announce_ids(
+    config: &RigConfig,
+    products: &Products<'_>,
+    buses: &mut [CanBus],
+) -> Result<(), RigConfigError> {
+    for (i, device) in config.devices.iter().enumerate() {
+        if device.backing == Backing::Absent {
+            continue;
+        }
+        let product = products.of(device)?;
+        for port in ports_of(device.kind) {
+            let Some(bus) = device
+                .can
+                .get(*port)
+                .and_then(|name| buses.iter().position(|bus| bus.name == *name))
+            else {
+                continue;
+            };
+            let ids = transmitted_ids(&product, port, products.library, address_on(device, port))
+                .map_err(|error| product_error(products.library, &error))?;
+            for (id, period) in ids {
+                buses[bus].announce(id, i, period).map_err(|other| {
+                    let other = &config.devices[other];
+                    device.origin.error(
+                        format!(
+                            "{} and {} ({}) both send CAN id {id} on {}",
+                            device.tag,
+                            other.tag,
+                            other.origin.line(),
+                            buses[bus].name
+                        ),
+                        "put one of them on another bus, or give it another place so that its node address differs",
+                    )
+                })?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Decoders for what controllers say on their stack bus, so that steps read real and emulated ones alike.
+fn observers(
+    config: &RigConfig,
+    products: &Products<'_>,
+    buses: &[CanBus],
+) -> Result<Vec<(usize, Decoders)>, RigConfigError> {
+    let mut observers: BTreeMap<usize, Decoders> = BTreeMap::new();
+    for (i, device) in config.devices.iter().enumerate() {
+        if !matches!(device.kind, DeviceKind::Bcu | DeviceKind::Bau) || device.backing == Backing::Absent {
+            continue;
+        }
+        let Some(bus) = device
+            .can
+            .get("stack")
+            .and_then(|name| buses.iter().position(|bus| bus.name == *name))
+        else {
+            continue;
+        };
+        let product = products.of(device)?;
+        let node = RemoteNode::compile(&product, "stack", products.library, address(device))
+            .map_err(|error| product_error(products.library, &error))?;
+        observers.entry(bus).or_default().push((i, node));
+    }
+    Ok(observers.into_iter().collect())
+}
+
+/// CAN source address of a device on one of its ports.
+fn address_on(device: &DeviceConfig, port: &str) -> u8 {
+    if device.kind == DeviceKind::Bcu && port == "cluster" {
+        BCU_CLUSTER_ADDRESS
+    } else {
+        address(device)
+    }
+}

@@ -1,0 +1,90 @@
+//! Every way a rig file can be wrong gives one message that names the file, the line and the remedy.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a failed unwrap is the test failing")]
+
+use bess_devices::Library;
+use bess_rig::{Rig, RigConfig, RigConfigError, Role};
+
+const BASE: &str = include_str!("../../../scenarios/rigs/liquid-20ft.toml");
+const VCAN: &str = include_str!("../../../scenarios/rigs/liquid-20ft-vcan.toml");
+const VCAN_3: &str = include_str!("../../../scenarios/rigs/liquid-20ft-vcan-3.toml");
+
+/// Loads and builds `top.toml` with the shipped files beside it.
+fn build(top: &str) -> Result<RigConfig, RigConfigError> {
+    let read = |path: &str| match path {
+        "rigs/top.toml" => Ok(top.to_owned()),
+        "rigs/liquid-20ft.toml" => Ok(BASE.to_owned()),
+        "rigs/liquid-20ft-vcan.toml" => Ok(VCAN.to_owned()),
+        _ => Err("no such file".to_owned()),
+    };
+    let config = RigConfig::load("rigs/top.toml", &read)?;
+    Rig::new(&config, &Library::shipped(), Role::Rig)?;
+    Ok(config)
+}
+
+/// The message as a person reads it.
+fn complaint(top: &str) -> String {
+    let error = build(top).expect_err("this rig file is wrong");
+    let line = match error.span() {
+        Some(span) => error.text()[..span.start].matches('\n').count() + 1,
+        None => 0,
+    };
+    format!("{}:{line}: {error}\nhelp: {}", error.file(), error.help())
+}
+
+#[test]
+fn shipped_rig_files_build() {
+    assert_eq!(build(BASE).unwrap().devices.len(), 81 + 9 + 10 + 1 + 1 + 1 + 1 + 9 + 1 + 1 + 1 + 1);
+    assert_eq!(build(VCAN).unwrap().cuts[0].devices.len(), 10);
+    assert_eq!(build(VCAN_3).unwrap().plant.clusters, 3);
+}
+
+#[test]
+fn effective_file_loads_again_and_says_the_same() {
+    let merged = build(VCAN_3).unwrap();
+    let again = build(merged.effective_toml()).unwrap();
+    assert_eq!(again.effective_toml(), merged.effective_toml());
+    assert_eq!(again.devices.len(), merged.devices.len());
+}
+
+#[test]
+fn mistakes_are_explained() {
+    let with = |text: &str| complaint(&format!("inherits = \"liquid-20ft.toml\"\n{text}"));
+    let all = [
+        ("unknown key", with("sed = 3\n")),
+        ("wrong type", with("seed = \"three\"\n")),
+        ("unknown word", with("[clock]\nmode = \"fast\"\n")),
+        ("missing base", complaint("inherits = \"nowhere.toml\"\n")),
+        ("circle", complaint("inherits = \"top.toml\"\n")),
+        ("unknown product", with("[[meter]]\ntag = \"site-01/meter\"\nproduct = \"meterr\"\n")),
+        ("product of another kind", with("[[meter]]\ntag = \"site-01/meter\"\nproduct = \"chiller\"\n")),
+        ("bad tag", with("[[meter]]\ntag = \"Site 1\"\nproduct = \"meter\"\n")),
+        (
+            "duplicate tag in a file",
+            with("[[meter]]\ntag = \"a\"\nproduct = \"meter\"\n[[meter]]\ntag = \"a\"\nproduct = \"meter\"\n"),
+        ),
+        ("duplicate tag by another kind", with("[[chiller]]\ntag = \"site-01/meter\"\nproduct = \"chiller\"\n")),
+        (
+            "two owners of a CAN id",
+            with("[[bmu]]\ntag = \"spare/pack-03/bmu\"\nproduct = \"rig-bmu-44\"\ncan = { cluster = \"cluster-can-02\" }\n"),
+        ),
+        (
+            "two owners of a unit id",
+            with("[[meter]]\ntag = \"site-01/meter-2\"\nproduct = \"meter\"\nlisten = \"127.0.0.1:15060\"\n"),
+        ),
+        ("unknown bus", with("[[hv_unit]]\ntag = \"x\"\nproduct = \"rig-hv-unit\"\ncan = { cluster = \"can9\" }\n")),
+        ("real device on a bus inside the rig", with("[[bau]]\ntag = \"container-01/bau\"\nbacking = \"real\"\n")),
+        ("peer that does not exist", with("[[ems]]\ntag = \"site-01/ems\"\npeers = { bau = \"nobody\" }\n")),
+        ("address that is none", with("[[meter]]\ntag = \"site-01/meter\"\nlisten = \"localhost\"\n")),
+        ("too many clusters", with("[plant]\nclusters = 12\n")),
+        ("unknown container", with("[plant]\ncontainer = \"liq-21ft\"\n")),
+        ("unknown initial value", with("[plant.initial]\nsoq = 0.5\n")),
+        ("grid step", with("[plant]\ngrid_step_ms = 7\n")),
+        ("limits", with("[clock]\nsoft_limit_ms = 60\n")),
+        ("unknown product setting", with("[[pcs]]\ntag = \"container-01/pcs\"\nsettings = { nonsense = 1 }\n")),
+        ("no plant", complaint("title = \"empty\"\n")),
+        ("not TOML", complaint("title = \n")),
+    ];
+    let text: Vec<_> = all.iter().map(|(what, said)| format!("## {what}\n{said}\n")).collect();
+    insta::assert_snapshot!(text.join("\n"));
+}
