@@ -78,8 +78,8 @@ pub(crate) fn library(data: Option<&Path>) -> Result<Arc<Library>, Mistake> {
                 continue;
             }
             for file in files_below(&below, None)? {
-                let text = read_text(&file)
-                    .map_err(|why| Mistake::new(format!("{}: {why}", file.display()), ""))?;
+                let text =
+                    read_text(&file).map_err(|why| Mistake::new(format!("{}: {why}", file.display()), ""))?;
                 let name = file.strip_prefix(folder).unwrap_or(&file);
                 library.overlay(name.to_string_lossy().into_owned(), text);
             }
@@ -102,7 +102,10 @@ pub(crate) fn read_text(path: &Path) -> Result<String, String> {
 }
 
 /// Every file below `folder` with this extension, in order of their paths.
-pub(crate) fn files_below(folder: &Path, extension: Option<&str>) -> Result<Vec<std::path::PathBuf>, Mistake> {
+pub(crate) fn files_below(
+    folder: &Path,
+    extension: Option<&str>,
+) -> Result<Vec<std::path::PathBuf>, Mistake> {
     let mut found = Vec::new();
     let mut open = vec![folder.to_owned()];
     while let Some(next) = open.pop() {

@@ -44,9 +44,7 @@ pub(crate) fn file(path: &Path, rig: &Path, library: &Arc<Library>) -> Result<St
             Ok("DBC".into())
         }
         Kind::Product => check_product(&name, &text, library).map_err(one),
-        Kind::RegisterMap => {
-            check_register_map(path, &name, &text, library).map_err(one)
-        }
+        Kind::RegisterMap => check_register_map(path, &name, &text, library).map_err(one),
     }
 }
 
@@ -64,7 +62,13 @@ fn kind(path: &Path, text: &str) -> Result<Kind, Mistake> {
         }
     }
     let table: toml::Table = toml::from_str(text).map_err(|error| {
-        Mistake::at(&name, text, error.span(), error.message().trim(), "the file must be TOML")
+        Mistake::at(
+            &name,
+            text,
+            error.span(),
+            error.message().trim(),
+            "the file must be TOML",
+        )
     })?;
     if table.contains_key("kind") {
         Ok(Kind::Product)
@@ -96,7 +100,11 @@ fn check_register_map(path: &Path, name: &str, text: &str, library: &Library) ->
     let mut users = Vec::new();
     for id in library.product_ids() {
         let product = library.product(&id)?;
-        if product.registers.as_ref().is_some_and(|file| file.get_ref() == file_name) {
+        if product
+            .registers
+            .as_ref()
+            .is_some_and(|file| file.get_ref() == file_name)
+        {
             RegisterMap::compile(name, text, &point_table(&product)?)?;
             users.push(id);
         }
@@ -104,7 +112,9 @@ fn check_register_map(path: &Path, name: &str, text: &str, library: &Library) ->
     if users.is_empty() {
         return Err(Mistake::new(
             format!("{name}: no product uses this register map"),
-            format!("write registers = \"{file_name}\" in a product file, and give --data if it is not a shipped one"),
+            format!(
+                "write registers = \"{file_name}\" in a product file, and give --data if it is not a shipped one"
+            ),
         ));
     }
     Ok(format!("register map of {}", users.join(", ")))

@@ -79,7 +79,10 @@ impl ScenarioFolder {
             lines.len()
         } else {
             // Whole lines only.
-            lines[..room].iter().rposition(|b| *b == b'\n').map_or(0, |end| end + 1)
+            lines[..room]
+                .iter()
+                .rposition(|b| *b == b'\n')
+                .map_or(0, |end| end + 1)
         };
         trace.file.write_all(&lines[..kept])?;
         trace.written += kept as u64;

@@ -65,7 +65,11 @@ pub(crate) fn load(paths: &[PathBuf]) -> Result<Vec<(FeatureFile, Vec<Planned>)>
             }
         }
     }
-    if mistakes.is_empty() { Ok(loaded) } else { Err(mistakes) }
+    if mistakes.is_empty() {
+        Ok(loaded)
+    } else {
+        Err(mistakes)
+    }
 }
 
 /// A feature file's path and text.
@@ -78,7 +82,10 @@ pub(crate) struct FeatureFile {
 fn read(path: &Path) -> Result<(FeatureFile, Vec<Planned>), Mistake> {
     let name = path.to_string_lossy().into_owned();
     let text = read_text(path).map_err(|why| {
-        Mistake::new(format!("{name}: {why}"), "name a feature file: plain text in Gherkin, ending in .feature")
+        Mistake::new(
+            format!("{name}: {why}"),
+            "name a feature file: plain text in Gherkin, ending in .feature",
+        )
     })?;
     let parsed = gherkin::Feature::parse(&text, GherkinEnv::default()).map_err(|error| {
         let line = error_line(&error.to_string()).unwrap_or(1);
@@ -113,11 +120,16 @@ fn plan(file: &str, feature: &gherkin::Feature) -> Vec<Planned> {
         background.as_ref().map(|b| b.steps.clone()).unwrap_or_default()
     };
     let common = backgrounds(&feature.background);
-    let plain = feature.scenarios.iter().map(|scenario| (scenario, common.clone(), Vec::new()));
+    let plain = feature
+        .scenarios
+        .iter()
+        .map(|scenario| (scenario, common.clone(), Vec::new()));
     let ruled = feature.rules.iter().flat_map(|rule| {
         let mut steps = common.clone();
         steps.extend(backgrounds(&rule.background));
-        rule.scenarios.iter().map(move |scenario| (scenario, steps.clone(), rule.tags.clone()))
+        rule.scenarios
+            .iter()
+            .map(move |scenario| (scenario, steps.clone(), rule.tags.clone()))
     });
     plain
         .chain(ruled)
@@ -140,7 +152,7 @@ fn plan(file: &str, feature: &gherkin::Feature) -> Vec<Planned> {
 fn planned_step(step: &gherkin::Step) -> PlannedStep {
     let (words, source) = split_source(&step.value);
     let mut clean = step.clone();
-    clean.value = words.to_owned();
+    words.clone_into(&mut clean.value);
     PlannedStep {
         keyword: step.keyword.trim().to_owned(),
         text: StepText {
@@ -188,7 +200,10 @@ pub(crate) fn check(file: &FeatureFile, scenarios: &[Planned], topology: Topolog
                 mistakes.push(Mistake::at_line(&file.path, &file.text, line, message, help));
             }
         }
-        for wrong in scenario.tag_values("limit-").filter(|value| limit(value).is_none()) {
+        for wrong in scenario
+            .tag_values("limit-")
+            .filter(|value| limit(value).is_none())
+        {
             mistakes.push(Mistake::at_line(
                 &file.path,
                 &file.text,
@@ -220,7 +235,10 @@ fn step_problem(
     topology: Topology,
 ) -> Option<(String, String)> {
     let words = &step.text.text;
-    if let Some(lack) = Place::all_in(words).into_iter().find_map(|place| topology.lacks(place)) {
+    if let Some(lack) = Place::all_in(words)
+        .into_iter()
+        .find_map(|place| topology.lacks(place))
+    {
         return Some((lack, "name a part that this rig has".into()));
     }
     match collection.find(&step.step) {
@@ -240,7 +258,9 @@ fn step_problem(
     }
     match steps::phrases_in(words) {
         Err(message) => {
-            let (message, help) = message.split_once("; ").unwrap_or((&message, "see the shipped features"));
+            let (message, help) = message
+                .split_once("; ")
+                .unwrap_or((&message, "see the shipped features"));
             Some((message.to_owned(), help.to_owned()))
         }
         Ok(phrases) => phrases
@@ -257,7 +277,8 @@ fn nearest(step: &PlannedStep) -> String {
         let near = |other: &str| strsim::normalized_levenshtein(&step.text.text, other);
         near(b).total_cmp(&near(a)).then(a.cmp(b))
     });
-    known.iter().take(3).map(|text| format!("\n  {text}")).collect()
+    let near: Vec<_> = known.iter().take(3).map(|text| format!("\n  {text}")).collect();
+    near.concat()
 }
 
 /// The step vocabulary must be reachable: the compiler sees no caller of a step function.
@@ -273,7 +294,10 @@ mod tests {
 
     #[test]
     fn source_bracket_is_split_off() {
-        assert_eq!(split_source("within 1 s x [assumption §6]"), ("within 1 s x", Some("assumption §6")));
+        assert_eq!(
+            split_source("within 1 s x [assumption §6]"),
+            ("within 1 s x", Some("assumption §6"))
+        );
         assert_eq!(split_source("within 1 s x"), ("within 1 s x", None));
     }
 

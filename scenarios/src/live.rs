@@ -41,18 +41,31 @@ pub(crate) fn run(
         say(&format!("controllers' output in {}", folder.display()));
     } else {
         for cut in &config.cuts {
-            say(&format!("controller {} is expected from: {}", cut.name, shown(cut)));
+            say(&format!(
+                "controller {} is expected from: {}",
+                cut.name,
+                shown(cut)
+            ));
         }
     }
     let ended = keep_running(&mut driver, interrupted, &mut || processes.notice_deaths());
     let died = processes.obituary();
     processes.stop();
     ended?;
-    if died.is_empty() { Ok(()) } else { Err(Mistake::new(died, "")) }
+    if died.is_empty() {
+        Ok(())
+    } else {
+        Err(Mistake::new(died, ""))
+    }
 }
 
 /// Runs chosen devices of a rig over its wires only: no plant, nothing shared with the rig's process.
-pub(crate) fn host(rig: &Path, library: &Arc<Library>, tags: &[Tag], interrupted: &AtomicBool) -> Result<(), Mistake> {
+pub(crate) fn host(
+    rig: &Path,
+    library: &Arc<Library>,
+    tags: &[Tag],
+    interrupted: &AtomicBool,
+) -> Result<(), Mistake> {
     die_with_parent()?;
     let config = load_paced(rig)?;
     for tag in tags {
@@ -124,18 +137,20 @@ fn keep_running(
         let rig = driver.rig();
         let mut line = format!("t {}", rig.now());
         for (key, label, scale, unit) in &watched {
-            let value = key.as_ref().and_then(|key| rig.observe(key)).and_then(Reading::ok);
-            line += &match value {
-                Some(value) => format!("  {label} {:.1} {unit}", value * scale),
-                None => format!("  {label} –"),
-            };
+            let value = key
+                .as_ref()
+                .and_then(|key| rig.observe(key))
+                .and_then(Reading::ok);
+            line.push_str(&value.map_or_else(
+                || format!("  {label} –"),
+                |value| format!("  {label} {:.1} {unit}", value * scale),
+            ));
         }
         let health = driver.health();
-        line += &format!(
-            "  late p99 {} µs, max {} µs, past limit {}",
+        say(&format!(
+            "{line}  late p99 {} µs, max {} µs, past limit {}",
             health.lateness_us.p99, health.lateness_us.max, health.hard_misses
-        );
-        say(&line);
+        ));
     }
     Ok(())
 }

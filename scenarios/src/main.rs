@@ -145,7 +145,11 @@ fn main() -> ExitCode {
         Err(error) => {
             drop(error.print());
             // clap's own code for a wrong command line is 2, which is a fail here.
-            let code = if error.use_stderr() { Verdict::Error.exit_code() } else { 0 };
+            let code = if error.use_stderr() {
+                Verdict::Error.exit_code()
+            } else {
+                0
+            };
             return code.into();
         }
     };
@@ -171,7 +175,11 @@ fn carry_out(cli: Cli) -> Result<u8, Vec<Mistake>> {
     let library = bench::library(cli.data.as_deref()).map_err(one)?;
     match cli.command {
         Command::Test(args) => test(&args, library, interrupted),
-        Command::Run { rig, seed, controllers } => {
+        Command::Run {
+            rig,
+            seed,
+            controllers,
+        } => {
             live::run(&rig, &library, seed, controllers, &interrupted).map_err(one)?;
             Ok(0)
         }
@@ -181,7 +189,7 @@ fn carry_out(cli: Cli) -> Result<u8, Vec<Mistake>> {
         }
         Command::Check { files, rig } => check_all(&files, &rig, &library),
         Command::Points { rig } => {
-            points(&rig, library).map_err(one)?;
+            points(&rig, &library).map_err(one)?;
             Ok(0)
         }
         Command::Selftest { rig, features, out } => {
@@ -200,7 +208,11 @@ fn carry_out(cli: Cli) -> Result<u8, Vec<Mistake>> {
     }
 }
 
-fn test(args: &TestArgs, library: Arc<bess_devices::library::Library>, interrupted: Arc<AtomicBool>) -> Result<u8, Vec<Mistake>> {
+fn test(
+    args: &TestArgs,
+    library: Arc<bess_devices::library::Library>,
+    interrupted: Arc<AtomicBool>,
+) -> Result<u8, Vec<Mistake>> {
     let bench = Bench::load(&args.rig, library, args.seed).map_err(|mistake| vec![mistake])?;
     let plan = plan(&args.features, args.tags.as_deref(), &bench)?;
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
@@ -217,7 +229,11 @@ fn test(args: &TestArgs, library: Arc<bess_devices::library::Library>, interrupt
         bench.config.title,
         plan.len(),
         bench.config.seed,
-        if bench.paced() { "paced, on wires" } else { "virtual time" }
+        if bench.paced() {
+            "paced, on wires"
+        } else {
+            "virtual time"
+        }
     ));
     let begin = Instant::now();
     let results = suite::run(&bench, &plan, &options);
@@ -240,8 +256,12 @@ fn test(args: &TestArgs, library: Arc<bess_devices::library::Library>, interrupt
         wall_s: begin.elapsed().as_secs_f64(),
         scenarios: &results,
     };
-    report::write(&args.out, &summary)
-        .map_err(|error| vec![Mistake::new(format!("{}: {error}", args.out.display()), "name a folder that can be written, with --out")])?;
+    report::write(&args.out, &summary).map_err(|error| {
+        vec![Mistake::new(
+            format!("{}: {error}", args.out.display()),
+            "name a folder that can be written, with --out",
+        )]
+    })?;
     if let Some(why) = &summary.incomplete {
         say(why);
     }
@@ -299,7 +319,11 @@ fn plan(features: &[PathBuf], tags: Option<&str>, bench: &Bench) -> Result<Vec<P
     Ok(plan)
 }
 
-fn check_all(files: &[PathBuf], rig: &Path, library: &Arc<bess_devices::library::Library>) -> Result<u8, Vec<Mistake>> {
+fn check_all(
+    files: &[PathBuf],
+    rig: &Path,
+    library: &Arc<bess_devices::library::Library>,
+) -> Result<u8, Vec<Mistake>> {
     let mut mistakes = Vec::new();
     for file in files {
         match check::file(file, rig, library) {
@@ -310,12 +334,16 @@ fn check_all(files: &[PathBuf], rig: &Path, library: &Arc<bess_devices::library:
     if mistakes.is_empty() { Ok(0) } else { Err(mistakes) }
 }
 
-fn points(rig: &Path, library: Arc<bess_devices::library::Library>) -> Result<(), Mistake> {
+fn points(rig: &Path, library: &bess_devices::library::Library) -> Result<(), Mistake> {
     let config = bench::load_config(rig)?;
-    let built = bess_rig::Rig::new(&config, &library, bess_rig::Role::Rig)?;
+    let built = bess_rig::Rig::new(&config, library, bess_rig::Role::Rig)?;
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     let mut lines = || -> std::io::Result<()> {
-        writeln!(out, "{:<46} {:<28} {:<6} {:>12} {:>12} {:<7} states", "tag", "point", "unit", "min", "max", "source")?;
+        writeln!(
+            out,
+            "{:<46} {:<28} {:<6} {:>12} {:>12} {:<7} states",
+            "tag", "point", "unit", "min", "max", "source"
+        )?;
         for point in built.points() {
             let source = match point.source {
                 bess_types::Source::Plant => "plant",
@@ -353,11 +381,12 @@ fn on_interrupt() -> Result<Arc<AtomicBool>, Mistake> {
 }
 
 fn show(mistake: &Mistake) {
+    // A terminal wraps by itself; messages stay the same wherever the files are.
     let handler = GraphicalReportHandler::new_themed(GraphicalTheme::unicode_nocolor())
-        .with_width(100)
+        .with_wrap_lines(false)
         .without_cause_chain();
     let mut text = String::new();
-    if handler.render_report(&mut text, mistake).is_err() {
+    if handler.render_report(&mut text, mistake.diagnostic()).is_err() {
         text = mistake.to_string();
     }
     drop(writeln!(std::io::stderr().lock(), "{}", text.trim_end()));

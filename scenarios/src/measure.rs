@@ -91,7 +91,10 @@ impl Measurement {
     }
 
     /// Of a value at one instant, or the worst over a while.
-    #[expect(clippy::too_many_arguments, reason = "one row of the report, column by column")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one row of the report, column by column"
+    )]
     pub(crate) fn value(
         step: &StepText,
         subject: &str,

@@ -9,9 +9,13 @@ use bess_rig::RigConfigError;
 use miette::{Diagnostic, NamedSource, SourceSpan};
 
 /// One clear message: what is wrong, where, and what to do.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Mistake(Box<Problem>);
+
 #[derive(Debug, thiserror::Error, Diagnostic)]
 #[error("{message}")]
-pub(crate) struct Mistake {
+struct Problem {
     message: String,
     #[help]
     help: Option<String>,
@@ -24,12 +28,17 @@ pub(crate) struct Mistake {
 impl Mistake {
     /// About nothing that has a line.
     pub(crate) fn new(message: impl Into<String>, help: impl Into<String>) -> Self {
-        Self {
+        Self(Box::new(Problem {
             message: message.into(),
             help: Some(help.into()).filter(|help| !help.is_empty()),
             source_code: None,
             span: None,
-        }
+        }))
+    }
+
+    /// For printing it with its line.
+    pub(crate) fn diagnostic(&self) -> &dyn Diagnostic {
+        &*self.0
     }
 
     /// About bytes of a file's text.
@@ -48,11 +57,11 @@ impl Mistake {
                 let line_end = text[start..].find('\n').map_or(text.len(), |n| start + n);
                 let end = span.end.clamp(start, line_end);
                 let line = text[..start].matches('\n').count() + 1;
-                mistake.message = format!("{file}:{line}: {}", mistake.message);
-                mistake.source_code = Some(NamedSource::new(file, text.to_owned()));
-                mistake.span = Some((start..end).into());
+                mistake.0.message = format!("{file}:{line}: {}", mistake.0.message);
+                mistake.0.source_code = Some(NamedSource::new(file, text.to_owned()));
+                mistake.0.span = Some((start..end).into());
             }
-            None => mistake.message = format!("{file}: {}", mistake.message),
+            None => mistake.0.message = format!("{file}: {}", mistake.0.message),
         }
         mistake
     }
@@ -72,13 +81,25 @@ impl Mistake {
             .sum();
         let content = text[start..].lines().next().unwrap_or_default();
         let indent = content.len() - content.trim_start().len();
-        Self::at(file, text, Some(start + indent..start + content.len()), message, help)
+        Self::at(
+            file,
+            text,
+            Some(start + indent..start + content.len()),
+            message,
+            help,
+        )
     }
 }
 
 impl From<RigConfigError> for Mistake {
     fn from(error: RigConfigError) -> Self {
-        Self::at(error.file(), error.text(), error.span(), error.to_string(), error.help())
+        Self::at(
+            error.file(),
+            error.text(),
+            error.span(),
+            error.to_string(),
+            error.help(),
+        )
     }
 }
 

@@ -167,11 +167,7 @@ impl Session {
     }
 
     /// When `phrase` first held since the cause: looked up in the log, else waited for until `deadline`.
-    pub(crate) fn until(
-        &mut self,
-        phrase: &Phrase,
-        deadline: SimTime,
-    ) -> Result<Option<SimTime>, Stop> {
+    pub(crate) fn until(&mut self, phrase: &Phrase, deadline: SimTime) -> Result<Option<SimTime>, Stop> {
         let condition = self.condition(phrase)?;
         let cause = self.cause;
         if let Some(at) = self.watch.first_time(&condition, cause, self.driver.rig()) {
@@ -217,9 +213,7 @@ impl Session {
     pub(crate) fn reach(&mut self, phrase: &Phrase, limit: Duration) -> Outcome {
         let begin = self.now();
         let condition = self.condition(phrase)?;
-        if condition.holds(self.driver.rig())
-            || self.run(begin + limit, &mut |rig| condition.holds(rig))?
-        {
+        if condition.holds(self.driver.rig()) || self.run(begin + limit, &mut |rig| condition.holds(rig))? {
             return Ok(());
         }
         let state = condition.describe(self.driver.rig());
@@ -230,12 +224,7 @@ impl Session {
     }
 
     /// From now to the end of the scenario a value must stay inside `low..=high`.
-    pub(crate) fn keep_between(
-        &mut self,
-        points: &[(String, &str)],
-        low: f64,
-        high: f64,
-    ) -> Outcome {
+    pub(crate) fn keep_between(&mut self, points: &[(String, &str)], low: f64, high: f64) -> Outcome {
         let keys = points
             .iter()
             .map(|(tag, point)| self.key(tag, point))
@@ -255,12 +244,7 @@ impl Session {
     }
 
     /// Records a time bound: `at` is when it happened, or `None` if it did not.
-    pub(crate) fn record_time(
-        &mut self,
-        phrase: &Phrase,
-        at: Option<SimTime>,
-        limit: Duration,
-    ) -> Outcome {
+    pub(crate) fn record_time(&mut self, phrase: &Phrase, at: Option<SimTime>, limit: Duration) -> Outcome {
         let cause = self.cause;
         let measured = at.map(|at| at.since(cause).as_secs_f64());
         let verdict = if measured.is_some_and(|t| t <= limit.as_secs_f64()) {
@@ -277,25 +261,13 @@ impl Session {
         }
         let state = self.condition(phrase)?.describe(self.driver.rig());
         Err(self.fail(match measured {
-            Some(t) => format!(
-                "{phrase} took {t:.3} s, allowed are {:.3} s",
-                limit.as_secs_f64()
-            ),
-            None => format!(
-                "{phrase}: not within {:.3} s ({state})",
-                limit.as_secs_f64()
-            ),
+            Some(t) => format!("{phrase} took {t:.3} s, allowed are {:.3} s", limit.as_secs_f64()),
+            None => format!("{phrase}: not within {:.3} s ({state})", limit.as_secs_f64()),
         }))
     }
 
     /// Records a value against its bounds.
-    pub(crate) fn record_value(
-        &mut self,
-        subject: &str,
-        unit: &str,
-        value: f64,
-        bound: Bound,
-    ) -> Outcome {
+    pub(crate) fn record_value(&mut self, subject: &str, unit: &str, value: f64, bound: Bound) -> Outcome {
         let verdict = if bound.margin(value) >= 0.0 {
             Verdict::Pass
         } else {
@@ -308,9 +280,7 @@ impl Session {
         if verdict == Verdict::Pass {
             Ok(())
         } else {
-            Err(self.fail(format!(
-                "{subject} is {value:.3} {unit}, allowed is {bound}"
-            )))
+            Err(self.fail(format!("{subject} is {value:.3} {unit}, allowed is {bound}")))
         }
     }
 
@@ -373,11 +343,7 @@ impl Session {
     }
 
     /// Runs to `until` in slices, or until `stop` says so; between slices the evidence is written.
-    fn run(
-        &mut self,
-        until: SimTime,
-        stop: &mut dyn FnMut(&Rig) -> bool,
-    ) -> Result<bool, Stop> {
+    fn run(&mut self, until: SimTime, stop: &mut dyn FnMut(&Rig) -> bool) -> Result<bool, Stop> {
         let mut here = self.now();
         while here < until {
             here = (here + self.slice).min(until);

@@ -27,8 +27,8 @@ use crate::measure::Measurement;
 use crate::session::{Ending, Parts, Session};
 
 /// Longest a scenario may take, rig time, unless a `@limit-…` tag says otherwise.
-const VIRTUAL_LIMIT: Duration = Duration::from_secs(3600);
-const PACED_LIMIT: Duration = Duration::from_secs(600);
+const VIRTUAL_LIMIT: Duration = Duration::from_hours(1);
+const PACED_LIMIT: Duration = Duration::from_mins(10);
 
 /// How a run is done.
 #[derive(Clone)]
@@ -98,7 +98,11 @@ pub(crate) struct ScenarioResult {
 pub(crate) fn run(bench: &Bench, plan: &[Planned], options: &Options) -> Vec<ScenarioResult> {
     quiet_steps();
     let slugs = folder_names(plan);
-    let jobs = if bench.paced() { 1 } else { options.jobs.clamp(1, plan.len().max(1)) };
+    let jobs = if bench.paced() {
+        1
+    } else {
+        options.jobs.clamp(1, plan.len().max(1))
+    };
     let next = AtomicUsize::new(0);
     let results: Mutex<Vec<Option<ScenarioResult>>> = Mutex::new(vec![None; plan.len()]);
     let work = || {
@@ -181,7 +185,10 @@ fn attempt(
     lines: &mut Lines,
 ) -> ScenarioResult {
     let begin = Instant::now();
-    lines.add(&format!("{}: {}  ({}:{})", planned.feature, planned.name, planned.file, planned.line));
+    lines.add(&format!(
+        "{}: {}  ({}:{})",
+        planned.feature, planned.name, planned.file, planned.line
+    ));
     let mut result = ScenarioResult {
         feature: planned.feature.clone(),
         scenario: planned.name.clone(),
@@ -227,14 +234,23 @@ fn attempt(
     lines.add(&format!(
         "  {}{}  ({:.1} s of rig time in {:.1} s)\n",
         result.verdict,
-        result.reason.as_ref().map(|why| format!(": {why}")).unwrap_or_default(),
+        result
+            .reason
+            .as_ref()
+            .map(|why| format!(": {why}"))
+            .unwrap_or_default(),
         result.virtual_s,
         result.wall_s
     ));
     result
 }
 
-fn open_session(bench: &Bench, planned: &Planned, folder: &Path, options: &Options) -> Result<Session, String> {
+fn open_session(
+    bench: &Bench,
+    planned: &Planned,
+    folder: &Path,
+    options: &Options,
+) -> Result<Session, String> {
     let config = &bench.config;
     let folder = ScenarioFolder::create(
         folder.to_owned(),
@@ -256,7 +272,10 @@ fn open_session(bench: &Bench, planned: &Planned, folder: &Path, options: &Optio
         processes,
         folder,
         interrupted: Arc::clone(&options.interrupted),
-        limit: planned.tag_values("limit-").find_map(feature::limit).unwrap_or(usual),
+        limit: planned
+            .tag_values("limit-")
+            .find_map(feature::limit)
+            .unwrap_or(usual),
     }))
 }
 
@@ -280,12 +299,16 @@ fn run_steps(session: &mut Session, planned: &Planned, result: &mut ScenarioResu
             Ok(None) => drop(session.error(format!("no step definition for `{}`", step.text.text))),
             Err(error) => drop(session.error(error.to_string())),
         }
-        let verdict = session.ending.as_ref().map_or(Verdict::Pass, |ending| ending.verdict);
+        let verdict = session
+            .ending
+            .as_ref()
+            .map_or(Verdict::Pass, |ending| ending.verdict);
         outcome.verdict = Some(verdict);
         outcome.measurements = (before..session.measurements.len()).collect();
         let mut line = format!("  {verdict:<5} {} {}", step.keyword, step.text.text);
         for measured in &session.measurements[before..] {
-            line += &format!("\n          {}", measured.figures());
+            line.push_str("\n          ");
+            line.push_str(&measured.figures());
         }
         lines.add(&line);
         if session.ending.is_some() {
@@ -300,7 +323,10 @@ fn close(session: &mut Session, planned: &Planned, result: &mut ScenarioResult) 
     if let Err(payload) = finished
         && session.ending.is_none()
     {
-        session.error(format!("the end of the run panicked: {}", panic_text(payload.as_ref())));
+        session.error(format!(
+            "the end of the run panicked: {}",
+            panic_text(payload.as_ref())
+        ));
     }
     let health = session.health();
     let counters = session.rig().counters();
@@ -315,14 +341,21 @@ fn close(session: &mut Session, planned: &Planned, result: &mut ScenarioResult) 
         .cloned()
         .partition(|violation| planned.tag_values("allow-").any(|name| name == violation.checker));
     result.notes.extend(allowed.iter().map(|violation| {
-        format!("{} at {} allowed by tag: {}", violation.checker, violation.at, violation.text)
+        format!(
+            "{} at {} allowed by tag: {}",
+            violation.checker, violation.at, violation.text
+        )
     }));
     match session.folder.close(&result.events) {
         Ok(notes) => result.notes.extend(notes),
         Err(error) => drop(session.error(format!("evidence cannot be written: {error}"))),
     }
-    (result.verdict, result.reason) =
-        verdict(session.ending.as_ref(), &session.measurements, &violations, &health);
+    (result.verdict, result.reason) = verdict(
+        session.ending.as_ref(),
+        &session.measurements,
+        &violations,
+        &health,
+    );
     result.measurements = std::mem::take(&mut session.measurements);
     result.violations = violations;
     result.health = health;
@@ -347,7 +380,10 @@ fn verdict(
         worsen(ending.verdict, ending.text.clone());
     }
     for measured in measurements.iter().filter(|m| m.verdict == Verdict::Fail) {
-        worsen(Verdict::Fail, format!("{}: {}", measured.step, measured.figures()));
+        worsen(
+            Verdict::Fail,
+            format!("{}: {}", measured.step, measured.figures()),
+        );
     }
     for violation in violations {
         let to = match violation.blames {
@@ -356,7 +392,10 @@ fn verdict(
         };
         worsen(
             to,
-            format!("{} of {} at {}: {}", violation.checker, violation.tag, violation.at, violation.text),
+            format!(
+                "{} of {} at {}: {}",
+                violation.checker, violation.tag, violation.at, violation.text
+            ),
         );
     }
     // A late rig says inconclusive, never fail; but a controller that died did so whatever the rig did.
@@ -366,7 +405,9 @@ fn verdict(
         && verdict <= Verdict::Fail
         && verdict != Verdict::Inconclusive
     {
-        let was = reason.map(|why| format!(" (else {verdict}: {why})")).unwrap_or_default();
+        let was = reason
+            .map(|why| format!(" (else {verdict}: {why})"))
+            .unwrap_or_default();
         return (Verdict::Inconclusive, Some(format!("{late}{was}")));
     }
     (verdict, reason)
@@ -479,8 +520,14 @@ mod tests {
     #[test]
     fn a_late_rig_is_never_a_fail() {
         assert_eq!(verdict(None, &[], &[], &late()).0, Verdict::Inconclusive);
-        assert_eq!(verdict(Some(&failed(false)), &[], &[], &late()).0, Verdict::Inconclusive);
+        assert_eq!(
+            verdict(Some(&failed(false)), &[], &[], &late()).0,
+            Verdict::Inconclusive
+        );
         assert_eq!(verdict(Some(&failed(true)), &[], &[], &late()).0, Verdict::Fail);
-        assert_eq!(verdict(Some(&failed(false)), &[], &[], &Health::default()).0, Verdict::Fail);
+        assert_eq!(
+            verdict(Some(&failed(false)), &[], &[], &Health::default()).0,
+            Verdict::Fail
+        );
     }
 }

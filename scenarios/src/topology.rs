@@ -20,10 +20,7 @@ pub(crate) struct Topology {
 
 /// A part of the battery named in a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, cucumber::Parameter)]
-#[param(
-    name = "place",
-    regex = r"(?:cell \d+ of )?(?:pack \d+ in )?cluster \d+"
-)]
+#[param(name = "place", regex = r"(?:cell \d+ of )?(?:pack \d+ in )?cluster \d+")]
 pub(crate) struct Place {
     pub(crate) cluster: usize,
     pub(crate) pack: Option<usize>,
@@ -32,8 +29,7 @@ pub(crate) struct Place {
 
 #[expect(clippy::unwrap_used, reason = "a fixed pattern")]
 static PLACE: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"(?:cell (?<cell>\d+) of )?(?:pack (?<pack>\d+) in )?\bcluster (?<cluster>\d+)")
-        .unwrap()
+    Regex::new(r"(?:cell (?<cell>\d+) of )?(?:pack (?<pack>\d+) in )?\bcluster (?<cluster>\d+)").unwrap()
 });
 
 impl Place {
@@ -42,8 +38,7 @@ impl Place {
         PLACE
             .captures_iter(text)
             .filter_map(|found| {
-                let number =
-                    |name: &str| found.name(name).and_then(|digits| digits.as_str().parse().ok());
+                let number = |name: &str| found.name(name).and_then(|digits| digits.as_str().parse().ok());
                 Some(Self {
                     cluster: number("cluster")?,
                     pack: number("pack"),
@@ -57,10 +52,10 @@ impl Place {
     pub(crate) fn tag(self) -> String {
         let mut tag = format!("{CONTAINER}/cluster-{:02}", self.cluster);
         if let Some(pack) = self.pack {
-            tag += &format!("/pack-{pack:02}");
+            tag = format!("{tag}/pack-{pack:02}");
         }
         if let Some(cell) = self.cell {
-            tag += &format!("/cell-{cell:02}");
+            tag = format!("{tag}/cell-{cell:02}");
         }
         tag
     }

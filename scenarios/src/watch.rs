@@ -49,15 +49,15 @@ impl Names {
     pub(crate) fn of(rig: &Rig, clusters: usize, packs: usize) -> Self {
         let mut points: BTreeMap<String, BTreeMap<String, PointFacts>> = BTreeMap::new();
         for info in rig.points() {
-            points.entry(info.tag.to_string()).or_default().insert(
-                info.point.to_string(),
+            points.entry(info.tag).or_default().insert(
+                info.point,
                 PointFacts {
-                    unit: info.unit.to_string(),
-                    states: info.states.iter().map(ToString::to_string).collect(),
+                    unit: info.unit,
+                    states: info.states,
                 },
             );
         }
-        let cells = (1..)
+        let cells = (1..=64)
             .take_while(|n| rig.resolve(&names::bmu(1, 1), &names::cell_voltage(*n)).is_some())
             .count();
         Self {
@@ -185,10 +185,7 @@ impl Demands {
                 Ok(Term { key, limit, contact })
             })
             .collect::<Result<Vec<_>, String>>()?;
-        Ok(Condition {
-            all: self.all,
-            terms,
-        })
+        Ok(Condition { all: self.all, terms })
     }
 }
 
@@ -503,8 +500,7 @@ impl Watch {
             .events()
             .iter()
             .any(|event| event.source == Source::Wire && is_about(event, &term.key));
-        let of_key =
-            |event: &&Event| is_about(event, &term.key) && (!wire || event.source == Source::Wire);
+        let of_key = |event: &&Event| is_about(event, &term.key) && (!wire || event.source == Source::Wire);
         let mut known = false;
         for event in rig.events().iter().filter(of_key) {
             let ok = term.accepts(event.value);

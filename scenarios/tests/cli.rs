@@ -1,6 +1,10 @@
 //! The command line as a user meets it: messages, exit codes, evidence. Black box: only the binary is used.
 
-#![allow(clippy::unwrap_used, missing_docs, reason = "a failed unwrap is the test failing")]
+#![allow(
+    clippy::unwrap_used,
+    missing_docs,
+    reason = "a failed unwrap is the test failing"
+)]
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,7 +14,10 @@ use tempfile::TempDir;
 
 /// The workspace root: where users run the binary.
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("..")
+        .canonicalize()
+        .unwrap()
 }
 
 fn bessrig(arguments: &[&str]) -> Output {
@@ -87,7 +94,10 @@ fn cell_that_does_not_exist() {
 
 #[test]
 fn not_gherkin() {
-    insta::assert_snapshot!(check("x.feature", "Feature: f\n  Szenario: s\n    Given nothing\n"));
+    insta::assert_snapshot!(check(
+        "x.feature",
+        "Feature: f\n  Szenario: s\n    Given nothing\n"
+    ));
 }
 
 #[test]
@@ -97,7 +107,9 @@ fn rig_with_unknown_key() {
 
 #[test]
 fn rig_with_unknown_product() {
-    insta::assert_snapshot!(overlay("[[pcs]]\ntag = \"container-01/pcs\"\nproduct = \"sjpcs-9999\"\n"));
+    insta::assert_snapshot!(overlay(
+        "[[pcs]]\ntag = \"container-01/pcs\"\nproduct = \"sjpcs-9999\"\n"
+    ));
 }
 
 #[test]
@@ -188,7 +200,13 @@ fn verdicts_are_exit_codes() {
         let measured = &summary["scenarios"][0]["measurements"][0];
         assert_eq!(measured["limit"]["at-most"], 0.2);
         assert_eq!(measured["measured"].is_null(), code == 2);
-        for report in ["junit.xml", "report.html", "seed", "two-seconds/rig.toml", "two-seconds/events.jsonl"] {
+        for report in [
+            "junit.xml",
+            "report.html",
+            "seed",
+            "two-seconds/rig.toml",
+            "two-seconds/events.jsonl",
+        ] {
             assert!(out.join(report).is_file(), "{report}");
         }
     }
@@ -196,7 +214,10 @@ fn verdicts_are_exit_codes() {
 
 #[test]
 fn same_seed_gives_the_same_bytes_on_every_bus() {
-    let (folder, path) = file("x.feature", short_feature("within 200 ms the safety chain is open").as_bytes());
+    let (folder, path) = file(
+        "x.feature",
+        short_feature("within 200 ms the safety chain is open").as_bytes(),
+    );
     let traces = |name: &str, seed: &str| {
         let out = folder.path().join(name);
         let output = bessrig(&["test", &path, "--seed", seed, "--out", &out.to_string_lossy()]);

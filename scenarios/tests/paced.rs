@@ -2,7 +2,11 @@
 //!
 //! One cluster, buses inside the rig, so that no vcan is needed; Modbus is on loopback as always.
 
-#![allow(clippy::unwrap_used, missing_docs, reason = "a failed unwrap is the test failing")]
+#![allow(
+    clippy::unwrap_used,
+    missing_docs,
+    reason = "a failed unwrap is the test failing"
+)]
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -21,27 +25,43 @@ const FEATURE: &str = "Feature: Waiting\n  Scenario: Eight seconds\n    Given 8 
                        When the E-stop is pressed\n    Then within 200 ms the safety chain is open\n";
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("..")
+        .canonicalize()
+        .unwrap()
 }
 
 /// Starts a paced run in `folder`; `extra` goes into the rig file.
 fn start(folder: &TempDir, extra: &str) -> Child {
     let base = root().join("scenarios/rigs/liquid-20ft.toml");
     let rig = format!(
-        "inherits = {base:?}\n[clock]\nmode = \"paced\"\nsoft_limit_ms = 5\nhard_limit_ms = 50\n[plant]\nclusters = 1\n{extra}"
+        "inherits = \"{}\"\n[clock]\nmode = \"paced\"\nsoft_limit_ms = 5\nhard_limit_ms = 50\n[plant]\nclusters = 1\n{extra}",
+        base.display()
     );
     fs::write(folder.path().join("rig.toml"), rig).unwrap();
     fs::write(folder.path().join("x.feature"), FEATURE).unwrap();
     let path = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
     Command::new(env!("CARGO_BIN_EXE_bessrig"))
-        .args(["test", &path("x.feature"), "--rig", &path("rig.toml"), "--out", &path("out"), "--repeats", "0"])
+        .args([
+            "test",
+            &path("x.feature"),
+            "--rig",
+            &path("rig.toml"),
+            "--out",
+            &path("out"),
+            "--repeats",
+            "0",
+        ])
         .stdout(Stdio::null())
         .spawn()
         .unwrap()
 }
 
 fn signal(name: &str, pid: &str) {
-    let status = Command::new("kill").args([&format!("-{name}"), pid]).status().unwrap();
+    let status = Command::new("kill")
+        .args([&format!("-{name}"), pid])
+        .status()
+        .unwrap();
     assert!(status.success());
 }
 
@@ -83,7 +103,10 @@ fn a_killed_controller_is_a_fail_with_evidence() {
     let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let folder = TempDir::new().unwrap();
     let pid_file = folder.path().join("pid");
-    let script = format!("echo controller up; echo $$ > {}; exec sleep 60", pid_file.display());
+    let script = format!(
+        "echo controller up; echo $$ > {}; exec sleep 60",
+        pid_file.display()
+    );
     let extra = format!("[[cut]]\nname = \"bms\"\nstart = [\"sh\", \"-c\", {script:?}]\n");
     let begin = Instant::now();
     let mut run = start(&folder, &extra);
@@ -115,5 +138,8 @@ fn interrupt_writes_what_was_gathered_and_leaves_no_controller() {
     assert_eq!(scenario["reason"], "interrupted before the end");
     assert!(folder.path().join("out/report.html").is_file());
     let pid = fs::read_to_string(&pid_file).unwrap();
-    assert!(!Path::new("/proc").join(pid.trim()).exists(), "the controller process is still there");
+    assert!(
+        !Path::new("/proc").join(pid.trim()).exists(),
+        "the controller process is still there"
+    );
 }

@@ -115,11 +115,7 @@ pub(crate) fn older_than(now: SimTime, since: Option<SimTime>, limit_s: f64) -> 
 }
 
 /// A point of another device's product that this controller relies on.
-pub(crate) fn need(
-    product: &Product,
-    table: &PointTable,
-    name: &str,
-) -> Result<PointId, ProductError> {
+pub(crate) fn need(product: &Product, table: &PointTable, name: &str) -> Result<PointId, ProductError> {
     table.find(name).ok_or_else(|| ProductError::UnknownPoint {
         place: product.source().place(0..0),
         point: name.into(),

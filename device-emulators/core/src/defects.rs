@@ -84,9 +84,7 @@ impl Defect {
             Self::ClosesOntoVoltageGap => "closes onto a live bus whatever the voltage gap",
             Self::NoPrecharge => "closes K+ without precharge",
             Self::IgnoresOneSensor => "takes no notice of the temperatures of pack 1",
-            Self::RestartsAfterEstopRelease => {
-                "starts again by itself once an E-stop was released and reset"
-            }
+            Self::RestartsAfterEstopRelease => "starts again by itself once an E-stop was released and reset",
             Self::SilentAlarm => "opens and derates, but reports no alarm",
             Self::StuckLimits => "current limits rise but never fall",
             Self::IgnoresFirePrewarning => "takes no notice of the gas pre-warning",

@@ -2,9 +2,7 @@
 
 use core::time::Duration;
 
-use bess_types::{
-    Actuation, CanFrame, CanId, Channel, Line, ModbusReply, ModbusRequest, Reading, SimTime,
-};
+use bess_types::{Actuation, CanFrame, CanId, Channel, Line, ModbusReply, ModbusRequest, Reading, SimTime};
 use serde::{Deserialize, Serialize};
 
 use crate::Points;

@@ -99,14 +99,7 @@ impl PointTable {
     }
 
     /// Adds a row of `len` values; `{}` in `pattern` becomes the 0-based index.
-    pub fn row(
-        &mut self,
-        pattern: &str,
-        len: usize,
-        unit: &'static str,
-        min: f64,
-        max: f64,
-    ) -> PointRange {
+    pub fn row(&mut self, pattern: &str, len: usize, unit: &'static str, min: f64, max: f64) -> PointRange {
         let first = u16::try_from(self.defs.len()).unwrap_or(u16::MAX);
         for i in 0..len {
             self.value(&pattern.replace("{}", &i.to_string()), unit, min, max);
@@ -118,13 +111,8 @@ impl PointTable {
     }
 
     fn push(&mut self, def: PointDef) -> PointId {
-        assert!(
-            self.find(&def.name).is_none(),
-            "point {} defined twice",
-            def.name
-        );
-        let id =
-            PointId(u16::try_from(self.defs.len()).expect("a device has fewer than 65,536 points"));
+        assert!(self.find(&def.name).is_none(), "point {} defined twice", def.name);
+        let id = PointId(u16::try_from(self.defs.len()).expect("a device has fewer than 65,536 points"));
         self.defs.push(def);
         id
     }

@@ -125,8 +125,8 @@ impl AlarmId {
 
     /// Names of the `first-alarm` point's states: none, then every id in bit order.
     pub const FIRST_ALARM_NAMES: &'static [&'static str] = &[
-        "none", "cov", "cuv", "tov", "tuv", "cht", "dht", "clt", "dlt", "dt", "dtr", "dv", "occ",
-        "ocd", "scl", "sch", "ins", "pol", "hvb", "com", "sen", "aux", "ctf", "ilk", "fire", "prc",
+        "none", "cov", "cuv", "tov", "tuv", "cht", "dht", "clt", "dlt", "dt", "dtr", "dv", "occ", "ocd",
+        "scl", "sch", "ins", "pol", "hvb", "com", "sen", "aux", "ctf", "ilk", "fire", "prc",
     ];
 
     /// Bit position in an alarm set.
@@ -238,7 +238,11 @@ impl AlarmBoard {
     pub fn new(table: &AlarmTable, clear_hold_s: f64) -> Self {
         let monitors = AlarmId::ALL
             .iter()
-            .map(|id| table.get(id).map(|settings| Monitor::new(*id, settings, clear_hold_s)))
+            .map(|id| {
+                table
+                    .get(id)
+                    .map(|settings| Monitor::new(*id, settings, clear_hold_s))
+            })
             .collect();
         Self { monitors }
     }
@@ -338,11 +342,7 @@ impl Monitor {
         };
         Self {
             id,
-            levels: [
-                level(settings.warn),
-                level(settings.alarm),
-                level(settings.fault),
-            ],
+            levels: [level(settings.warn), level(settings.alarm), level(settings.fault)],
             reset_by: settings.reset_by,
             clear_hold: seconds(clear_hold_s),
         }
@@ -441,9 +441,17 @@ mod tests {
     use super::*;
 
     const LEVELS: AlarmSettings = AlarmSettings {
-        warn: Some(LevelSettings { set: 3.55, recover: Some(3.45), delay_s: 2.0 }),
+        warn: Some(LevelSettings {
+            set: 3.55,
+            recover: Some(3.45),
+            delay_s: 2.0,
+        }),
         alarm: None,
-        fault: Some(LevelSettings { set: 3.65, recover: None, delay_s: 0.7 }),
+        fault: Some(LevelSettings {
+            set: 3.65,
+            recover: None,
+            delay_s: 0.7,
+        }),
         reset_by: ResetBy::Command,
     };
 
@@ -455,13 +463,17 @@ mod tests {
     impl Bench {
         fn new(settings: AlarmSettings) -> Self {
             let table = AlarmTable::from([(AlarmId::Cov, settings)]);
-            Self { board: AlarmBoard::new(&table, 10.0), ms: 0 }
+            Self {
+                board: AlarmBoard::new(&table, 10.0),
+                ms: 0,
+            }
         }
 
         fn hold(&mut self, value: f64, ms: u64) -> Severity {
             for _ in 0..ms / 50 {
                 self.ms += 50;
-                self.board.evaluate(SimTime::from_millis(self.ms), AlarmId::Cov, Some(value));
+                self.board
+                    .evaluate(SimTime::from_millis(self.ms), AlarmId::Cov, Some(value));
             }
             self.board.severity(AlarmId::Cov)
         }
@@ -492,14 +504,21 @@ mod tests {
         let mut bench = Bench::new(LEVELS);
         assert_eq!(bench.hold(3.66, 1_000), Severity::Fault);
         bench.board.reset();
-        assert_eq!(bench.hold(3.3, 60_000), Severity::Fault, "reset came while the cause stood");
+        assert_eq!(
+            bench.hold(3.3, 60_000),
+            Severity::Fault,
+            "reset came while the cause stood"
+        );
         bench.board.reset();
         assert_eq!(bench.board.severity(AlarmId::Cov), Severity::None);
     }
 
     #[test]
     fn a_fault_reset_by_hand_ignores_the_command() {
-        let mut bench = Bench::new(AlarmSettings { reset_by: ResetBy::Hand, ..LEVELS });
+        let mut bench = Bench::new(AlarmSettings {
+            reset_by: ResetBy::Hand,
+            ..LEVELS
+        });
         bench.hold(3.66, 1_000);
         bench.hold(3.3, 1_000);
         bench.board.reset();
@@ -515,7 +534,10 @@ mod tests {
             board.evaluate(SimTime::from_millis(ms + 1_000), AlarmId::Cov, Some(4.0));
         }
         assert_eq!(board.worst(), (Severity::Fault, Some(AlarmId::Dt)));
-        assert_eq!(board.bits(Severity::Fault), 1 << AlarmId::Dt.bit() | 1 << AlarmId::Cov.bit());
+        assert_eq!(
+            board.bits(Severity::Fault),
+            1 << AlarmId::Dt.bit() | 1 << AlarmId::Cov.bit()
+        );
     }
 
     #[test]

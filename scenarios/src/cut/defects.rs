@@ -55,7 +55,13 @@ pub(crate) fn selftest(bench: &Bench, plan: &[Planned], options: &Options) -> Re
             config: bench.config.clone().with_defect(*defect),
             ..bench.clone()
         };
-        let with = suite::scenario(&broken, planned, &format!("defect-{}", defect.name()), options, &mut lines);
+        let with = suite::scenario(
+            &broken,
+            planned,
+            &format!("defect-{}", defect.name()),
+            options,
+            &mut lines,
+        );
         if options.interrupted.load(std::sync::atomic::Ordering::Relaxed) {
             return Err(Mistake::new("interrupted", ""));
         }
@@ -68,7 +74,9 @@ pub(crate) fn selftest(bench: &Bench, plan: &[Planned], options: &Options) -> Re
             without,
             with.verdict,
             planned.name,
-            with.reason.map(|why| format!("\n         {}", why.lines().next().unwrap_or_default())).unwrap_or_default()
+            with.reason
+                .map(|why| format!("\n         {}", why.lines().next().unwrap_or_default()))
+                .unwrap_or_default()
         ));
     }
     say(&format!("caught {caught} of {}", table.len()));

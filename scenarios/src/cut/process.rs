@@ -59,7 +59,10 @@ impl Processes {
                 .process_group(0)
                 .spawn()
                 .map_err(|error| {
-                    format!("controller process `{}` cannot be started: {program}: {error}", cut.name)
+                    format!(
+                        "controller process `{}` cannot be started: {program}: {error}",
+                        cut.name
+                    )
                 })?;
             tracing::debug!(name = cut.name, pid = child.id(), "controller process started");
             processes.list.push(Controller {
@@ -98,7 +101,8 @@ impl Processes {
                 let mut text = format!("controller process `{}` {how}", controller.name);
                 let tail = tail(&controller.log);
                 if !tail.is_empty() {
-                    text += &format!("; its last words:\n{tail}");
+                    text.push_str("; its last words:\n");
+                    text.push_str(&tail);
                 }
                 Some(text)
             })

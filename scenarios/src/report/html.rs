@@ -53,7 +53,11 @@ fn write_page(page: &mut String, summary: &Summary<'_>) -> std::fmt::Result {
         totals.error,
         round(summary.virtual_s),
         round(summary.wall_s),
-        if summary.paced { "on real wires at wall-clock pace" } else { "in virtual time" },
+        if summary.paced {
+            "on real wires at wall-clock pace"
+        } else {
+            "in virtual time"
+        },
         text(&summary.rig),
         summary.seed,
         summary.version,
@@ -61,7 +65,9 @@ fn write_page(page: &mut String, summary: &Summary<'_>) -> std::fmt::Result {
     if let Some(why) = &summary.incomplete {
         writeln!(page, "<p><b>Not complete:</b> {}</p>", text(why))?;
     }
-    page.push_str("<table><tr><th>Scenario</th><th>Verdict</th><th>Rig time, s</th><th>Smallest margin</th></tr>\n");
+    page.push_str(
+        "<table><tr><th>Scenario</th><th>Verdict</th><th>Rig time, s</th><th>Smallest margin</th></tr>\n",
+    );
     for (index, result) in summary.scenarios.iter().enumerate() {
         writeln!(
             page,
@@ -123,8 +129,17 @@ fn write_scenario(page: &mut String, index: usize, result: &ScenarioResult) -> s
             }
         }
     }
-    for (measured, _) in result.measurements.iter().zip(&shown).filter(|(_, shown)| !**shown) {
-        let words = format!("{}<br><span class=s>{}</span>", text(&measured.step), text(&measured.subject));
+    for (measured, _) in result
+        .measurements
+        .iter()
+        .zip(&shown)
+        .filter(|(_, shown)| !**shown)
+    {
+        let words = format!(
+            "{}<br><span class=s>{}</span>",
+            text(&measured.step),
+            text(&measured.subject)
+        );
         write_figures(page, &words, measured)?;
     }
     page.push_str("</table>\n");
@@ -224,7 +239,8 @@ fn tightest(result: &ScenarioResult) -> Option<&Measurement> {
             Bound::AtMost(limit) | Bound::AtLeast(limit) => limit.abs(),
             Bound::Between(low, high) => (high - low).abs(),
         };
-        m.margin.map_or(f64::NEG_INFINITY, |margin| margin / scale.max(1e-9))
+        m.margin
+            .map_or(f64::NEG_INFINITY, |margin| margin / scale.max(1e-9))
     };
     result
         .measurements
@@ -248,5 +264,8 @@ fn badge(verdict: Option<Verdict>) -> String {
 }
 
 fn text(raw: &str) -> String {
-    raw.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+    raw.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
 }

@@ -56,5 +56,9 @@ pub(crate) fn overall(results: &[ScenarioResult], planned: usize) -> Verdict {
     if results.len() < planned {
         return Verdict::Error;
     }
-    results.iter().map(|result| result.verdict).max().unwrap_or(Verdict::Error)
+    results
+        .iter()
+        .map(|result| result.verdict)
+        .max()
+        .unwrap_or(Verdict::Error)
 }

@@ -60,19 +60,31 @@ pub(super) const PHRASES: &[Entry] = &[
     Entry {
         pattern: r"the contactors of every cluster (?:are|stay) open",
         example: "the contactors of every cluster are open",
-        demands: |_, t| Ok(Demands::all((1..=t.clusters).flat_map(|k| mains(k, Test::Off)).collect())),
+        demands: |_, t| {
+            Ok(Demands::all(
+                (1..=t.clusters).flat_map(|k| mains(k, Test::Off)).collect(),
+            ))
+        },
     },
     Entry {
         pattern: r"the contactors of every cluster (?:are|stay) closed",
         example: "the contactors of every cluster are closed",
-        demands: |_, t| Ok(Demands::all((1..=t.clusters).flat_map(|k| mains(k, Test::On)).collect())),
+        demands: |_, t| {
+            Ok(Demands::all(
+                (1..=t.clusters).flat_map(|k| mains(k, Test::On)).collect(),
+            ))
+        },
     },
     Entry {
         pattern: r"the precharge contactor of cluster (?<cluster>\d+) is (?<how>open|closed)",
         example: "the precharge contactor of cluster 3 is closed",
         demands: |c, _| {
             let test = if &c["how"] == "open" { Test::Off } else { Test::On };
-            Ok(Demands::all(vec![demand(true_cluster(number(c, "cluster")?), "precharge", test)]))
+            Ok(Demands::all(vec![demand(
+                true_cluster(number(c, "cluster")?),
+                "precharge",
+                test,
+            )]))
         },
     },
     Entry {
@@ -80,7 +92,11 @@ pub(super) const PHRASES: &[Entry] = &[
         example: "the DC bus is above 1200 V",
         demands: |c, _| {
             let volts = number(c, "volts")? as f64;
-            let test = if &c["how"] == "above" { Test::AtLeast(volts) } else { Test::AtMost(volts) };
+            let test = if &c["how"] == "above" {
+                Test::AtLeast(volts)
+            } else {
+                Test::AtMost(volts)
+            };
             Ok(Demands::all(vec![demand(TRUE_CONTAINER, "bus-voltage", test)]))
         },
     },
@@ -88,7 +104,11 @@ pub(super) const PHRASES: &[Entry] = &[
         pattern: r"no current flows in cluster (?<cluster>\d+)",
         example: "no current flows in cluster 3",
         demands: |c, _| {
-            Ok(Demands::all(vec![demand(true_cluster(number(c, "cluster")?), "current", Test::Within(1.0))]))
+            Ok(Demands::all(vec![demand(
+                true_cluster(number(c, "cluster")?),
+                "current",
+                Test::Within(1.0),
+            )]))
         },
     },
     Entry {
@@ -96,7 +116,11 @@ pub(super) const PHRASES: &[Entry] = &[
         example: "the BCU of cluster 3 reports an alarm of level 2",
         demands: |c, _| {
             let least = Test::AtLeast(level(&c["level"])?);
-            Ok(Demands::all(vec![demand(bcu(number(c, "cluster")?), "alarm-level", least)]))
+            Ok(Demands::all(vec![demand(
+                bcu(number(c, "cluster")?),
+                "alarm-level",
+                least,
+            )]))
         },
     },
     Entry {
@@ -104,13 +128,23 @@ pub(super) const PHRASES: &[Entry] = &[
         example: "the BCU of cluster 3 reports no alarm above level 1",
         demands: |c, _| {
             let most = Test::AtMost(number(c, "level")? as f64);
-            Ok(Demands::all(vec![demand(bcu(number(c, "cluster")?), "alarm-level", most)]))
+            Ok(Demands::all(vec![demand(
+                bcu(number(c, "cluster")?),
+                "alarm-level",
+                most,
+            )]))
         },
     },
     Entry {
         pattern: r"the BAU reports an alarm of level (?<level>\d)",
         example: "the BAU reports an alarm of level 3",
-        demands: |c, _| Ok(Demands::all(vec![demand(BAU, "alarm-level", Test::AtLeast(level(&c["level"])?))])),
+        demands: |c, _| {
+            Ok(Demands::all(vec![demand(
+                BAU,
+                "alarm-level",
+                Test::AtLeast(level(&c["level"])?),
+            )]))
+        },
     },
     Entry {
         pattern: r"the BAU reports no alarm above level (?<level>\d)",
@@ -125,7 +159,11 @@ pub(super) const PHRASES: &[Entry] = &[
         example: "the BAU allows at most 60 A per cluster for charging",
         demands: |c, t| {
             let stack = (number(c, "amperes")? * t.clusters) as f64;
-            Ok(Demands::all(vec![demand(BAU, "charge-limit", Test::AtMost(stack))]))
+            Ok(Demands::all(vec![demand(
+                BAU,
+                "charge-limit",
+                Test::AtMost(stack),
+            )]))
         },
     },
     Entry {
@@ -145,7 +183,13 @@ pub(super) const PHRASES: &[Entry] = &[
     Entry {
         pattern: r"the stack (?:is|stays) (?<state>on standby|starting|connected|in fault|in fire state|in emergency stop)",
         example: "the stack is connected",
-        demands: |c, _| Ok(Demands::all(vec![demand(BAU, "stack-state", Test::Is(stack_state(&c["state"])?))])),
+        demands: |c, _| {
+            Ok(Demands::all(vec![demand(
+                BAU,
+                "stack-state",
+                Test::Is(stack_state(&c["state"])?),
+            )]))
+        },
     },
     Entry {
         pattern: r"cell (?<cell>\d+) of pack (?<pack>\d+) in cluster (?<cluster>\d+) is in thermal runaway",
@@ -157,7 +201,11 @@ pub(super) const PHRASES: &[Entry] = &[
                 cell: Some(number(c, "cell")?),
             };
             let tag = format!("plant:{}", place.tag());
-            Ok(Demands::all(vec![demand(tag, "runaway-stage", Test::AtLeast(3.0))]))
+            Ok(Demands::all(vec![demand(
+                tag,
+                "runaway-stage",
+                Test::AtLeast(3.0),
+            )]))
         },
     },
     Entry {
@@ -165,7 +213,11 @@ pub(super) const PHRASES: &[Entry] = &[
         example: "at least 2 cells are in thermal runaway",
         demands: |c, _| {
             let count = number(c, "count")? as f64;
-            Ok(Demands::all(vec![demand(TRUE_CONTAINER, "cells-in-runaway", Test::AtLeast(count))]))
+            Ok(Demands::all(vec![demand(
+                TRUE_CONTAINER,
+                "cells-in-runaway",
+                Test::AtLeast(count),
+            )]))
         },
     },
     Entry {
@@ -173,7 +225,11 @@ pub(super) const PHRASES: &[Entry] = &[
         example: "at most 12 cells are in thermal runaway",
         demands: |c, _| {
             let count = number(c, "count")? as f64;
-            Ok(Demands::all(vec![demand(TRUE_CONTAINER, "cells-in-runaway", Test::AtMost(count))]))
+            Ok(Demands::all(vec![demand(
+                TRUE_CONTAINER,
+                "cells-in-runaway",
+                Test::AtMost(count),
+            )]))
         },
     },
 ];
@@ -182,7 +238,9 @@ pub(super) const PHRASES: &[Entry] = &[
 fn indices(session: &mut Session, place: Place) -> Result<(usize, usize, usize), Stop> {
     match (place.pack, place.cell) {
         (Some(pack), Some(cell)) => Ok((place.cluster - 1, pack - 1, cell - 1)),
-        _ => Err(session.error(format!("{place}: name a cell, as in cell 17 of pack 5 in cluster 3"))),
+        _ => Err(session.error(format!(
+            "{place}: name a cell, as in cell 17 of pack 5 in cluster 3"
+        ))),
     }
 }
 
@@ -254,6 +312,11 @@ fn cluster_soc(session: &mut Session, cluster: usize, percent: f64) -> Outcome {
     }))
 }
 
+#[given(expr = "every cluster stands at {float} % state of charge")]
+fn every_cluster_soc(session: &mut Session, percent: f64) -> Outcome {
+    (1..=session.topology().clusters).try_for_each(|cluster| cluster_soc(session, cluster, percent))
+}
+
 #[when(expr = "the BMU of {place} falls silent")]
 fn silent(session: &mut Session, place: Place) -> Outcome {
     bmu_fault(session, place, DeviceFault::PowerOff)
@@ -276,13 +339,19 @@ fn bmu_fault(session: &mut Session, place: Place, fault: DeviceFault) -> Outcome
 
 #[given(expr = "every cell voltage stays between {float} V and {float} V throughout")]
 fn cell_voltages(session: &mut Session, low: f64, high: f64) -> Outcome {
-    let points = [(TRUE_CONTAINER.to_owned(), "cell-voltage-min"), (TRUE_CONTAINER.to_owned(), "cell-voltage-max")];
+    let points = [
+        (TRUE_CONTAINER.to_owned(), "cell-voltage-min"),
+        (TRUE_CONTAINER.to_owned(), "cell-voltage-max"),
+    ];
     session.keep_between(&points, low, high)
 }
 
 #[given(expr = "every cell temperature stays between {float} °C and {float} °C throughout")]
 fn cell_temperatures(session: &mut Session, low: f64, high: f64) -> Outcome {
-    let points = [(TRUE_CONTAINER.to_owned(), "cell-temperature-min"), (TRUE_CONTAINER.to_owned(), "cell-temperature-max")];
+    let points = [
+        (TRUE_CONTAINER.to_owned(), "cell-temperature-min"),
+        (TRUE_CONTAINER.to_owned(), "cell-temperature-max"),
+    ];
     session.keep_between(&points, low, high)
 }
 
@@ -355,7 +424,11 @@ fn cycle(session: &mut Session, c_rate: f64, target: f64) -> Outcome {
     }
     let (discharged, charged) = session.energy();
     let charging = c_rate < 0.0;
-    let net = if charging { charged - discharged } else { discharged - charged };
+    let net = if charging {
+        charged - discharged
+    } else {
+        discharged - charged
+    };
     session.phases().push((charging, net));
     session.mark_cause();
     ask_power(session, 0.0)
@@ -374,7 +447,12 @@ fn soc_error(session: &mut Session, limit: f64) -> Outcome {
         return Err(session.fail("the BAU reports no state of charge"));
     };
     let bound = Bound::Between(-limit, limit);
-    session.record_value("state of charge, reported less true", "%", reported - truth, bound)
+    session.record_value(
+        "state of charge, reported less true",
+        "%",
+        reported - truth,
+        bound,
+    )
 }
 
 #[then(expr = "the round-trip efficiency of the battery is between {float} % and {float} %")]

@@ -1,5 +1,6 @@
 //! Gas, smoke, heat; the fire panel with its countdown, ventilation and suppression.
 
+use bess_plant::PlantFault;
 use bess_rig::RigCommand;
 use bess_types::Line;
 use cucumber::{given, when};
@@ -30,12 +31,24 @@ pub(super) const PHRASES: &[Entry] = &[
     Entry {
         pattern: r"the fire panel (?:is|stays) at (?<level>gas pre-warning|level 1|level 2) or above",
         example: "the fire panel is at gas pre-warning or above",
-        demands: |c, _| Ok(Demands::all(vec![demand(FIRE_PANEL, "level", Test::AtLeast(level(&c["level"])?))])),
+        demands: |c, _| {
+            Ok(Demands::all(vec![demand(
+                FIRE_PANEL,
+                "level",
+                Test::AtLeast(level(&c["level"])?),
+            )]))
+        },
     },
     Entry {
         pattern: r"the fire panel (?:is|stays) normal",
         example: "the fire panel stays normal",
-        demands: |_, _| Ok(Demands::all(vec![demand(FIRE_PANEL, "level", Test::Is("normal"))])),
+        demands: |_, _| {
+            Ok(Demands::all(vec![demand(
+                FIRE_PANEL,
+                "level",
+                Test::Is("normal"),
+            )]))
+        },
     },
     Entry {
         pattern: r"the (?<kind>gas|smoke|heat) detector (?:has tripped|trips)",
@@ -76,6 +89,12 @@ pub(super) const PHRASES: &[Entry] = &[
         demands: |_, _| Ok(truth(FIRE_PANEL, "release-feedback", true)),
     },
 ];
+
+#[when(expr = "the coolant pump fails")]
+fn pump_fails(session: &mut Session) -> Outcome {
+    session.mark_cause();
+    session.command(RigCommand::Fault(PlantFault::CoolantPumpFailed))
+}
 
 #[when(expr = "the manual call point is pressed")]
 fn call_point(session: &mut Session) -> Outcome {

@@ -37,7 +37,13 @@ pub(super) const PHRASES: &[Entry] = &[
     Entry {
         pattern: r"the PCS delivers no power",
         example: "the PCS delivers no power",
-        demands: |_, _| Ok(Demands::all(vec![demand(TRUE_PCS, "active-power", Test::Within(IDLE_W))])),
+        demands: |_, _| {
+            Ok(Demands::all(vec![demand(
+                TRUE_PCS,
+                "active-power",
+                Test::Within(IDLE_W),
+            )]))
+        },
     },
     Entry {
         pattern: r"the PCS delivers or takes power",
@@ -54,7 +60,11 @@ pub(super) const PHRASES: &[Entry] = &[
         example: "the PCS delivers at least 800 kW",
         demands: |c, _| {
             let watts = number(c, "kilowatts")? as f64 * 1e3;
-            Ok(Demands::all(vec![demand(TRUE_PCS, "active-power", Test::AtLeast(watts))]))
+            Ok(Demands::all(vec![demand(
+                TRUE_PCS,
+                "active-power",
+                Test::AtLeast(watts),
+            )]))
         },
     },
     Entry {
@@ -62,7 +72,11 @@ pub(super) const PHRASES: &[Entry] = &[
         example: "the PCS takes at least 800 kW",
         demands: |c, _| {
             let watts = number(c, "kilowatts")? as f64 * 1e3;
-            Ok(Demands::all(vec![demand(TRUE_PCS, "active-power", Test::AtMost(-watts))]))
+            Ok(Demands::all(vec![demand(
+                TRUE_PCS,
+                "active-power",
+                Test::AtMost(-watts),
+            )]))
         },
     },
     Entry {
@@ -70,7 +84,11 @@ pub(super) const PHRASES: &[Entry] = &[
         example: "the PCS takes at most 400 kW",
         demands: |c, _| {
             let watts = number(c, "kilowatts")? as f64 * 1e3;
-            Ok(Demands::all(vec![demand(TRUE_PCS, "active-power", Test::AtLeast(-watts))]))
+            Ok(Demands::all(vec![demand(
+                TRUE_PCS,
+                "active-power",
+                Test::AtLeast(-watts),
+            )]))
         },
     },
     Entry {

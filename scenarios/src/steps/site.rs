@@ -30,7 +30,13 @@ pub(super) const PHRASES: &[Entry] = &[
     Entry {
         pattern: r"the contactor coils (?:have|get) no supply",
         example: "the contactor coils have no supply",
-        demands: |_, _| Ok(Demands::all(vec![demand(TRUE_CONTAINER, "coil-supply", Test::Off)])),
+        demands: |_, _| {
+            Ok(Demands::all(vec![demand(
+                TRUE_CONTAINER,
+                "coil-supply",
+                Test::Off,
+            )]))
+        },
     },
     Entry {
         pattern: r"the BAU has seen the E-stop",
@@ -52,7 +58,13 @@ pub(super) const PHRASES: &[Entry] = &[
     Entry {
         pattern: r"the chiller pump (?:runs|keeps running)",
         example: "the chiller pump runs",
-        demands: |_, _| Ok(Demands::all(vec![demand(TRUE_COOLANT, "flow", Test::AtLeast(1.0))])),
+        demands: |_, _| {
+            Ok(Demands::all(vec![demand(
+                TRUE_COOLANT,
+                "flow",
+                Test::AtLeast(1.0),
+            )]))
+        },
     },
 ];
 
@@ -107,10 +119,10 @@ fn in_operation(session: &mut Session) -> Outcome {
     operator(session, HmiTarget::Ems, "mode", MANUAL)?;
     operator(session, HmiTarget::Ems, "command", START)?;
     let connected = phrase(session, "the stack is connected")?;
-    session.reach(&connected, Duration::from_secs(60))?;
+    session.reach(&connected, Duration::from_mins(1))?;
     // The PCS waits for the grid to have been good for its enter-service delay, 300 s at most [R].
     let ready = phrase(session, "the EMS runs the plant")?;
-    session.reach(&ready, Duration::from_secs(360))
+    session.reach(&ready, Duration::from_mins(6))
 }
 
 #[given(expr = "the plant discharges at {float} C")]

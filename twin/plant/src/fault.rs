@@ -27,8 +27,8 @@ pub enum PlantFault {
         /// Rate, K/min (UL 9540A: 4 to 7).
         kelvin_per_min: f64,
     },
-    /// Test stimulus: the cell, and the neighbour that shares its temperature sensor, are driven to a
-    /// temperature within seconds and held there.
+    /// Test stimulus: the cell is driven to a temperature within seconds and held there, until it goes into
+    /// runaway. Its sensor lies between two cells and shows their mean, late.
     HoldCellTemperature {
         /// Cluster.
         cluster: usize,

@@ -63,6 +63,8 @@ pub(crate) struct Vented {
     pub(crate) pack: usize,
     /// Vent gas, L.
     pub(crate) gas_l: f64,
+    /// First venting: gas and solvent mist, little of which is left as smoke.
+    pub(crate) first_vent: bool,
     /// H2 and CO before venting, L.
     pub(crate) trace_l: f64,
     /// Heat of ejecta and hot gas, J.
@@ -111,7 +113,9 @@ impl Gas {
             }
             pack[H2] += 0.5 * source.trace_l;
             pack[CO] += 0.5 * source.trace_l;
-            pack[SMOKE] += self.spec.smoke_g_per_l * source.gas_l;
+            let smoke_g_per_l =
+                if source.first_vent { self.spec.mist_g_per_l } else { self.spec.smoke_g_per_l };
+            pack[SMOKE] += smoke_g_per_l * source.gas_l;
         }
         self.vent_l_per_s = gas_l / dt_s;
         self.burn(now, ignition, air, events);

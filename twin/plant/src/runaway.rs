@@ -207,6 +207,12 @@ impl Runaway {
     ) -> f64 {
         self.vented.clear();
         self.burnt_c = 0.0;
+        let burning = |cell: usize| self.of(cell).is_some_and(|hot| hot.stage >= Stage::Runaway);
+        let out_of_hand: Vec<usize> =
+            self.holds.iter().map(|&(cell, _)| cell).filter(|&cell| burning(cell)).collect();
+        for cell in out_of_hand {
+            self.release_hold(cell);
+        }
         self.step_holds(dt_s, thermal);
         self.collect_flows(dt_s, cells, thermal, around);
         for k in 0..self.hot.len() {
@@ -422,6 +428,7 @@ impl Runaway {
             self.vented.push(Vented {
                 pack: hot.cell / self.topology.cells_per_pack,
                 gas_l: share_per_s * hot.gas_l * dt_s,
+                first_vent: hot.stage == Stage::Vented,
                 trace_l,
                 heat_j,
             });

@@ -119,6 +119,8 @@ impl Sensors {
                     + scale * (kind.bias * rng::symmetric(&mut bias) + kind.noise * rng::noise(&mut noise));
                 let value = libm::round(value / kind.resolution) * kind.resolution;
                 let [low, high] = kind.range;
+                // What cannot be negative (an RMS value, a pressure) reads zero, whatever the bias.
+                let value = if low == 0.0 { value.max(0.0) } else { value };
                 if saturates {
                     reading.value = value.clamp(low, high);
                 } else if (low..=high).contains(&value) {
@@ -190,8 +192,13 @@ impl Sensors {
     }
 }
 
-/// A number of its own for every sensor group.
+/// A number of its own for every sensor group. A high-voltage box measures its cluster and the bus with one
+/// converter, so both readings err alike: their difference, which decides on closing, is better than either.
 fn purpose(place: Place, channel: Channel) -> u64 {
+    let channel = match channel {
+        Channel::BusVoltage if place.cluster.is_some() => Channel::ClusterVoltage,
+        other => other,
+    };
     let part = |index: Option<usize>| index.map_or(0, |i| i as u64 + 1);
     (channel as u64) << 32 | part(place.cluster) << 16 | part(place.pack)
 }

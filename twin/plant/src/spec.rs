@@ -376,7 +376,9 @@ pub struct GasSpec {
     pub pack_l: f64,
     /// Pack to room, s.
     pub pack_to_room_s: f64,
-    /// Smoke and mist, g per L of vent gas.
+    /// Smoke, g per L of gas of the first venting; most of its mist evaporates again in the warm pack.
+    pub mist_g_per_l: f64,
+    /// Smoke, g per L of gas of the runaway itself.
     pub smoke_g_per_l: f64,
     /// Light extinction of smoke, m²/g.
     pub smoke_m2_per_g: f64,

@@ -14,11 +14,14 @@ use core::time::Duration;
 use bess_types::{SimTime, Tag};
 use serde::Serialize;
 
-/// Voltage across a main contactor at closing that is still good practice, V. Source: precharge to within 5 % of a
-/// 1,425 V bus (assumption, cell-and-thermal §7).
-pub const MAX_CLOSING_GAP_V: f64 = 71.0;
+/// Voltage across a main contactor at closing that is still good practice, V: above it contacts weld (assumption,
+/// cell-and-thermal §7).
+pub const MAX_CLOSING_GAP_V: f64 = 50.0;
 /// Residual of the energy accounts over the energy moved.
 pub const MAX_ENERGY_RESIDUAL: f64 = 0.001;
+/// Residual that is no news whatever was moved, J: closing onto a bus within one grid step leaves this order. The
+/// container holds 12 GJ.
+pub const ENERGY_RESIDUAL_FLOOR_J: f64 = 500.0;
 /// How long a life counter may stand still.
 pub const MAX_COUNTER_STANDSTILL: Duration = Duration::from_secs(1);
 

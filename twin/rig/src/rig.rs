@@ -989,7 +989,7 @@ impl Rig {
             self.drive_line(line, level);
         }
         for device in 0..self.slots.len() {
-            self.drain(device);
+            self.give(device, Input::Wake);
         }
         self.apply_actuations();
     }
@@ -1057,12 +1057,9 @@ impl Rig {
     fn check_energy(&mut self) {
         let Some(plant) = &self.plant else { return };
         let ledger = plant.ledger();
-        let share = if ledger.throughput_j > 0.0 {
-            ledger.residual_j.abs() / ledger.throughput_j
-        } else {
-            0.0
-        };
-        if share.is_nan() || share > checker::MAX_ENERGY_RESIDUAL {
+        let share = ledger.residual_j.abs() / ledger.throughput_j.max(1.0);
+        let small = ledger.residual_j.abs() <= checker::ENERGY_RESIDUAL_FLOOR_J;
+        if share.is_nan() || (share > checker::MAX_ENERGY_RESIDUAL && !small) {
             self.violations.push(Violation {
                 at: self.now,
                 checker: "energy-balance",

@@ -84,6 +84,7 @@ pub(crate) fn build(config: &RigConfig, library: &Library, role: Role<'_>) -> Re
             CanBus::new(&bus.name, wire)
         })
         .collect();
+    announce_ids(config, &products, &mut buses)?;
     let mut slots = Vec::new();
     let mut line_listeners: BTreeMap<Line, Vec<usize>> = BTreeMap::new();
     for (i, device) in config.devices.iter().enumerate() {
@@ -134,7 +135,6 @@ pub(crate) fn build(config: &RigConfig, library: &Library, role: Role<'_>) -> Re
             slots[i].peers = peers(config, &slots, i)?;
         }
     }
-    announce_ids(config, &products, &mut buses)?;
     let observers = match role {
         Role::Rig => observers(config, &products, &buses)?,
         Role::Host(_) => vec![],
@@ -240,7 +240,7 @@ impl Products<'_> {
         let product = self.library.product(&device.product).map_err(|error| {
             // An unknown id is the rig file's mistake; anything else is the product file's own.
             if self.library.product_ids().contains(&device.product) {
-                product_error(self.library, &error)
+                product_error(self.library, device, &error)
             } else {
                 device.origin.error(
                     format!("{}: there is no product `{}`", device.tag, device.product),
@@ -296,7 +296,7 @@ impl Products<'_> {
 
     fn emulator(&self, device: &DeviceConfig, product: &Arc<Product>) -> Result<Emulator, RigConfigError> {
         let library = self.library;
-        let wrap = |error: ProductError| product_error(self.library, &error);
+        let wrap = |error: ProductError| product_error(self.library, device, &error);
         let boxed = |device: Box<dyn Device>| Ok(Emulator::Device(device));
         match device.kind {
             DeviceKind::Bmu => boxed(Box::new(
@@ -391,17 +391,18 @@ fn cluster_number(device: &DeviceConfig) -> u8 {
         .unwrap_or(1)
 }
 
-/// A mistake in a product file, at its place in that file.
-fn product_error(library: &Library, error: &ProductError) -> RigConfigError {
-    match error.place() {
-        Some(place) => RigConfigError::at(
-            &place.file,
-            library.source(&place.file).unwrap_or_default(),
-            Some(place.span.clone()),
-            error.to_string(),
-            error.help(),
-        ),
-        None => RigConfigError::in_file("device-emulators/data", error.to_string(), error.help()),
+/// A mistake in a product file at its place in that file, or in the rig file's `settings` at its entry.
+fn product_error(library: &Library, device: &DeviceConfig, error: &ProductError) -> RigConfigError {
+    let Some(place) = error.place() else {
+        return RigConfigError::in_file("device-emulators/data", error.to_string(), error.help());
+    };
+    let text = error.to_string();
+    let message = text.strip_prefix(&format!("{place}: ")).unwrap_or(&text);
+    match library.source(&place.file) {
+        Some(source) => {
+            RigConfigError::at(&place.file, source, Some(place.span.clone()), message, error.help())
+        }
+        None => device.origin.error(format!("{}: settings: {message}", device.tag), error.help()),
     }
 }
 
@@ -531,7 +532,7 @@ fn announce_ids(
                 continue;
             };
             let ids = transmitted_ids(&product, port, products.library, address_on(device, port))
-                .map_err(|error| product_error(products.library, &error))?;
+                .map_err(|error| product_error(products.library, device, &error))?;
             for (id, period) in ids {
                 buses[bus].announce(id, i, period).map_err(|other| {
                     let other = &config.devices[other];
@@ -572,7 +573,7 @@ fn observers(
         };
         let product = products.of(device)?;
         let node = RemoteNode::compile(&product, "stack", products.library, address(device))
-            .map_err(|error| product_error(products.library, &error))?;
+            .map_err(|error| product_error(products.library, device, &error))?;
         observers.entry(bus).or_default().push((i, node));
     }
     Ok(observers.into_iter().collect())

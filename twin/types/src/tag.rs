@@ -39,6 +39,7 @@ impl Tag {
     ///
     /// # Panics
     /// If `part` is not a valid tag part; parts come from code, not from files.
+    #[must_use]
     pub fn join(&self, part: &str) -> Self {
         assert!(
             is_part(part),

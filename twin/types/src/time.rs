@@ -43,6 +43,7 @@ impl SimTime {
     }
 
     /// The first multiple of `period` after `phase` that is not before `self`.
+    #[must_use]
     pub const fn next_multiple(self, period: Duration, phase: Duration) -> Self {
         let period = nanos(period);
         let phase = nanos(phase);
@@ -54,6 +55,10 @@ impl SimTime {
 }
 
 /// A duration as whole nanoseconds, capped at `u64::MAX`.
+#[allow(
+    clippy::cast_possible_truncation,
+    reason = "capped before the cast; try_from is not const"
+)]
 const fn nanos(duration: Duration) -> u64 {
     let n = duration.as_nanos();
     if n > u64::MAX as u128 { u64::MAX } else { n as u64 }

@@ -147,8 +147,7 @@ impl Clusters {
                 online,
                 closed: on_bus && is(State::Closed),
                 on_bus,
-                leaving: on_bus
-                    && (level == Severity::Fault || is(State::Unloading) || is(State::Opening)),
+                leaving: on_bus && (level == Severity::Fault || is(State::Unloading) || is(State::Opening)),
                 requested: matches!(self.requests[i], Request::Join | Request::Precharge),
                 level,
                 ready: online && points.is_on(ids.ready) && is(State::Open),
@@ -179,33 +178,38 @@ impl Clusters {
         self.excluded.fill(false);
     }
 
-    /// The cluster to begin with: the one most others can join, of these the one with the highest voltage.
+    /// The cluster to begin with: the one most others can join, of these the first. Two meters may differ by their
+    /// accuracy, so `gap_v` is wider here than for joining, where one meter sees both sides.
     pub(super) fn choose_first(&self, gap_v: f64) -> Option<usize> {
         let candidates = || {
             (0..self.len())
                 .filter(|i| self.is_candidate(*i))
                 .filter_map(|i| Some((i, self.images[i].voltage?)))
         };
-        let friends = |v: f64| candidates().filter(|(_, other)| (v - other).abs() <= gap_v).count();
-        let mut best: Option<(usize, f64, usize)> = None;
+        let friends = |v: f64| {
+            candidates()
+                .filter(|(_, other)| (v - other).abs() <= gap_v)
+                .count()
+        };
+        let mut best: Option<(usize, usize)> = None;
         for (i, v) in candidates() {
             let n = friends(v);
-            if best.is_none_or(|(_, best_v, best_n)| n > best_n || (n == best_n && v > best_v)) {
-                best = Some((i, v, n));
+            if best.is_none_or(|(_, best_n)| n > best_n) {
+                best = Some((i, n));
             }
         }
-        best.map(|(i, ..)| i)
+        best.map(|(i, _)| i)
     }
 
-    /// Whether the cluster may close onto the live bus.
+    /// Whether the cluster may close onto the live bus: its own meter sees both sides of its contactors, so the
+    /// meter's error cancels.
     pub(super) fn may_join(&self, cluster: usize, gap_v: f64) -> bool {
         let image = &self.images[cluster];
-        let bus = self.bus_v();
         self.is_candidate(cluster)
             && !image.requested
             && image
                 .voltage
-                .zip(bus)
+                .zip(image.bus)
                 .is_some_and(|(own, bus)| (own - bus).abs() <= gap_v)
     }
 
@@ -216,9 +220,7 @@ impl Clusters {
 
     pub(super) fn all_requested_closed(&self) -> bool {
         let mut images = self.images.iter().zip(&self.requests);
-        images.all(|(image, request)| {
-            !matches!(request, Request::Join | Request::Precharge) || image.closed
-        })
+        images.all(|(image, request)| !matches!(request, Request::Join | Request::Precharge) || image.closed)
     }
 
     /// Takes the request from clusters that have a fault, are lost, or have left by themselves.
@@ -307,7 +309,12 @@ impl Clusters {
             events |= u32::from(holds(alarm, ids)) << bit;
             events |= u32::from(holds(warn, ids)) << (bit + 1);
         }
-        for (ids, bit) in [(&[Id::Com], 0), (&[Id::Dv], 17), (&[Id::Ctf], 20), (&[Id::Ins], 22)] {
+        for (ids, bit) in [
+            (&[Id::Com], 0),
+            (&[Id::Dv], 17),
+            (&[Id::Ctf], 20),
+            (&[Id::Ins], 22),
+        ] {
             events |= u32::from(holds(warn | alarm, ids)) << bit;
         }
         events | u32::from(holds(alarm, &[Id::Sen, Id::Aux, Id::Ilk, Id::Prc])) << 25
@@ -316,7 +323,10 @@ impl Clusters {
     /// Bus voltage as seen by the clusters on the bus, else by any.
     fn bus_v(&self) -> Option<f64> {
         let seen = |on_bus: bool| {
-            let images = self.images.iter().filter(move |image| image.online && (image.on_bus || !on_bus));
+            let images = self
+                .images
+                .iter()
+                .filter(move |image| image.online && (image.on_bus || !on_bus));
             images.filter_map(|image| image.bus).reduce(f64::max)
         };
         seen(true).or_else(|| seen(false))
@@ -344,9 +354,13 @@ impl Clusters {
                 points.put(range.at(*row), theirs.reading(id));
             }
             const POSITIONS: [u16; 8] = [0, 1, 2, 3, 4, 8, 9, 10];
-            let contactors = ids.bits.iter().zip(POSITIONS).fold(0, |bits: u16, (id, position)| {
-                bits | u16::from(theirs.is_on(*id)) << position
-            });
+            let contactors = ids
+                .bits
+                .iter()
+                .zip(POSITIONS)
+                .fold(0, |bits: u16, (id, position)| {
+                    bits | u16::from(theirs.is_on(*id)) << position
+                });
             points.set(rows.contactors.at(*row), f64::from(contactors));
             points.set_flag(rows.online.at(*row), image.online);
             points.set(rows.request.at(*row), f64::from(self.requests[i] as u8));
@@ -373,8 +387,14 @@ impl Clusters {
             (single.soh, mean(|ids| ids.soh)),
             (single.cell_mean, mean(|ids| ids.cell_mean)),
             (single.temperature_mean, mean(|ids| ids.temperature_mean)),
-            (single.temperature_max, all(|ids| ids.temperature_max).map(|(_, t)| t).reduce(f64::max)),
-            (single.temperature_min, all(|ids| ids.temperature_min).map(|(_, t)| t).reduce(f64::min)),
+            (
+                single.temperature_max,
+                all(|ids| ids.temperature_max).map(|(_, t)| t).reduce(f64::max),
+            ),
+            (
+                single.temperature_min,
+                all(|ids| ids.temperature_min).map(|(_, t)| t).reduce(f64::min),
+            ),
             (single.cell_max, highest.map(|(_, v)| v)),
             (single.cell_min, lowest.map(|(_, v)| v)),
             (single.bus_voltage, bus),
@@ -389,7 +409,10 @@ impl Clusters {
         }
         let place = |found: Option<(usize, f64)>, pack: fn(&BcuIds) -> PointId| {
             let (i, _) = found?;
-            Some((self.rows[i] as f64 + 1.0, self.router.node(i).points.get(pack(&self.ids[i]))?))
+            Some((
+                self.rows[i] as f64 + 1.0,
+                self.router.node(i).points.get(pack(&self.ids[i]))?,
+            ))
         };
         if let Some((cluster, pack)) = place(highest, |ids| ids.cell_max_pack) {
             points.set(single.cell_max_cluster, cluster);

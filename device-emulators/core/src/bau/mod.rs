@@ -29,9 +29,7 @@ use crate::defects::Defect;
 use crate::library::Library;
 use crate::product::{Product, ProductError};
 use crate::protection::{AlarmId, Severity, seconds};
-use crate::{
-    Device, DeviceFault, Input, Output, PointId, PointTable, Points, Sense, UnsupportedFault,
-};
+use crate::{Device, DeviceFault, Input, Output, PointId, PointTable, Points, Sense, UnsupportedFault};
 
 /// CAN port to the BCUs.
 pub const STACK_PORT: u8 = 0;
@@ -243,11 +241,22 @@ impl Bau {
             let points = ChillerPoints::find(product, client.points.table())?;
             chiller = Some((client, points));
         }
-        let noted = ["stack-state", "alarm-level", "first-alarm", "blocking", "fire-level"]
-            .into_iter()
-            .chain(["estop-seen", "fire-seen", "safety-ok", "permit", "vent-request"])
-            .chain(["pcs-online", "fire-panel-online", "chiller-online", "io-online"])
-            .chain(["clusters-connected", "clusters-reported", "cooling-mode", "reset-counter"]);
+        let noted = [
+            "stack-state",
+            "alarm-level",
+            "first-alarm",
+            "blocking",
+            "fire-level",
+        ]
+        .into_iter()
+        .chain(["estop-seen", "fire-seen", "safety-ok", "permit", "vent-request"])
+        .chain(["pcs-online", "fire-panel-online", "chiller-online", "io-online"])
+        .chain([
+            "clusters-connected",
+            "clusters-reported",
+            "cooling-mode",
+            "reset-counter",
+        ]);
         Ok(Self {
             defect: config.defect,
             watch: Watch::new(&point_table, noted),
@@ -386,19 +395,25 @@ impl Bau {
         }
         self.points.set_flag(single.io_online, fresh);
         self.points.set_flag(single.safety_ok, safety_ok);
-        self.points.set_flag(single.estop_seen, pressed || self.estop_latched);
+        self.points
+            .set_flag(single.estop_seen, pressed || self.estop_latched);
     }
 
     fn watch_fire(&mut self, now: SimTime) {
         let by_line = if self.io_fresh(now) {
             let lines = self.io_points.fire;
-            (0..lines.len()).rev().find(|i| self.io.points.is_on(lines[*i])).map_or(0, |i| i + 1)
+            (0..lines.len())
+                .rev()
+                .find(|i| self.io.points.is_on(lines[*i]))
+                .map_or(0, |i| i + 1)
         } else {
             0
         };
         let by_panel = self.fire_panel.as_ref().map_or(0, |(client, level, _)| {
             let level = client.points.get(*level).unwrap_or(0.0);
-            (1..points::FIRE_LEVELS.len()).find(|i| *i as f64 == level).unwrap_or(0)
+            (1..points::FIRE_LEVELS.len())
+                .find(|i| *i as f64 == level)
+                .unwrap_or(0)
         });
         let level = by_line.max(by_panel);
         let ignored = level == 1 && self.defect == Some(Defect::IgnoresFirePrewarning);
@@ -406,7 +421,9 @@ impl Bau {
         if self.fire_level > 0 {
             self.fire_latched = true;
         }
-        let runaway = self.clusters.any(|image| image.has(Severity::Fault, AlarmId::Dtr));
+        let runaway = self
+            .clusters
+            .any(|image| image.has(Severity::Fault, AlarmId::Dtr));
         self.runaway_latched |= runaway;
         // A reset of the panel takes effect when the panel then reads normal.
         if let Some(at) = self.fire_reset_at {
@@ -440,8 +457,7 @@ impl Bau {
         match self.state {
             Stack::Initialising => {}
             Stack::EmergencyStop => {
-                let restart =
-                    self.defect == Some(Defect::RestartsAfterEstopRelease) && self.was_connected;
+                let restart = self.defect == Some(Defect::RestartsAfterEstopRelease) && self.was_connected;
                 self.was_connected = false;
                 self.enter(if restart { Stack::Starting } else { Stack::Standby }, now);
             }
@@ -479,8 +495,7 @@ impl Bau {
         match self.start {
             Start::Waiting => {
                 self.blocking = self.what_blocks(now);
-                let gap = self.settings.parallel_gap_v;
-                let first = self.clusters.choose_first(gap);
+                let first = self.clusters.choose_first(self.settings.first_gap_v);
                 match (self.blocking, first) {
                     (Blocking::None, Some(cluster)) => {
                         self.clusters.request(cluster, Request::Precharge);
@@ -512,13 +527,16 @@ impl Bau {
                 } else {
                     self.settings.parallel_gap_v
                 };
-                let joining = (next..self.clusters.len())
-                    .find(|cluster| self.clusters.may_join(*cluster, gap));
+                let joining =
+                    (next..self.clusters.len()).find(|cluster| self.clusters.may_join(*cluster, gap));
                 self.start = match joining {
                     Some(cluster) => {
                         self.clusters.request(cluster, Request::Join);
                         let at = now + seconds(self.settings.close_stagger_s);
-                        Start::Joining { next: cluster + 1, at }
+                        Start::Joining {
+                            next: cluster + 1,
+                            at,
+                        }
                     }
                     None => Start::Settling { since: now },
                 };
@@ -544,7 +562,7 @@ impl Bau {
             Blocking::PcsOffline
         } else if self.clusters.faulty() >= settings.stop_at_faults.min(self.clusters.len()) {
             Blocking::ClusterFault
-        } else if self.clusters.choose_first(settings.parallel_gap_v).is_none() {
+        } else if self.clusters.choose_first(settings.first_gap_v).is_none() {
             Blocking::NotReady
         } else {
             Blocking::None
@@ -554,7 +572,9 @@ impl Bau {
     /// Faults that one cluster cannot settle alone.
     fn whole_stack_faulty(&self, now: SimTime) -> bool {
         let faulty = self.clusters.faulty();
-        let stuck = self.clusters.any(|image| image.has(Severity::Fault, AlarmId::Ctf) && image.requested);
+        let stuck = self
+            .clusters
+            .any(|image| image.has(Severity::Fault, AlarmId::Ctf) && image.requested);
         stuck || faulty >= self.settings.stop_at_faults || !self.io_fresh(now)
     }
 
@@ -672,8 +692,14 @@ impl Bau {
         let limits @ [charge, discharge] = self.limits(now);
         let online = |client: &ModbusPeer, limit_s| !older_than(now, client.last_seen(), limit_s);
         let pcs_online = online(&self.pcs, self.settings.pcs_lost_s);
-        let panel = self.fire_panel.as_ref().map(|(client, ..)| online(client, self.settings.fire_lost_s));
-        let chiller = self.chiller.as_ref().map(|(client, _)| online(client, self.settings.chiller_lost_s));
+        let panel = self
+            .fire_panel
+            .as_ref()
+            .map(|(client, ..)| online(client, self.settings.fire_lost_s));
+        let chiller = self
+            .chiller
+            .as_ref()
+            .map(|(client, _)| online(client, self.settings.chiller_lost_s));
         let chiller_lost = self
             .chiller
             .as_ref()
@@ -746,7 +772,13 @@ impl Bau {
         let permit = self.permit();
         let stop = !matches!(self.state, Stack::Connected | Stack::Starting | Stack::Standby);
         let value = |on: bool| f64::from(u8::from(on));
-        let message = [charge, discharge, value(permit), f64::from(self.state as u8), value(stop)];
+        let message = [
+            charge,
+            discharge,
+            value(permit),
+            f64::from(self.state as u8),
+            value(stop),
+        ];
         let cyclic = self.told_pcs.is_none();
         if self.told_pcs == Some(message) {
             return;
@@ -771,7 +803,8 @@ impl Bau {
             (cyclic, self.points.get(single.soc), self.points.get(single.soh))
         {
             let energy = self.points.get(single.energy_rating).unwrap_or(0.0);
-            self.pcs.write_many(&[(ids.soc, soc), (ids.soh, soh), (ids.energy, energy)]);
+            self.pcs
+                .write_many(&[(ids.soc, soc), (ids.soh, soh), (ids.energy, energy)]);
         }
     }
 
@@ -788,14 +821,22 @@ impl Bau {
         self.told_io = Some(wanted);
         let [permit, vent, sounder] = wanted.map(|on| f64::from(u8::from(on)));
         let ids = self.io_points;
-        self.io.write_many(&[(ids.permit, permit), (ids.vent_request, vent), (ids.sounder, sounder)]);
+        self.io.write_many(&[
+            (ids.permit, permit),
+            (ids.vent_request, vent),
+            (ids.sounder, sounder),
+        ]);
     }
 
     /// Decides what the chiller does, and repeats it so that the chiller knows it is looked after.
     fn cool(&mut self, now: SimTime) {
         let single = self.table.single;
-        let temperatures = [single.temperature_max, single.temperature_min, single.temperature_mean]
-            .map(|id| self.points.get(id));
+        let temperatures = [
+            single.temperature_max,
+            single.temperature_min,
+            single.temperature_mean,
+        ]
+        .map(|id| self.points.get(id));
         let decide = self.cooling.due(now);
         if decide {
             let (mode, setpoint) = match temperatures {
@@ -882,7 +923,10 @@ impl Bau {
     fn transmit(&mut self, now: SimTime) {
         let (points, outbox) = (&mut self.points, &mut self.outbox);
         self.port.transmit_due(now, points, &mut |frame| {
-            outbox.push(Output::Can { port: STACK_PORT, frame });
+            outbox.push(Output::Can {
+                port: STACK_PORT,
+                frame,
+            });
         });
     }
 }

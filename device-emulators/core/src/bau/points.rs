@@ -30,10 +30,24 @@ pub const BLOCKING: &[&str] = &[
     "start-failed",
 ];
 /// Names of fire levels, as point states; as the fire panel numbers them.
-pub const FIRE_LEVELS: &[&str] =
-    &["normal", "pre-warning", "level-1", "level-2", "released", "level-3"];
-const CHARGE_STATES: &[&str] =
-    &["none", "off", "empty", "discharging", "charging", "full", "holding", "testing"];
+pub const FIRE_LEVELS: &[&str] = &[
+    "normal",
+    "pre-warning",
+    "level-1",
+    "level-2",
+    "released",
+    "level-3",
+];
+const CHARGE_STATES: &[&str] = &[
+    "none",
+    "off",
+    "empty",
+    "discharging",
+    "charging",
+    "full",
+    "holding",
+    "testing",
+];
 const COMMANDS: &[&str] = &["none", "start", "stop", "reset", "fire-reset"];
 const OPERATIONS: &[&str] = &["none", "connect", "disconnect"];
 
@@ -208,7 +222,13 @@ impl BauTable {
         let mut table = PointTable::default();
         let single = BauPoints::add_to(&mut table);
         let mut row = |name: &str, unit, min, max| {
-            table.row(&format!("cluster[{{}}].{name}"), settings.max_clusters, unit, min, max)
+            table.row(
+                &format!("cluster[{{}}].{name}"),
+                settings.max_clusters,
+                unit,
+                min,
+                max,
+            )
         };
         let cluster = ClusterRows {
             state: row("state", "1", 0.0, 255.0),

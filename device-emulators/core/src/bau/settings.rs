@@ -56,6 +56,8 @@ pub struct BauSettings {
     pub close_stagger_s: f64,
     /// Highest difference between a cluster and the live bus, V.
     pub parallel_gap_v: f64,
+    /// Clusters whose voltages differ by less than this belong together when the first one is chosen, V.
+    pub first_gap_v: f64,
     /// Clusters with a level 3 alarm that stop the whole stack.
     pub stop_at_faults: usize,
     /// A stop opens the clusters below this stack current, A.

@@ -55,7 +55,7 @@ impl SocCounter {
     ) -> f64 {
         let dt = self.last.map_or(0.0, |last| (now - last).as_secs_f64());
         self.last = Some(now);
-        let soc = self.soc_pct.unwrap_or_else(|| self.from_voltage(cell_mean_v));
+        let soc = self.soc_pct.unwrap_or_else(|| self.soc_at(cell_mean_v));
         let counted = soc - 100.0 * current_a * dt / 3600.0 / self.capacity_ah;
         let step = self.settings.correction_pct_per_s * dt;
         let corrected = if cell_max_v >= self.settings.full_v && current_a < 0.0 {
@@ -71,7 +71,7 @@ impl SocCounter {
     }
 
     /// Inverse of the open-circuit curve.
-    fn from_voltage(&self, cell_v: f64) -> f64 {
+    fn soc_at(&self, cell_v: f64) -> f64 {
         let inverse: Vec<[f64; 2]> = self.settings.ocv.iter().map(|&[soc, v]| [v, soc]).collect();
         interpolate(&inverse, cell_v)
     }
@@ -120,15 +120,19 @@ impl Limiter {
 
     /// Takes one step and returns charge and discharge limit, A.
     pub fn update(&mut self, now: SimTime, inputs: &LimitInputs) -> [f64; 2] {
-        let rise = self
-            .last
-            .map_or(0.0, |last| (now - last).as_secs_f64() * self.settings.rise_a_per_s);
+        let rise = self.last.map_or(0.0, |last| {
+            (now - last).as_secs_f64() * self.settings.rise_a_per_s
+        });
         self.last = Some(now);
         let shares = self.shares(inputs);
         for ((present, rated), share) in self.present_a.iter_mut().zip(self.rated_a).zip(shares) {
             let wanted = rated * share;
             let raised = wanted.min(*present + rise);
-            *present = if self.never_falls { raised.max(*present) } else { raised };
+            *present = if self.never_falls {
+                raised.max(*present)
+            } else {
+                raised
+            };
         }
         self.present_a
     }
@@ -143,10 +147,13 @@ impl Limiter {
     fn shares(&self, inputs: &LimitInputs) -> [f64; 2] {
         let settings = &self.settings;
         let by_temperature = |curve: &[[f64; 2]]| {
-            interpolate(curve, inputs.temperature_max_c)
-                .min(interpolate(curve, inputs.temperature_min_c))
+            interpolate(curve, inputs.temperature_max_c).min(interpolate(curve, inputs.temperature_min_c))
         };
-        let most = if inputs.reduced { settings.reduced_share } else { 1.0 };
+        let most = if inputs.reduced {
+            settings.reduced_share
+        } else {
+            1.0
+        };
         let charge = interpolate(&settings.charge_by_cell_v_max, inputs.cell_max_v)
             .min(interpolate(&settings.charge_by_cell_v_min, inputs.cell_min_v))
             .min(by_temperature(&settings.charge_by_temperature))
@@ -188,10 +195,10 @@ impl RiseWatch {
             if history.len() < self.window_s {
                 let oldest = history.first().copied().unwrap_or(hottest);
                 history.push(hottest);
-                fastest = max_of(fastest, hottest - oldest);
+                fastest = Some(max_of(fastest, hottest - oldest));
             } else {
                 let oldest = core::mem::replace(&mut history[self.next], hottest);
-                fastest = max_of(fastest, hottest - oldest);
+                fastest = Some(max_of(fastest, hottest - oldest));
             }
         }
         self.next = (self.next + 1) % self.window_s;
@@ -199,8 +206,8 @@ impl RiseWatch {
     }
 }
 
-fn max_of(present: Option<f64>, value: f64) -> Option<f64> {
-    Some(present.map_or(value, |present: f64| present.max(value)))
+fn max_of(present: Option<f64>, value: f64) -> f64 {
+    present.map_or(value, |present: f64| present.max(value))
 }
 
 #[cfg(test)]
@@ -264,8 +271,20 @@ mod tests {
         inputs.reduced = true;
         assert_eq!(limiter.update(SimTime::from_millis(60_050), &inputs), [0.0, 87.5]);
         let mut stuck = Limiter::new(settings, [175.0; 2], true);
-        stuck.update(SimTime::ZERO, &LimitInputs { charge: true, ..inputs });
-        stuck.update(SimTime::from_millis(60_000), &LimitInputs { charge: true, ..inputs });
+        stuck.update(
+            SimTime::ZERO,
+            &LimitInputs {
+                charge: true,
+                ..inputs
+            },
+        );
+        stuck.update(
+            SimTime::from_millis(60_000),
+            &LimitInputs {
+                charge: true,
+                ..inputs
+            },
+        );
         assert_eq!(stuck.update(SimTime::from_millis(60_050), &inputs), [87.5; 2]);
     }
 

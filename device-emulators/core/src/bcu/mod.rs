@@ -30,10 +30,7 @@ use crate::defects::Defect;
 use crate::library::Library;
 use crate::product::{Product, ProductError};
 use crate::protection::{AlarmBoard, AlarmId, AlarmTable, Severity, seconds};
-use crate::{
-    Device, DeviceFault, Input, Output, PointId, PointTable, Points, Sense,
-    UnsupportedFault,
-};
+use crate::{Device, DeviceFault, Input, Output, PointId, PointTable, Points, Sense, UnsupportedFault};
 
 /// CAN port to the BMUs and the measuring unit.
 pub const CLUSTER_PORT: u8 = 0;
@@ -225,11 +222,18 @@ impl Bcu {
         )?;
         let io_points = IoPoints::find(&config.io, io.points.table())?;
 
-        let noted = ["state", "alarm-level", "first-alarm", "blocking", "request", "breaker-trip"]
-            .into_iter()
-            .chain(["coil-main-positive", "coil-main-negative", "coil-precharge"])
-            .chain(["bau-online", "io-online", "hv-unit-online"])
-            .chain(AlarmId::ALL.map(AlarmId::point));
+        let noted = [
+            "state",
+            "alarm-level",
+            "first-alarm",
+            "blocking",
+            "request",
+            "breaker-trip",
+        ]
+        .into_iter()
+        .chain(["coil-main-positive", "coil-main-negative", "coil-precharge"])
+        .chain(["bau-online", "io-online", "hv-unit-online"])
+        .chain(AlarmId::ALL.map(AlarmId::point));
         let watch = Watch::new(&point_table, noted);
         let quirks = quirks(config.defect);
         let never_falls = config.defect == Some(Defect::StuckLimits);
@@ -293,7 +297,12 @@ impl Bcu {
         self.last_bau = None;
         self.last_bau_counter = None;
         self.last_reset_counter = None;
-        for tick in [&mut self.tick, &mut self.survey, &mut self.balancing, &mut self.io_refresh] {
+        for tick in [
+            &mut self.tick,
+            &mut self.survey,
+            &mut self.balancing,
+            &mut self.io_refresh,
+        ] {
             tick.start(now);
         }
         self.io.restart(now);
@@ -361,7 +370,9 @@ impl Bcu {
             return;
         };
         let current = self.points.get(single.current);
-        let soc = self.soc.update(now, current.unwrap_or(0.0), cell_mean, cell_min, cell_max);
+        let soc = self
+            .soc
+            .update(now, current.unwrap_or(0.0), cell_mean, cell_min, cell_max);
         self.points.set(single.soc, soc);
         if testing {
             return;
@@ -433,7 +444,11 @@ impl Bcu {
         let single = self.table.single;
         let settings = &self.settings;
         let ratio = |amperes: Option<f64>, limit: PointId, rated: f64| {
-            let limit = self.points.get(limit).unwrap_or(rated).max(settings.current_floor_a);
+            let limit = self
+                .points
+                .get(limit)
+                .unwrap_or(rated)
+                .max(settings.current_floor_a);
             let against_limit = amperes.map(|a| a / limit);
             [against_limit, against_limit, amperes.map(|a| a / rated)]
         };
@@ -463,10 +478,13 @@ impl Bcu {
         let supply_off = supply.is_some_and(|v| v < self.settings.coil_supply_off_v);
         let deviation = supply.map(|v| (v - self.settings.coil_supply_nominal_v).abs());
         let broken = self.io_fresh(now)
-            && (!self.points.is_on(self.table.single.fuse)
-                || !self.points.is_on(self.table.single.breaker));
+            && (!self.points.is_on(self.table.single.fuse) || !self.points.is_on(self.table.single.breaker));
         let ignores_estop = self.defect == Some(Defect::IgnoredEstop);
-        let interlock = if (supply_off && !ignores_estop) || broken { 3.0 } else { 0.0 };
+        let interlock = if (supply_off && !ignores_estop) || broken {
+            3.0
+        } else {
+            0.0
+        };
         let mismatch = self.sequence.mismatch(&inputs);
         let alarms = &mut self.alarms;
         alarms.evaluate(now, AlarmId::Com, Some(silence));
@@ -488,7 +506,9 @@ impl Bcu {
         let hottest: Vec<Option<f64>> = (0..self.settings.packs)
             .map(|pack| {
                 let points = &self.nodes.node(pack).points;
-                points.get(self.bmu_points[pack].temperature_max).filter(|_| !self.is_blind_to(pack))
+                points
+                    .get(self.bmu_points[pack].temperature_max)
+                    .filter(|_| !self.is_blind_to(pack))
             })
             .collect();
         let rise = self.rise.sample(hottest.into_iter());
@@ -496,7 +516,9 @@ impl Bcu {
             self.points.set(single.temperature_rise, rise);
         }
         self.alarms.evaluate(now, AlarmId::Dtr, rise);
-        let worst = (0..self.settings.packs).map(|pack| self.sensor_severity(now, pack)).max();
+        let worst = (0..self.settings.packs)
+            .map(|pack| self.sensor_severity(now, pack))
+            .max();
         let worst = worst.unwrap_or_default().number() as f64;
         self.alarms.evaluate(now, AlarmId::Sen, Some(worst));
         if self.balancing.due(now) {
@@ -559,8 +581,13 @@ impl Bcu {
                 .filter(|(_, id)| on && image.get(**id).is_some_and(|v| v > target))
                 .fold(0_u64, |mask, (i, _)| mask | 1 << i);
             self.points.set(single.balance_cells, cells as f64);
-            let frame = self.cluster_port.encode_to(command, &self.points, self.bmu_addresses[pack]);
-            self.outbox.push(Output::Can { port: CLUSTER_PORT, frame });
+            let frame = self
+                .cluster_port
+                .encode_to(command, &self.points, self.bmu_addresses[pack]);
+            self.outbox.push(Output::Can {
+                port: CLUSTER_PORT,
+                frame,
+            });
         }
     }
 
@@ -635,10 +662,16 @@ impl Bcu {
         let (mut sum, mut cells) = (0.0, 0);
         for (pack, ids) in self.bmu_points.iter().enumerate() {
             let points = &self.nodes.node(pack).points;
-            if let Some(v) = points.get(ids.cell_max).filter(|v| found.cell_max.is_none_or(|m| *v > m)) {
+            if let Some(v) = points
+                .get(ids.cell_max)
+                .filter(|v| found.cell_max.is_none_or(|m| *v > m))
+            {
                 (found.cell_max, found.cell_max_pack) = (Some(v), pack);
             }
-            if let Some(v) = points.get(ids.cell_min).filter(|v| found.cell_min.is_none_or(|m| *v < m)) {
+            if let Some(v) = points
+                .get(ids.cell_min)
+                .filter(|v| found.cell_min.is_none_or(|m| *v < m))
+            {
                 (found.cell_min, found.cell_min_pack) = (Some(v), pack);
             }
             if let Some(v) = points.get(ids.voltage) {
@@ -721,7 +754,12 @@ impl Bcu {
         let cell_max = place(extremes.cell_max_pack, true);
         let cell_min = place(extremes.cell_min_pack, false);
         let (mut sum, mut count) = (0.0, 0.0);
-        for (pack, ids) in self.bmu_points.iter().enumerate().filter(|(p, _)| !self.is_blind_to(*p)) {
+        for (pack, ids) in self
+            .bmu_points
+            .iter()
+            .enumerate()
+            .filter(|(p, _)| !self.is_blind_to(*p))
+        {
             let image = &self.nodes.node(pack).points;
             for t in ids.temperatures.iter().filter_map(|id| image.get(*id)) {
                 sum += t;
@@ -731,10 +769,14 @@ impl Bcu {
         let number = |pack: usize| pack as f64 + 1.0;
         self.points.set(single.cell_max_cell, cell_max);
         self.points.set(single.cell_min_cell, cell_min);
-        self.points.set(single.cell_max_pack, number(extremes.cell_max_pack));
-        self.points.set(single.cell_min_pack, number(extremes.cell_min_pack));
-        self.points.set(single.temperature_max_pack, number(extremes.temperature_max_pack));
-        self.points.set(single.temperature_min_pack, number(extremes.temperature_min_pack));
+        self.points
+            .set(single.cell_max_pack, number(extremes.cell_max_pack));
+        self.points
+            .set(single.cell_min_pack, number(extremes.cell_min_pack));
+        self.points
+            .set(single.temperature_max_pack, number(extremes.temperature_max_pack));
+        self.points
+            .set(single.temperature_min_pack, number(extremes.temperature_min_pack));
         if count > 0.0 {
             self.points.set(single.temperature_mean, sum / count);
         }
@@ -743,9 +785,14 @@ impl Bcu {
     fn publish_alarms(&mut self) {
         let single = self.table.single;
         let silent = self.defect == Some(Defect::SilentAlarm);
-        let (worst, first) = if silent { (Severity::None, None) } else { self.alarms.worst() };
+        let (worst, first) = if silent {
+            (Severity::None, None)
+        } else {
+            self.alarms.worst()
+        };
         self.points.set(single.alarm_level, worst.number() as f64);
-        self.points.set(single.first_alarm, first.map_or(0, AlarmId::number) as f64);
+        self.points
+            .set(single.first_alarm, first.map_or(0, AlarmId::number) as f64);
         for (id, level) in [
             (single.alarms_warn, Severity::Warn),
             (single.alarms_alarm, Severity::Alarm),
@@ -755,7 +802,11 @@ impl Bcu {
             self.points.set(id, f64::from(bits));
         }
         for (id, point) in AlarmId::ALL.into_iter().zip(self.table.alarms) {
-            let severity = if silent { Severity::None } else { self.alarms.severity(id) };
+            let severity = if silent {
+                Severity::None
+            } else {
+                self.alarms.severity(id)
+            };
             self.points.set(point, severity.number() as f64);
         }
     }
@@ -881,7 +932,13 @@ impl Device for Bcu {
             }
             Input::Wake | Input::Sensed { .. } | Input::Line { .. } => {}
         }
-        if matches!(input, Input::Can { port: CLUSTER_PORT, .. }) {
+        if matches!(
+            input,
+            Input::Can {
+                port: CLUSTER_PORT,
+                ..
+            }
+        ) {
             return;
         }
         self.wake(now);

@@ -292,7 +292,6 @@ impl Sequence {
             return;
         }
         match self.state {
-            State::Initialising => {}
             State::Open => self.consider_closing(now, inputs),
             State::CheckingBus => {
                 let bus = inputs.bus_v.unwrap_or(0.0);
@@ -318,7 +317,11 @@ impl Sequence {
                     _ => 0.0,
                 };
                 let extended = share >= settings.precharge_extend_share;
-                let limit = if extended { settings.precharge_max_s } else { settings.precharge_s };
+                let limit = if extended {
+                    settings.precharge_max_s
+                } else {
+                    settings.precharge_s
+                };
                 if feedback.precharge && share >= settings.precharge_share {
                     self.drive.positive = true;
                     self.enter(State::ClosingPositive, now);
@@ -354,7 +357,11 @@ impl Sequence {
                 }
                 let mains_open = !feedback.positive && !feedback.negative && !self.drive.negative;
                 if mains_open || elapsed >= 2 * seconds(settings.breaker_trip_s) {
-                    let next = if self.retry { State::PrechargePause } else { State::Open };
+                    let next = if self.retry {
+                        State::PrechargePause
+                    } else {
+                        State::Open
+                    };
                     self.enter(if inputs.fault { State::Fault } else { next }, now);
                 }
             }
@@ -375,7 +382,7 @@ impl Sequence {
                     self.enter(State::Open, now);
                 }
             }
-            State::ClosingNegative | State::ClosingPositive => {}
+            State::Initialising | State::ClosingNegative | State::ClosingPositive => {}
         }
     }
 
@@ -449,12 +456,18 @@ impl Sequence {
             self.urgent_opening = true;
             self.since = now;
         }
-        let late_by = if inputs.fault { self.quirks.late_by } else { Duration::ZERO };
+        let late_by = if inputs.fault {
+            self.quirks.late_by
+        } else {
+            Duration::ZERO
+        };
         let Some(elapsed) = (now - self.since).checked_sub(late_by) else {
             return;
         };
         let below = |limit: f64| inputs.current_a.is_some_and(|current| current.abs() < limit);
-        let breakable = inputs.current_a.is_none_or(|a| a.abs() <= settings.break_current_a);
+        let breakable = inputs
+            .current_a
+            .is_none_or(|a| a.abs() <= settings.break_current_a);
         let open = if self.urgent_opening {
             below(settings.trip_below_a)
                 || (breakable && elapsed >= seconds(settings.trip_wait_s))

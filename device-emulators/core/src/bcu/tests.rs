@@ -33,11 +33,19 @@ impl Node {
         let table = kinds::point_table(&product).unwrap();
         let mut port = CanPort::compile(&product, port, library, &table, address).unwrap();
         port.start(SimTime::ZERO);
-        Self { port, points: Points::new(table.into()), silent: false }
+        Self {
+            port,
+            points: Points::new(table.into()),
+            silent: false,
+        }
     }
 
     fn set(&mut self, name: &str, value: f64) {
-        let id = self.points.table().find(name).unwrap_or_else(|| panic!("no point {name}"));
+        let id = self
+            .points
+            .table()
+            .find(name)
+            .unwrap_or_else(|| panic!("no point {name}"));
         self.points.set(id, value);
     }
 }
@@ -46,20 +54,28 @@ const OPEN: f64 = 1.0;
 const JOIN: f64 = 2.0;
 const PRECHARGE: f64 = 3.0;
 
+fn config(library: &Library, defect: Option<Defect>) -> BcuConfig {
+    let product = |id: &str| library.product(id).unwrap();
+    let node = |id, address| CanNode {
+        product: product(id),
+        address,
+    };
+    BcuConfig {
+        product: product("bcu-396s"),
+        cluster: 1,
+        bmus: (1..=9).map(|address| node("rig-bmu-44", address)).collect(),
+        hv_unit: node("rig-hv-unit", 0xB0),
+        io: product("rig-hv-box-io"),
+        stored_soc_pct: Some(50.0),
+        defect,
+    }
+}
+
 impl Bench {
     fn new(defect: Option<Defect>) -> Self {
         let library = Library::shipped();
         let product = |id| library.product(id).unwrap();
-        let node = |product: &str, address| CanNode { product: library.product(product).unwrap(), address };
-        let config = BcuConfig {
-            product: product("bcu-396s"),
-            cluster: 1,
-            bmus: (1..=9).map(|address| node("rig-bmu-44", address)).collect(),
-            hv_unit: node("rig-hv-unit", 0xB0),
-            io: product("rig-hv-box-io"),
-            stored_soc_pct: Some(50.0),
-            defect,
-        };
+        let config = config(&library, defect);
         let bcu = Bcu::new(&config, &library).unwrap();
         let io_product = product("rig-hv-box-io");
         let table = kinds::point_table(&io_product).unwrap();
@@ -67,7 +83,9 @@ impl Bench {
         let mut bench = Self {
             bcu,
             ms: 0,
-            bmus: (1..=9).map(|k| Node::new(&library, "rig-bmu-44", "cluster", k)).collect(),
+            bmus: (1..=9)
+                .map(|k| Node::new(&library, "rig-bmu-44", "cluster", k))
+                .collect(),
             hv: Node::new(&library, "rig-hv-unit", "cluster", 0xB0),
             bau: Node::new(&library, "bau", "stack", 0xC0),
             io: Points::new(table.into()),
@@ -101,10 +119,19 @@ impl Bench {
         for name in ["aux-main-positive", "aux-main-negative", "aux-precharge"] {
             bench.io_set(name, 0.0);
         }
-        for (name, value) in [("fuse-intact", 1.0), ("breaker-closed", 1.0), ("coil-supply", 24.0)] {
+        for (name, value) in [
+            ("fuse-intact", 1.0),
+            ("breaker-closed", 1.0),
+            ("coil-supply", 24.0),
+        ] {
             bench.io_set(name, value);
         }
-        for name in ["coil-main-positive", "coil-main-negative", "coil-precharge", "breaker-trip"] {
+        for name in [
+            "coil-main-positive",
+            "coil-main-negative",
+            "coil-precharge",
+            "breaker-trip",
+        ] {
             bench.io_set(name, 0.0);
         }
         for (name, value) in [("estop-seen", 0.0), ("fire-seen", 0.0), ("reset-counter", 0.0)] {
@@ -143,7 +170,10 @@ impl Bench {
     }
 
     fn io_id(&self, name: &str) -> PointId {
-        self.io.table().find(name).unwrap_or_else(|| panic!("no point {name}"))
+        self.io
+            .table()
+            .find(name)
+            .unwrap_or_else(|| panic!("no point {name}"))
     }
 
     fn io_set(&mut self, name: &str, value: f64) {
@@ -192,7 +222,11 @@ impl Bench {
     fn run_until(&mut self, state: &str, limit_ms: u64) -> u64 {
         let start = self.ms;
         while self.state() != state {
-            assert!(self.ms - start < limit_ms, "no {state} within {limit_ms} ms, but {}", self.state());
+            assert!(
+                self.ms - start < limit_ms,
+                "no {state} within {limit_ms} ms, but {}",
+                self.state()
+            );
             self.run(10);
         }
         self.ms - start
@@ -202,12 +236,21 @@ impl Bench {
         let now = SimTime::from_millis(self.ms);
         self.cluster_follows();
         let mut frames = Vec::new();
-        for node in self.bmus.iter_mut().chain([&mut self.hv]).filter(|node| !node.silent) {
-            node.port.transmit_due(now, &mut node.points, &mut |frame| frames.push((CLUSTER_PORT, frame)));
+        for node in self
+            .bmus
+            .iter_mut()
+            .chain([&mut self.hv])
+            .filter(|node| !node.silent)
+        {
+            node.port.transmit_due(now, &mut node.points, &mut |frame| {
+                frames.push((CLUSTER_PORT, frame));
+            });
         }
         if !self.bau_silent {
             let bau = &mut self.bau;
-            bau.port.transmit_due(now, &mut bau.points, &mut |frame| frames.push((STACK_PORT, frame)));
+            bau.port.transmit_due(now, &mut bau.points, &mut |frame| {
+                frames.push((STACK_PORT, frame));
+            });
         }
         for (port, frame) in frames {
             if self.bcu.hears(port, frame.id) {
@@ -226,7 +269,13 @@ impl Bench {
             match output {
                 Output::ModbusRequest { request, token, .. } => {
                     let reply = self.io_map.serve(&request, &mut self.io, &mut Vec::new());
-                    self.bcu.accept(now, Input::ModbusReply { token, reply: Some(&reply) });
+                    self.bcu.accept(
+                        now,
+                        Input::ModbusReply {
+                            token,
+                            reply: Some(&reply),
+                        },
+                    );
                 }
                 Output::Note { point, text, .. } => self.notes.push((self.ms, format!("{point} {text}"))),
                 _ => {}
@@ -236,8 +285,8 @@ impl Bench {
 
     fn cluster_follows(&mut self) {
         let supplied = self.io.get(self.io_id("coil-supply")).unwrap() > 15.0;
-        let [positive, negative, precharge] =
-            ["coil-main-positive", "coil-main-negative", "coil-precharge"].map(|coil| self.coil(coil) && supplied);
+        let [positive, negative, precharge] = ["coil-main-positive", "coil-main-negative", "coil-precharge"]
+            .map(|coil| self.coil(coil) && supplied);
         let negative = negative || self.negative_stuck_closed;
         let value = |on: bool| f64::from(u8::from(on));
         self.io_set("aux-main-positive", value(positive));
@@ -268,7 +317,16 @@ fn closes_with_precharge_in_order() {
         .filter_map(|(_, note)| note.strip_prefix("coil-"))
         .filter(|note| note.ends_with("on") || note.starts_with("precharge"))
         .collect();
-    assert_eq!(order, ["precharge off", "main-negative on", "precharge on", "main-positive on", "precharge off"]);
+    assert_eq!(
+        order,
+        [
+            "precharge off",
+            "main-negative on",
+            "precharge on",
+            "main-positive on",
+            "precharge off"
+        ]
+    );
     bench.run(30_000);
     assert_eq!(bench.get("charge-limit"), 175.0);
     assert_eq!(bench.get("alarm-level"), 0.0);
@@ -281,8 +339,15 @@ fn gives_up_after_three_precharges() {
     bench.run(3_000);
     bench.request(PRECHARGE);
     let took = bench.run_until("fault", 40_000);
-    assert!((20_000..24_000).contains(&took), "three times 5 s and two pauses of 3 s, not {took} ms");
-    let pauses = bench.notes.iter().filter(|(_, note)| note == "state precharge-pause").count();
+    assert!(
+        (20_000..24_000).contains(&took),
+        "three times 5 s and two pauses of 3 s, not {took} ms"
+    );
+    let pauses = bench
+        .notes
+        .iter()
+        .filter(|(_, note)| note == "state precharge-pause")
+        .count();
     assert_eq!(pauses, 2);
     assert_eq!(bench.severity(AlarmId::Prc), 3);
     bench.precharge_works = true;
@@ -316,6 +381,9 @@ fn joins_only_within_the_gap() {
 
 type Stimulus = fn(&mut Bench, f64);
 
+/// Alarm, level, last harmless value, first harmful value, delay in ms, not yet recovered, recovered.
+type Row = (AlarmId, usize, Stimulus, f64, f64, u64, f64, f64);
+
 #[test]
 fn alarms_have_their_edges_delays_and_recovery() {
     let max: Stimulus = Bench::cell_max;
@@ -325,8 +393,6 @@ fn alarms_have_their_edges_delays_and_recovery() {
     let tov: Stimulus = |bench, v| bench.hv.set("cluster-voltage", v * 396.0);
     let hv_box: Stimulus = |bench, t| bench.hv.set("box-temperature", t);
     use AlarmId as Id;
-    // id, level, last harmless value, first harmful value, delay ms, not yet recovered, recovered
-    type Row = (AlarmId, usize, Stimulus, f64, f64, u64, f64, f64);
     let rows: [Row; 15] = [
         (Id::Cov, 1, max, 3.549, 3.551, 2_000, 3.451, 3.449),
         (Id::Cov, 2, max, 3.599, 3.601, 1_000, 3.451, 3.449),
@@ -344,10 +410,51 @@ fn alarms_have_their_edges_delays_and_recovery() {
         (Id::Ins, 2, insulation, 251.0, 249.0, 30_000, 299.0, 301.0),
         (Id::Hvb, 1, hv_box, 64.0, 66.0, 5_000, 61.0, 59.0),
     ];
-    for (id, level, stimulus, harmless, harmful, delay, held, recovered) in rows {
+    check_edges(&rows, 3_000);
+}
+
+#[test]
+fn alarms_of_supply_spread_charge_and_current_have_their_edges() {
+    let supply: Stimulus = |bench, v| bench.io_set("coil-supply", v);
+    // Around a mean that is neither full nor empty.
+    let spread: Stimulus = |bench, v| {
+        bench.cell_max(3.34);
+        bench.cell_min(3.34 - v);
+    };
+    let soc: Stimulus = |bench, pct| {
+        let settings = &bench.bcu.settings;
+        bench.bcu.soc = SocCounter::new(settings.soc.clone(), settings.capacity_ah, Some(pct));
+    };
+    let charge: Stimulus = |bench, a| bench.hv.set("current", -a);
+    let discharge: Stimulus = |bench, a| bench.hv.set("current", a);
+    use AlarmId as Id;
+    let rows: [Row; 14] = [
+        (Id::Aux, 1, supply, 22.01, 21.99, 1_000, 22.49, 22.51),
+        (Id::Aux, 1, supply, 25.99, 26.01, 1_000, 25.51, 25.49),
+        (Id::Aux, 2, supply, 20.01, 19.99, 500, 20.99, 21.01),
+        (Id::Aux, 2, supply, 27.99, 28.01, 500, 27.01, 26.99),
+        (Id::Dv, 1, spread, 0.099, 0.101, 30_000, 0.081, 0.079),
+        (Id::Dv, 2, spread, 0.299, 0.301, 10_000, 0.201, 0.199),
+        (Id::Scl, 1, soc, 10.1, 9.9, 0, 11.9, 12.1),
+        (Id::Scl, 2, soc, 5.1, 4.9, 0, 6.9, 7.1),
+        (Id::Sch, 1, soc, 91.9, 92.1, 0, 90.1, 89.9),
+        (Id::Sch, 2, soc, 94.9, 95.1, 0, 93.1, 92.9),
+        // Against the limit published, 175 A; once level 2 has taken that away, against the floor of 20 A.
+        (Id::Occ, 1, charge, 183.7, 183.8, 10_000, 175.1, 174.9),
+        (Id::Occ, 2, charge, 192.4, 192.6, 5_000, 20.1, 19.9),
+        (Id::Ocd, 1, discharge, 183.7, 183.8, 10_000, 175.1, 174.9),
+        (Id::Ocd, 2, discharge, 192.4, 192.6, 5_000, 20.1, 19.9),
+    ];
+    check_edges(&rows, 25_000);
+}
+
+/// Neither the last harmless value nor a glitch raises the alarm; the first harmful one does after its delay,
+/// and it stays until the recovery limit is kept for 10 s.
+fn check_edges(rows: &[Row], settle_ms: u64) {
+    for (id, level, stimulus, harmless, harmful, delay, held, recovered) in rows.iter().copied() {
         let what = format!("{} level {level}", id.name());
         let mut bench = Bench::new(None);
-        bench.run(3_000);
+        bench.run(settle_ms);
         let active = |bench: &Bench| bench.severity(id) >= level;
         stimulus(&mut bench, harmless);
         bench.run(delay + 3_000);
@@ -374,14 +481,115 @@ fn alarms_have_their_edges_delays_and_recovery() {
 }
 
 #[test]
+fn faults_have_their_edges_and_delays() {
+    let hot: Stimulus = |bench, t| bench.temperatures(t, t);
+    let charging_at: Stimulus = |bench, t| {
+        bench.hv.set("current", -10.0);
+        bench.temperatures(t, t);
+    };
+    let max: Stimulus = Bench::cell_max;
+    let min: Stimulus = Bench::cell_min;
+    let spread: Stimulus = |bench, v| {
+        bench.cell_max(3.54);
+        bench.cell_min(3.54 - v);
+    };
+    let volts: Stimulus = |bench, v| bench.hv.set("cluster-voltage", v);
+    let insulation: Stimulus = |bench, kilohm| bench.hv.set("insulation-resistance", kilohm * 1e3);
+    let hv_box: Stimulus = |bench, t| bench.hv.set("box-temperature", t);
+    let supply: Stimulus = |bench, v| bench.io_set("coil-supply", v);
+    let charge: Stimulus = |bench, a| bench.hv.set("current", -a);
+    let discharge: Stimulus = |bench, a| bench.hv.set("current", a);
+    use AlarmId as Id;
+    // id, last harmless value, first harmful value, delay ms, good value, whether a reset command is enough
+    type Row = (AlarmId, Stimulus, f64, f64, u64, f64, bool);
+    let rows: [Row; 15] = [
+        (Id::Cov, max, 3.649, 3.651, 700, 3.3, true),
+        (Id::Cuv, min, 2.501, 2.499, 700, 3.3, true),
+        (Id::Cht, hot, 54.0, 56.0, 6_000, 25.0, true),
+        (Id::Dht, hot, 59.0, 61.0, 6_000, 25.0, true),
+        (Id::Clt, charging_at, -4.0, -6.0, 6_000, 25.0, true),
+        (Id::Dlt, hot, -24.0, -26.0, 6_000, 25.0, true),
+        (Id::Dv, spread, 0.499, 0.501, 10_000, 0.0, true),
+        // 3.63 V and 2.60 V for each of 396 cells: 1437.48 V and 1029.6 V; 100 Ω/V of 1306.8 V: 130.68 kΩ
+        (Id::Tov, volts, 1437.4, 1437.5, 2_000, 1306.8, true),
+        (Id::Tuv, volts, 1029.7, 1029.5, 2_000, 1306.8, true),
+        (Id::Ins, insulation, 131.0, 130.0, 10_000, 5_000.0, false),
+        (Id::Hvb, hv_box, 84.0, 86.0, 5_000, 30.0, true),
+        (Id::Aux, supply, 18.01, 17.99, 200, 24.0, true),
+        (Id::Aux, supply, 29.99, 30.01, 200, 24.0, true),
+        // 1.25 of the rating, 218.75 A
+        (Id::Occ, charge, 218.7, 218.8, 200, 0.0, true),
+        (Id::Ocd, discharge, 218.7, 218.8, 200, 0.0, true),
+    ];
+    for (id, stimulus, harmless, harmful, delay, good, by_command) in rows {
+        let what = format!("{} level 3", id.name());
+        let mut bench = Bench::new(None);
+        bench.run(3_000);
+        let active = |bench: &Bench| bench.severity(id) == 3;
+        stimulus(&mut bench, harmless);
+        bench.run(delay + 3_000);
+        assert!(!active(&bench), "{what} at {harmless}");
+        stimulus(&mut bench, harmful);
+        // The slowest message comes once a second.
+        bench.run(delay.saturating_sub(100));
+        assert!(!active(&bench), "{what}: before its delay");
+        bench.run(1_300);
+        assert!(active(&bench), "{what} at {harmful}");
+        assert_eq!(bench.state(), "fault", "{what}");
+        bench.reset();
+        assert!(active(&bench), "{what}: no reset while the cause stands");
+        stimulus(&mut bench, good);
+        bench.run(15_000);
+        assert!(active(&bench), "{what} is latched");
+        bench.reset();
+        assert_eq!(active(&bench), !by_command, "{what} after a reset");
+    }
+}
+
+#[test]
+fn cold_is_a_fault_only_while_charging() {
+    for (amperes, level) in [(-0.9, 2), (0.0, 2), (10.0, 2), (-1.1, 3)] {
+        let mut bench = Bench::new(None);
+        bench.hv.set("current", amperes);
+        bench.temperatures(-6.0, -6.0);
+        bench.run(12_000);
+        assert_eq!(bench.severity(AlarmId::Clt), level, "at {amperes} A");
+    }
+}
+
+#[test]
 fn faults_open_and_stay_until_reset() {
     let rows: [(AlarmId, Stimulus, f64, f64, u64); 6] = [
         (AlarmId::Cov, Bench::cell_max, 3.651, 3.3, 700),
         (AlarmId::Cuv, Bench::cell_min, 2.499, 3.3, 700),
-        (AlarmId::Dht, |bench, t| bench.temperatures(t, 25.0 + t / 2.0), 61.0, 25.0, 6_000),
-        (AlarmId::Dt, |bench, spread| bench.temperatures(25.0 + spread, 25.0), 13.0, 0.0, 10_000),
-        (AlarmId::Tov, |bench, v| bench.hv.set("cluster-voltage", v * 396.0), 3.635, 3.3, 2_000),
-        (AlarmId::Ocd, |bench, a| bench.hv.set("current", a), 220.0, 0.0, 200),
+        (
+            AlarmId::Dht,
+            |bench, t| bench.temperatures(t, 25.0 + t / 2.0),
+            61.0,
+            25.0,
+            6_000,
+        ),
+        (
+            AlarmId::Dt,
+            |bench, spread| bench.temperatures(25.0 + spread, 25.0),
+            13.0,
+            0.0,
+            10_000,
+        ),
+        (
+            AlarmId::Tov,
+            |bench, v| bench.hv.set("cluster-voltage", v * 396.0),
+            3.635,
+            3.3,
+            2_000,
+        ),
+        (
+            AlarmId::Ocd,
+            |bench, a| bench.hv.set("current", a),
+            220.0,
+            0.0,
+            200,
+        ),
     ];
     for (id, stimulus, bad, good, delay) in rows {
         let mut bench = Bench::closed(None);
@@ -393,7 +601,11 @@ fn faults_open_and_stay_until_reset() {
         assert_eq!(bench.get("charge-limit"), 0.0);
         assert_eq!(bench.get("discharge-limit"), 0.0);
         let opening = bench.run_until("fault", 1_500);
-        assert!(opening >= 500 && opening <= 1_000, "{}: opened after {opening} ms", id.name());
+        assert!(
+            (500..=1_000).contains(&opening),
+            "{}: opened after {opening} ms",
+            id.name()
+        );
         stimulus(&mut bench, good);
         bench.hv.set("current", 0.0);
         bench.request(OPEN);
@@ -409,7 +621,10 @@ fn opens_at_once_when_the_current_is_small() {
     let mut bench = Bench::closed(None);
     bench.cell_max(3.66);
     let took = bench.run_until("fault", 1_500);
-    assert!((700..=1_000).contains(&took), "delay of the alarm and no wait for 0 A: {took} ms");
+    assert!(
+        (700..=1_000).contains(&took),
+        "delay of the alarm and no wait for 0 A: {took} ms"
+    );
 }
 
 #[test]
@@ -457,7 +672,10 @@ fn loss_of_the_bau_opens_after_three_seconds() {
     let mut bench = Bench::closed(None);
     bench.bau.port.freeze_counters(true);
     let took = bench.run_until("open", 5_000);
-    assert!((2_900..3_500).contains(&took), "a still counter is as good as silence: {took} ms");
+    assert!(
+        (2_900..3_500).contains(&took),
+        "a still counter is as good as silence: {took} ms"
+    );
 }
 
 #[test]
@@ -484,11 +702,20 @@ fn a_stuck_main_is_a_mismatch_and_trips_the_breaker() {
 
 #[test]
 fn unusable_sensors_are_counted_per_pack() {
-    for (cells, level) in [(vec![5], 1), (vec![5, 6], 2), (vec![1, 3, 5, 7], 2), (vec![1, 3, 5, 7, 9, 11, 13], 3)] {
+    for (cells, level) in [
+        (vec![5], 1),
+        (vec![5, 6], 2),
+        (vec![1, 3, 5, 7], 2),
+        (vec![1, 3, 5, 7, 9, 11, 13], 3),
+    ] {
         let mut bench = Bench::new(None);
         bench.run(3_000);
         for cell in &cells {
-            let id = bench.bmus[2].points.table().find(&format!("cell[{cell}].voltage")).unwrap();
+            let id = bench.bmus[2]
+                .points
+                .table()
+                .find(&format!("cell[{cell}].voltage"))
+                .unwrap();
             bench.bmus[2].points.invalidate(id);
         }
         bench.run(6_000);
@@ -569,4 +796,11 @@ fn power_cycling_forgets_latches_but_not_the_charge() {
     bench.run(3_000);
     assert_eq!(bench.state(), "open");
     assert!((bench.get("soc") - soc).abs() < 0.1);
+}
+
+#[test]
+fn holds_to_the_device_contract() {
+    let library = Library::shipped();
+    let config = config(&library, None);
+    crate::contract::device_contract(|| Box::new(Bcu::new(&config, &library).unwrap()));
 }

@@ -467,7 +467,7 @@ mod tests {
             while let Some(output) = self.chiller.poll_output() {
                 match output {
                     Output::Actuate(Actuation::Cooling { mode, setpoint_c }) => {
-                        self.cooling = (mode, setpoint_c)
+                        self.cooling = (mode, setpoint_c);
                     }
                     Output::Note { point, .. } => {
                         assert!(

@@ -19,9 +19,7 @@ use crate::controller::{Outbox, Supply, Tick, Watch, need, older_than};
 use crate::library::Library;
 use crate::product::{Product, ProductError};
 use crate::protection::seconds;
-use crate::{
-    Device, DeviceFault, Input, Output, PointId, PointTable, Points, Sense, UnsupportedFault,
-};
+use crate::{Device, DeviceFault, Input, Output, PointId, PointTable, Points, Sense, UnsupportedFault};
 
 /// Modbus peer number of the BAU.
 pub const BAU_PEER: u8 = 0;
@@ -253,7 +251,12 @@ impl Ems {
         (self.applied_w, self.told) = (0.0, None);
         self.bau_beat = (None, now);
         let ids = self.ids;
-        for id in [ids.mode, ids.power_setpoint, ids.reactive_setpoint, ids.grid_target] {
+        for id in [
+            ids.mode,
+            ids.power_setpoint,
+            ids.reactive_setpoint,
+            ids.grid_target,
+        ] {
             self.points.set(id, 0.0);
         }
         for id in [ids.command, ids.heartbeat] {
@@ -309,10 +312,21 @@ impl Ems {
         let soc = bau.get(self.bau_points.soc);
         let may_charge = soc.is_some_and(|soc| soc < settings.soc_max_pct);
         let may_discharge = soc.is_some_and(|soc| soc > settings.soc_min_pct);
-        let limit = |allowed: bool, dc_w: f64| if allowed { dc_w.min(settings.max_power_w) } else { 0.0 };
-        let charge = limit(may_charge, volts * amperes(self.bau_points.charge_max) / settings.efficiency);
-        let discharge =
-            limit(may_discharge, volts * amperes(self.bau_points.discharge_max) * settings.efficiency);
+        let limit = |allowed: bool, dc_w: f64| {
+            if allowed {
+                dc_w.min(settings.max_power_w)
+            } else {
+                0.0
+            }
+        };
+        let charge = limit(
+            may_charge,
+            volts * amperes(self.bau_points.charge_max) / settings.efficiency,
+        );
+        let discharge = limit(
+            may_discharge,
+            volts * amperes(self.bau_points.discharge_max) * settings.efficiency,
+        );
         self.points.set(ids.charge_power, charge);
         self.points.set(ids.discharge_power, discharge);
     }
@@ -354,12 +368,26 @@ impl Ems {
         }
     }
 
+    /// Says stop again to what has not stopped: the first one may have been lost with the link.
+    fn hold_off(&mut self) {
+        let pcs_stopped = ["off", "stopping", "fault"]
+            .iter()
+            .any(|state| self.pcs_is(state));
+        if self.points.is_on(self.ids.pcs_online) && !pcs_stopped {
+            self.pcs.write(self.pcs_points.command, 2.0);
+        }
+        let battery_on = self.stack_is(Stack::Connected) || self.stack_is(Stack::Starting);
+        let ours_to_stop = self.blocking != Blocking::BatteryStopped;
+        if self.points.is_on(self.ids.bau_online) && battery_on && ours_to_stop {
+            self.bau.write(self.bau_points.command, 2.0);
+        }
+    }
+
     fn advance(&mut self, now: SimTime, repeat: bool) {
         let settings = &self.settings;
         let elapsed = now - self.since;
         let late = |limit_s| elapsed >= seconds(limit_s);
         match self.state {
-            State::Stopped | State::Tripped => {}
             State::StartingBattery => {
                 if self.stack_is(Stack::Connected) {
                     self.enter(State::StartingPcs, now);
@@ -382,11 +410,12 @@ impl Ems {
             }
             State::Running if !self.pcs_is("running") => self.enter(State::GridLost, now),
             State::GridLost if self.pcs_is("running") => self.enter(State::Running, now),
-            State::Running => {}
-            State::GridLost if late(settings.pcs_start_s) && self.pcs_is("off") => {
+            // Off or latched, it will not come back; while it waits for the grid it is starting.
+            State::GridLost if late(settings.pcs_start_s) && (self.pcs_is("off") || self.pcs_is("fault")) => {
                 self.trip(Blocking::PcsFault, now);
             }
-            State::GridLost => {}
+            State::Tripped if repeat => self.hold_off(),
+            State::Stopped | State::Tripped | State::Running | State::GridLost => {}
             State::RampingDown => {
                 let power = self.points.get(self.ids.active_power);
                 let idle = self.applied_w == 0.0 && power.is_some_and(|w| w.abs() < settings.idle_power_w);
@@ -417,7 +446,11 @@ impl Ems {
     fn apply(&mut self, now: SimTime) {
         let dt = (now - self.evaluated).as_secs_f64();
         self.evaluated = now;
-        let wanted = if self.state == State::Running { self.wanted_w() } else { 0.0 };
+        let wanted = if self.state == State::Running {
+            self.wanted_w()
+        } else {
+            0.0
+        };
         let charge = self.points.get(self.ids.charge_power).unwrap_or(0.0);
         let discharge = self.points.get(self.ids.discharge_power).unwrap_or(0.0);
         let step = self.settings.ramp_w_per_s * dt;
@@ -446,8 +479,7 @@ impl Ems {
             get(ids.power_setpoint).clamp(-settings.max_power_w, settings.max_power_w)
         } else if mode == 2.0 && self.points.is_on(ids.meter_online) {
             let missing = get(ids.grid_target) - get(ids.grid_power);
-            (self.applied_w + settings.auto_gain * missing)
-                .clamp(-settings.max_power_w, settings.max_power_w)
+            (self.applied_w + settings.auto_gain * missing).clamp(-settings.max_power_w, settings.max_power_w)
         } else {
             0.0
         }
@@ -477,7 +509,8 @@ impl Ems {
         let beat = (self.points.get(id).unwrap_or(0.0) + 1.0) % 65_536.0;
         self.points.set(id, beat);
         self.pcs_beat = self.pcs_beat.checked_add(1).unwrap_or(1);
-        self.pcs.write(self.pcs_points.controller_heartbeat, f64::from(self.pcs_beat));
+        self.pcs
+            .write(self.pcs_points.controller_heartbeat, f64::from(self.pcs_beat));
         if !older_than(now, self.bau.last_seen(), self.settings.bau_lost_s) {
             self.bau.write(self.bau_points.controller_heartbeat, beat);
         }
@@ -489,13 +522,19 @@ impl Ems {
         }
         let command = self.points.get(self.ids.command).unwrap_or(0.0);
         self.points.set(self.ids.command, 0.0);
-        let idle = matches!(self.state, State::Stopped | State::Tripped);
         match command {
             1.0 if self.state == State::Stopped => {
                 self.enter(State::StartingBattery, now);
                 self.repeat.start(now);
             }
-            2.0 if !idle => self.enter(State::RampingDown, now),
+            // Nothing runs yet, so there is nothing to ramp down.
+            2.0 if self.state == State::StartingBattery => {
+                self.bau.write(self.bau_points.command, 2.0);
+                self.enter(State::StoppingBattery, now);
+            }
+            2.0 if matches!(self.state, State::StartingPcs | State::Running | State::GridLost) => {
+                self.enter(State::RampingDown, now);
+            }
             3.0 if self.state == State::Tripped => {
                 self.pcs.write(self.pcs_points.command, 3.0);
                 self.enter(State::Stopped, now);
@@ -655,3 +694,6 @@ impl PcsPeer {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

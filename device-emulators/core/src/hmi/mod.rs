@@ -83,7 +83,12 @@ impl Hmi {
     ///
     /// # Errors
     /// If a product file is wrong.
-    pub fn new(product: &Product, bau: &Product, ems: &Product, library: &Library) -> Result<Self, ProductError> {
+    pub fn new(
+        product: &Product,
+        bau: &Product,
+        ems: &Product,
+        library: &Library,
+    ) -> Result<Self, ProductError> {
         let settings: Settings = product.settings()?;
         let poll = Duration::from_millis(settings.poll_ms);
         let timeout = Duration::from_millis(settings.timeout_ms);
@@ -125,13 +130,25 @@ impl Hmi {
             .points
             .table()
             .find(point)
-            .ok_or_else(|| UnknownPoint::NotThere { target, point: point.into() })?;
-        if peer.write(id, value) { Ok(()) } else { Err(UnknownPoint::ReadOnly { target, point: point.into() }) }
+            .ok_or_else(|| UnknownPoint::NotThere {
+                target,
+                point: point.into(),
+            })?;
+        if peer.write(id, value) {
+            Ok(())
+        } else {
+            Err(UnknownPoint::ReadOnly {
+                target,
+                point: point.into(),
+            })
+        }
     }
 
     fn update_online(&mut self) {
         for (peer, id) in self.peers.iter().zip(self.online) {
-            let fresh = peer.last_seen().is_some_and(|seen| self.now - seen < self.stale_after);
+            let fresh = peer
+                .last_seen()
+                .is_some_and(|seen| self.now - seen < self.stale_after);
             self.points.set_flag(id, fresh && self.powered);
         }
     }
@@ -163,7 +180,10 @@ impl Device for Hmi {
         if !self.powered {
             return SimTime::NEVER;
         }
-        self.peers.iter().map(ModbusPeer::next_due).fold(SimTime::NEVER, SimTime::min)
+        self.peers
+            .iter()
+            .map(ModbusPeer::next_due)
+            .fold(SimTime::NEVER, SimTime::min)
     }
 
     fn inject(&mut self, fault: &DeviceFault) -> Result<(), UnsupportedFault> {
@@ -229,9 +249,15 @@ mod tests {
     fn unknown_and_read_only_points_are_refused() {
         let mut hmi = station();
         let unknown = hmi.command(HmiTarget::Bau, "nonsense", 1.0);
-        assert!(matches!(unknown, Err(UnknownPoint::NotThere { .. })), "{unknown:?}");
+        assert!(
+            matches!(unknown, Err(UnknownPoint::NotThere { .. })),
+            "{unknown:?}"
+        );
         let read_only = hmi.command(HmiTarget::Ems, "state", 1.0);
-        assert!(matches!(read_only, Err(UnknownPoint::ReadOnly { .. })), "{read_only:?}");
+        assert!(
+            matches!(read_only, Err(UnknownPoint::ReadOnly { .. })),
+            "{read_only:?}"
+        );
     }
 
     #[test]
@@ -239,11 +265,24 @@ mod tests {
         let mut hmi = station();
         hmi.accept(SimTime::ZERO, Input::Wake);
         let (peer, request, token) = requests(&mut hmi).remove(0);
-        let ModbusRequest::Read { count, .. } = request else { panic!("{request:?}") };
+        let ModbusRequest::Read { count, .. } = request else {
+            panic!("{request:?}")
+        };
         let reply = Ok(ModbusData::Registers(vec![0; usize::from(count)]));
-        hmi.accept(SimTime::from_millis(10), Input::ModbusReply { token, reply: Some(&reply) });
+        hmi.accept(
+            SimTime::from_millis(10),
+            Input::ModbusReply {
+                token,
+                reply: Some(&reply),
+            },
+        );
         assert!(hmi.points().is_on(hmi.online[usize::from(peer)]));
         hmi.accept(SimTime::from_millis(5_000), Input::Wake);
         assert!(!hmi.points().is_on(hmi.online[usize::from(peer)]));
+    }
+
+    #[test]
+    fn holds_to_the_device_contract() {
+        crate::contract::device_contract(|| Box::new(station()));
     }
 }
