@@ -471,7 +471,7 @@ thread_local! {
 }
 
 /// Keeps a panic inside a step off the terminal: it becomes the step's verdict, with its place.
-fn quiet_steps() {
+pub(crate) fn quiet_steps() {
     let usual = panic::take_hook();
     panic::set_hook(Box::new(move |info| {
         if IN_STEP.get() {

@@ -37,6 +37,7 @@ fn table(plan: &[Planned]) -> Result<Vec<(Defect, &Planned)>, Mistake> {
 /// Runs the self-test; exit code 0 if every defect was caught, 2 if not.
 pub(crate) fn selftest(bench: &Bench, plan: &[Planned], options: &Options) -> Result<u8, Mistake> {
     let table = table(plan)?;
+    suite::quiet_steps();
     let mut sound: BTreeMap<String, Verdict> = BTreeMap::new();
     let mut caught = 0;
     for (defect, planned) in &table {

@@ -113,8 +113,11 @@ impl Gas {
             }
             pack[H2] += 0.5 * source.trace_l;
             pack[CO] += 0.5 * source.trace_l;
-            let smoke_g_per_l =
-                if source.first_vent { self.spec.mist_g_per_l } else { self.spec.smoke_g_per_l };
+            let smoke_g_per_l = if source.first_vent {
+                self.spec.mist_g_per_l
+            } else {
+                self.spec.smoke_g_per_l
+            };
             pack[SMOKE] += smoke_g_per_l * source.gas_l;
         }
         self.vent_l_per_s = gas_l / dt_s;

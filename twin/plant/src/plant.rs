@@ -331,7 +331,8 @@ impl Plant {
                 cell,
                 celsius,
             } => {
-                self.runaway.hold(self.topology.cell_index(cluster, pack, cell), celsius);
+                self.runaway
+                    .hold(self.topology.cell_index(cluster, pack, cell), celsius);
             }
             PlantFault::CellShort {
                 cluster,
@@ -441,7 +442,8 @@ impl Plant {
             PlantFault::HoldCellTemperature {
                 cluster, pack, cell, ..
             } => {
-                self.runaway.release_hold(self.topology.cell_index(cluster, pack, cell));
+                self.runaway
+                    .release_hold(self.topology.cell_index(cluster, pack, cell));
             }
             PlantFault::CellShort {
                 cluster, pack, cell, ..
@@ -1158,11 +1160,16 @@ mod tests {
         run(&mut plant, 150.0);
         let mut out = Vec::new();
         plant.sample(Place::pack(2, 4), Channel::CellTemperatures, &mut out);
-        let mean = (truth(&plant, "cluster-03/pack-05/cell-17", "temperature")
-            + truth(&plant, "cluster-03/pack-05/cell-18", "temperature"))
-            / 2.0;
+        let mean = f64::midpoint(
+            truth(&plant, "cluster-03/pack-05/cell-17", "temperature"),
+            truth(&plant, "cluster-03/pack-05/cell-18", "temperature"),
+        );
         assert!(mean > 40.0 && mean < 55.0, "{mean}");
-        assert!((out[8].value - mean).abs() < 2.6, "{} against {mean}", out[8].value);
+        assert!(
+            (out[8].value - mean).abs() < 2.6,
+            "{} against {mean}",
+            out[8].value
+        );
         assert!((truth(&plant, "cluster-03/pack-05/cell-17", "voltage") - 3.3).abs() < 0.05);
     }
 

@@ -208,8 +208,12 @@ impl Runaway {
         self.vented.clear();
         self.burnt_c = 0.0;
         let burning = |cell: usize| self.of(cell).is_some_and(|hot| hot.stage >= Stage::Runaway);
-        let out_of_hand: Vec<usize> =
-            self.holds.iter().map(|&(cell, _)| cell).filter(|&cell| burning(cell)).collect();
+        let out_of_hand: Vec<usize> = self
+            .holds
+            .iter()
+            .map(|&(cell, _)| cell)
+            .filter(|&cell| burning(cell))
+            .collect();
         for cell in out_of_hand {
             self.release_hold(cell);
         }

@@ -885,7 +885,9 @@ impl Rig {
             ..
         } = self;
         let id_index = buses[bus].id_index(frame.id);
-        let CanBus { members, ids, name, .. } = &mut buses[bus];
+        let CanBus {
+            members, ids, name, ..
+        } = &mut buses[bus];
         let state = &mut ids[id_index];
         if state.frames == 0 {
             let hears = |(device, port): &(usize, u8)| {

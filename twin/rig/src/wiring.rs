@@ -399,10 +399,16 @@ fn product_error(library: &Library, device: &DeviceConfig, error: &ProductError)
     let text = error.to_string();
     let message = text.strip_prefix(&format!("{place}: ")).unwrap_or(&text);
     match library.source(&place.file) {
-        Some(source) => {
-            RigConfigError::at(&place.file, source, Some(place.span.clone()), message, error.help())
-        }
-        None => device.origin.error(format!("{}: settings: {message}", device.tag), error.help()),
+        Some(source) => RigConfigError::at(
+            &place.file,
+            source,
+            Some(place.span.clone()),
+            message,
+            error.help(),
+        ),
+        None => device
+            .origin
+            .error(format!("{}: settings: {message}", device.tag), error.help()),
     }
 }
 

@@ -1,6 +1,10 @@
 //! Every way a rig file can be wrong gives one message that names the file, the line and the remedy.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a failed unwrap is the test failing")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a failed unwrap is the test failing"
+)]
 
 use bess_devices::Library;
 use bess_rig::{Rig, RigConfig, RigConfigError, Role};
@@ -34,7 +38,10 @@ fn complaint(top: &str) -> String {
 
 #[test]
 fn shipped_rig_files_build() {
-    assert_eq!(build(BASE).unwrap().devices.len(), 81 + 9 + 10 + 1 + 1 + 1 + 1 + 9 + 1 + 1 + 1 + 1);
+    assert_eq!(
+        build(BASE).unwrap().devices.len(),
+        81 + 9 + 10 + 1 + 1 + 1 + 1 + 9 + 1 + 1 + 1 + 1
+    );
     assert_eq!(build(VCAN).unwrap().cuts[0].devices.len(), 10);
     assert_eq!(build(VCAN_3).unwrap().plant.clusters, 3);
 }
@@ -56,35 +63,69 @@ fn mistakes_are_explained() {
         ("unknown word", with("[clock]\nmode = \"fast\"\n")),
         ("missing base", complaint("inherits = \"nowhere.toml\"\n")),
         ("circle", complaint("inherits = \"top.toml\"\n")),
-        ("unknown product", with("[[meter]]\ntag = \"site-01/meter\"\nproduct = \"meterr\"\n")),
-        ("product of another kind", with("[[meter]]\ntag = \"site-01/meter\"\nproduct = \"chiller\"\n")),
-        ("bad tag", with("[[meter]]\ntag = \"Site 1\"\nproduct = \"meter\"\n")),
+        (
+            "unknown product",
+            with("[[meter]]\ntag = \"site-01/meter\"\nproduct = \"meterr\"\n"),
+        ),
+        (
+            "product of another kind",
+            with("[[meter]]\ntag = \"site-01/meter\"\nproduct = \"chiller\"\n"),
+        ),
+        (
+            "bad tag",
+            with("[[meter]]\ntag = \"Site 1\"\nproduct = \"meter\"\n"),
+        ),
         (
             "duplicate tag in a file",
-            with("[[meter]]\ntag = \"a\"\nproduct = \"meter\"\n[[meter]]\ntag = \"a\"\nproduct = \"meter\"\n"),
+            with(
+                "[[meter]]\ntag = \"a\"\nproduct = \"meter\"\n[[meter]]\ntag = \"a\"\nproduct = \"meter\"\n",
+            ),
         ),
-        ("duplicate tag by another kind", with("[[chiller]]\ntag = \"site-01/meter\"\nproduct = \"chiller\"\n")),
+        (
+            "duplicate tag by another kind",
+            with("[[chiller]]\ntag = \"site-01/meter\"\nproduct = \"chiller\"\n"),
+        ),
         (
             "two owners of a CAN id",
-            with("[[bmu]]\ntag = \"spare/pack-03/bmu\"\nproduct = \"rig-bmu-44\"\ncan = { cluster = \"cluster-can-02\" }\n"),
+            with(
+                "[[bmu]]\ntag = \"spare/pack-03/bmu\"\nproduct = \"rig-bmu-44\"\ncan = { cluster = \"cluster-can-02\" }\n",
+            ),
         ),
         (
             "two owners of a unit id",
             with("[[meter]]\ntag = \"site-01/meter-2\"\nproduct = \"meter\"\nlisten = \"127.0.0.1:15060\"\n"),
         ),
-        ("unknown bus", with("[[hv_unit]]\ntag = \"x\"\nproduct = \"rig-hv-unit\"\ncan = { cluster = \"can9\" }\n")),
-        ("real device on a bus inside the rig", with("[[bau]]\ntag = \"container-01/bau\"\nbacking = \"real\"\n")),
-        ("peer that does not exist", with("[[ems]]\ntag = \"site-01/ems\"\npeers = { bau = \"nobody\" }\n")),
-        ("address that is none", with("[[meter]]\ntag = \"site-01/meter\"\nlisten = \"localhost\"\n")),
+        (
+            "unknown bus",
+            with("[[hv_unit]]\ntag = \"x\"\nproduct = \"rig-hv-unit\"\ncan = { cluster = \"can9\" }\n"),
+        ),
+        (
+            "real device on a bus inside the rig",
+            with("[[bau]]\ntag = \"container-01/bau\"\nbacking = \"real\"\n"),
+        ),
+        (
+            "peer that does not exist",
+            with("[[ems]]\ntag = \"site-01/ems\"\npeers = { bau = \"nobody\" }\n"),
+        ),
+        (
+            "address that is none",
+            with("[[meter]]\ntag = \"site-01/meter\"\nlisten = \"localhost\"\n"),
+        ),
         ("too many clusters", with("[plant]\nclusters = 12\n")),
         ("unknown container", with("[plant]\ncontainer = \"liq-21ft\"\n")),
         ("unknown initial value", with("[plant.initial]\nsoq = 0.5\n")),
         ("grid step", with("[plant]\ngrid_step_ms = 7\n")),
         ("limits", with("[clock]\nsoft_limit_ms = 60\n")),
-        ("unknown product setting", with("[[pcs]]\ntag = \"container-01/pcs\"\nsettings = { nonsense = 1 }\n")),
+        (
+            "unknown product setting",
+            with("[[pcs]]\ntag = \"container-01/pcs\"\nsettings = { nonsense = 1 }\n"),
+        ),
         ("no plant", complaint("title = \"empty\"\n")),
         ("not TOML", complaint("title = \n")),
     ];
-    let text: Vec<_> = all.iter().map(|(what, said)| format!("## {what}\n{said}\n")).collect();
+    let text: Vec<_> = all
+        .iter()
+        .map(|(what, said)| format!("## {what}\n{said}\n"))
+        .collect();
     insta::assert_snapshot!(text.join("\n"));
 }

@@ -1,6 +1,7 @@
 //! The BAU's view of its clusters: images of the BCUs, and what is asked of each.
 
 use bess_types::{CanFrame, CanId, SimTime};
+use core::cmp::Reverse;
 use std::sync::Arc;
 
 use super::points::BauTable;
@@ -178,27 +179,24 @@ impl Clusters {
         self.excluded.fill(false);
     }
 
-    /// The cluster to begin with: the one most others can join, of these the first. Two meters may differ by their
-    /// accuracy, so `gap_v` is wider here than for joining, where one meter sees both sides.
-    pub(super) fn choose_first(&self, gap_v: f64) -> Option<usize> {
-        let candidates = || {
-            (0..self.len())
-                .filter(|i| self.is_candidate(*i))
-                .filter_map(|i| Some((i, self.images[i].voltage?)))
-        };
-        let friends = |v: f64| {
-            candidates()
+    /// The cluster to begin with: the one with most others within `wide_v`, then within `narrow_v`, then the first.
+    /// Two meters may differ by their accuracy, so the first count is wider than the gap for joining, where one
+    /// meter sees both sides.
+    pub(super) fn choose_first(&self, wide_v: f64, narrow_v: f64) -> Option<usize> {
+        let voltages: Vec<(usize, f64)> = (0..self.len())
+            .filter(|i| self.is_candidate(*i))
+            .filter_map(|i| Some((i, self.images[i].voltage?)))
+            .collect();
+        let near = |v: f64, gap_v: f64| {
+            voltages
+                .iter()
                 .filter(|(_, other)| (v - other).abs() <= gap_v)
                 .count()
         };
-        let mut best: Option<(usize, usize)> = None;
-        for (i, v) in candidates() {
-            let n = friends(v);
-            if best.is_none_or(|(_, best_n)| n > best_n) {
-                best = Some((i, n));
-            }
-        }
-        best.map(|(i, _)| i)
+        let best = voltages
+            .iter()
+            .max_by_key(|(i, v)| (near(*v, wide_v), near(*v, narrow_v), Reverse(*i)));
+        best.map(|(i, _)| *i)
     }
 
     /// Whether the cluster may close onto the live bus: its own meter sees both sides of its contactors, so the

@@ -495,7 +495,9 @@ impl Bau {
         match self.start {
             Start::Waiting => {
                 self.blocking = self.what_blocks(now);
-                let first = self.clusters.choose_first(self.settings.first_gap_v);
+                let first = self
+                    .clusters
+                    .choose_first(self.settings.first_gap_v, self.settings.parallel_gap_v);
                 match (self.blocking, first) {
                     (Blocking::None, Some(cluster)) => {
                         self.clusters.request(cluster, Request::Precharge);
@@ -562,7 +564,11 @@ impl Bau {
             Blocking::PcsOffline
         } else if self.clusters.faulty() >= settings.stop_at_faults.min(self.clusters.len()) {
             Blocking::ClusterFault
-        } else if self.clusters.choose_first(settings.first_gap_v).is_none() {
+        } else if self
+            .clusters
+            .choose_first(settings.first_gap_v, settings.parallel_gap_v)
+            .is_none()
+        {
             Blocking::NotReady
         } else {
             Blocking::None

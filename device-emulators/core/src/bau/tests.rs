@@ -207,8 +207,12 @@ const STACK_ADDRESS_BASE: u8 = crate::bcu::STACK_ADDRESS;
 
 #[test]
 fn starts_with_the_common_voltage_and_leaves_the_odd_one_out() {
-    for (defect, connected) in [(None, 3.0), (Some(Defect::ClosesOntoVoltageGap), 4.0)] {
-        let mut bench = Bench::new(defect, &[1340.0, 1300.0, 1301.0, 1302.0]);
+    for (defect, odd, connected) in [
+        (None, 1340.0, 3.0),
+        (None, 1320.0, 3.0),
+        (Some(Defect::ClosesOntoVoltageGap), 1340.0, 4.0),
+    ] {
+        let mut bench = Bench::new(defect, &[odd, 1300.0, 1301.0, 1302.0]);
         bench.command(1);
         bench.run(3_000);
         assert_eq!(bench.state(), "connected");
