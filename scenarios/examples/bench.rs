@@ -31,11 +31,7 @@ fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     report("startup_to_first_frame", started.elapsed().as_secs_f64(), "s")?;
 
     // Bring the container into operation, so that contactors are closed and current flows while measuring.
-    for (point, value) in [
-        ("mode", 1.0),
-        ("start", 1.0),
-        ("active-power-setpoint", 855_000.0),
-    ] {
+    for (point, value) in [("mode", 1.0), ("power-setpoint", 855_000.0), ("command", 1.0)] {
         let command = RigCommand::Operator {
             target: HmiTarget::Ems,
             point: point.into(),

@@ -1,39 +1,62 @@
 //! `bessrig run` and `bessrig host`: a rig on the wall clock until Ctrl-C.
 
+use std::collections::BTreeMap;
+use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bess_devices::library::Library;
-use bess_rig::{ClockMode, Driver, Rig, RigConfig, Role};
+use bess_rig::{Attach, ClockMode, Driver, Health, Rig, RigConfig, Role};
 use bess_types::{Reading, Tag};
+use serde::Serialize;
 
 use crate::bench::{load_config, paced_driver};
 use crate::cut::process::{Processes, command_line, die_with_parent};
+use crate::evidence::ScenarioFolder;
 use crate::mistake::Mistake;
 use crate::steps::names;
 use crate::suite::say;
 
-/// Runs the whole rig live, with its controller processes if `start_controllers`.
+/// Most bytes of each bus that `--out` keeps.
+const TRACE_LIMIT: u64 = 64 << 20;
+
+/// How a live run is done.
+pub(crate) struct LiveOptions<'a> {
+    /// Seed in place of the rig file's.
+    pub(crate) seed: Option<u64>,
+    /// Start the rig file's controller processes too.
+    pub(crate) controllers: bool,
+    /// Folder for the traces, the controllers' output and, at the end, the summary.
+    pub(crate) out: Option<&'a Path>,
+}
+
+/// Runs the whole rig live, with its controller processes if asked for.
 pub(crate) fn run(
     rig: &Path,
     library: &Arc<Library>,
-    seed: Option<u64>,
-    start_controllers: bool,
+    options: &LiveOptions<'_>,
     interrupted: &AtomicBool,
 ) -> Result<(), Mistake> {
     let mut config = load_paced(rig)?;
-    config.seed = seed.unwrap_or(config.seed);
+    config.seed = options.seed.unwrap_or(config.seed);
     let shown = |cut| command_line(cut, "bessrig", &config.path).join(" ");
     let built = Rig::new(&config, library, Role::Rig)?;
     say(&format!("{} (seed {})", config.title, config.seed));
     print_wires(&built);
     let mut driver = paced_driver(built, &config)?;
-    let folder = std::env::temp_dir().join(format!("bessrig-run-{}", std::process::id()));
+    let folder = options.out.map_or_else(
+        || std::env::temp_dir().join(format!("bessrig-run-{}", std::process::id())),
+        Path::to_owned,
+    );
+    let mut traces = options
+        .out
+        .map(|out| ScenarioFolder::create(out.to_owned(), config.effective_toml(), config.seed, TRACE_LIMIT))
+        .transpose()?;
     let mut processes = Processes::default();
-    if start_controllers && !config.cuts.is_empty() {
-        std::fs::create_dir_all(&folder)?;
+    if options.controllers && !config.cuts.is_empty() {
+        fs::create_dir_all(&folder)?;
         processes = Processes::start(&config, &folder).map_err(|text| Mistake::new(text, ""))?;
         for cut in &config.cuts {
             say(&format!("controller {}: {}", cut.name, shown(cut)));
@@ -48,10 +71,21 @@ pub(crate) fn run(
             ));
         }
     }
-    let ended = keep_running(&mut driver, interrupted, &mut || processes.notice_deaths());
+    let ended = keep_running(&mut driver, traces.as_mut(), interrupted, &mut || {
+        processes.notice_deaths()
+    });
+    if let Some(out) = options.out {
+        write_summary(&driver, &config, out)?;
+    }
     let died = processes.obituary();
     processes.stop();
     ended?;
+    if let Some(traces) = &mut traces {
+        traces.drain(driver.rig_mut())?;
+        for note in traces.close(driver.rig().events())? {
+            say(&note);
+        }
+    }
     if died.is_empty() {
         Ok(())
     } else {
@@ -67,7 +101,7 @@ pub(crate) fn host(
     interrupted: &AtomicBool,
 ) -> Result<(), Mistake> {
     die_with_parent()?;
-    let config = load_paced(rig)?;
+    let mut config = load_paced(rig)?;
     for tag in tags {
         if config.device(tag).is_none() {
             return Err(Mistake::new(
@@ -76,6 +110,7 @@ pub(crate) fn host(
             ));
         }
     }
+    detach_others_buses(&mut config, tags);
     let built = Rig::new(&config, library, Role::Host(tags))?;
     for tag in tags {
         say(&format!("hosting {tag}"));
@@ -83,8 +118,77 @@ pub(crate) fn host(
     print_wires(&built);
     let mut driver = paced_driver(built, &config)?;
     while !interrupted.load(Ordering::Relaxed) {
-        advance(&mut driver, interrupted)?;
+        advance(&mut driver, None, interrupted)?;
     }
+    Ok(())
+}
+
+/// A process opens only the buses its devices are on: waking up for the frames of others costs as much as for its own.
+fn detach_others_buses(config: &mut RigConfig, tags: &[Tag]) {
+    let used: Vec<_> = tags
+        .iter()
+        .filter_map(|tag| config.device(tag))
+        .flat_map(|device| device.can.values().cloned())
+        .collect();
+    for bus in &mut config.can_buses {
+        if !used.contains(&bus.name) {
+            bus.attach = Attach::Instant;
+            bus.interface = None;
+        }
+    }
+}
+
+/// The last values of a live run, for whoever looked at its wires to compare.
+#[derive(Serialize)]
+struct LiveSummary<'a> {
+    rig_title: &'a str,
+    seed: u64,
+    virtual_s: f64,
+    clusters: usize,
+    /// Plant truth in SI units, by `tag point`.
+    truth: BTreeMap<String, f64>,
+    health: Health,
+}
+
+fn write_summary(driver: &dyn Driver, config: &RigConfig, out: &Path) -> Result<(), Mistake> {
+    let rig = driver.rig();
+    let clusters = config.plant.clusters;
+    let mut wanted: Vec<(String, &str)> = [
+        "soc",
+        "bus-voltage",
+        "bus-current",
+        "cell-voltage-min",
+        "cell-voltage-max",
+        "cell-temperature-min",
+        "cell-temperature-max",
+    ]
+    .map(|point| (names::TRUE_CONTAINER.to_owned(), point))
+    .into();
+    wanted.push((names::TRUE_PCS.to_owned(), "active-power"));
+    wanted.push((names::TRUE_PCS.to_owned(), "dc-voltage"));
+    for cluster in 1..=clusters {
+        for point in ["voltage", "current", "soc"] {
+            wanted.push((names::true_cluster(cluster), point));
+        }
+    }
+    let truth = wanted
+        .into_iter()
+        .filter_map(|(tag, point)| {
+            let value = rig.observe(&rig.resolve(&tag, point)?).and_then(Reading::ok)?;
+            Some((format!("{tag} {point}"), value))
+        })
+        .collect();
+    let summary = LiveSummary {
+        rig_title: &config.title,
+        seed: config.seed,
+        virtual_s: rig.now().as_secs_f64(),
+        clusters,
+        truth,
+        health: driver.health(),
+    };
+    let text = serde_json::to_string_pretty(&summary).map_err(|error| Mistake::new(error.to_string(), ""))?;
+    fs::write(out.join("summary.json"), text + "\n")?;
+    say(&format!("summary: {}", out.join("summary.json").display()));
     Ok(())
 }
 
@@ -111,18 +215,26 @@ fn print_wires(rig: &Rig) {
 }
 
 /// A second of rig time, or less if interrupted.
-fn advance(driver: &mut dyn Driver, interrupted: &AtomicBool) -> Result<(), Mistake> {
+fn advance(
+    driver: &mut dyn Driver,
+    traces: Option<&mut ScenarioFolder>,
+    interrupted: &AtomicBool,
+) -> Result<(), Mistake> {
     let until = driver.rig().now() + Duration::from_secs(1);
     driver
         .run(until, &mut |_| interrupted.load(Ordering::Relaxed))
         .map_err(|error| Mistake::new(error.to_string(), ""))?;
-    // Nobody reads the trace here: candump does, on the wire.
-    driver.rig_mut().drain_candump(&mut |_, _| {});
+    match traces {
+        Some(folder) => folder.drain(driver.rig_mut())?,
+        // Nobody reads the trace: candump does, on the wire.
+        None => driver.rig_mut().drain_candump(&mut |_, _| {}),
+    }
     Ok(())
 }
 
 fn keep_running(
     driver: &mut dyn Driver,
+    mut traces: Option<&mut ScenarioFolder>,
     interrupted: &AtomicBool,
     died: &mut dyn FnMut() -> bool,
 ) -> Result<(), Mistake> {
@@ -133,7 +245,7 @@ fn keep_running(
     ]
     .map(|(tag, point, label, scale, unit)| (driver.rig().resolve(tag, point), label, scale, unit));
     while !interrupted.load(Ordering::Relaxed) && !died() {
-        advance(driver, interrupted)?;
+        advance(driver, traces.as_deref_mut(), interrupted)?;
         let rig = driver.rig();
         let mut line = format!("t {}", rig.now());
         for (key, label, scale, unit) in &watched {

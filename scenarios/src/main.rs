@@ -72,6 +72,9 @@ enum Command {
         /// Start the rig file's controller processes too, instead of waiting for them on the wires.
         #[arg(long)]
         controllers: bool,
+        /// Folder for a candump log of each bus and, at the end, summary.json with the last true values.
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
     },
     /// Run chosen devices of a rig in this process, over its wires only.
     Host {
@@ -179,8 +182,14 @@ fn carry_out(cli: Cli) -> Result<u8, Vec<Mistake>> {
             rig,
             seed,
             controllers,
+            out,
         } => {
-            live::run(&rig, &library, seed, controllers, &interrupted).map_err(one)?;
+            let options = live::LiveOptions {
+                seed,
+                controllers,
+                out: out.as_deref(),
+            };
+            live::run(&rig, &library, &options, &interrupted).map_err(one)?;
             Ok(0)
         }
         Command::Host { rig, devices } => {

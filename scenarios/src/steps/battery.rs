@@ -88,6 +88,19 @@ pub(super) const PHRASES: &[Entry] = &[
         },
     },
     Entry {
+        pattern: r"a (?<which>precharge|positive main|negative main) contactor is closed",
+        example: "a precharge contactor is closed",
+        demands: |c, t| {
+            let point = match &c["which"] {
+                "precharge" => "precharge",
+                "positive main" => "main-positive",
+                _ => "main-negative",
+            };
+            let of = |k| demand(true_cluster(k), point, Test::On);
+            Ok(Demands::any((1..=t.clusters).map(of).collect()))
+        },
+    },
+    Entry {
         pattern: r"the DC bus (?:is|stays) (?<how>above|below) (?<volts>\d+) V",
         example: "the DC bus is above 1200 V",
         demands: |c, _| {

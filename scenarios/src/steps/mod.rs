@@ -266,8 +266,11 @@ fn in_order(session: &mut Session, first: Phrase, second: Phrase) -> Outcome {
     let Some(earlier) = earlier else {
         return Err(session.fail(format!("not seen so far: {first}")));
     };
-    // What has not come yet comes later.
-    let lead = later.unwrap_or(now).as_secs_f64() - earlier.as_secs_f64();
+    // An order of which one half has not happened proves nothing: a step before must wait for it.
+    let Some(later) = later else {
+        return Err(session.fail(format!("not seen so far: {second}")));
+    };
+    let lead = later.as_secs_f64() - earlier.as_secs_f64();
     session.record_value(
         &format!("lead of \"{first}\" over \"{second}\""),
         "s",
