@@ -6,7 +6,7 @@ set -euo pipefail
 bessrig=$1 rig=$2 python=$3 out=$4
 here=$(cd "$(dirname "$0")" && pwd)
 pcs=15020 bau=15010 ems=15050
-seconds=12
+seconds=10
 
 fail() { echo "witness: $*" >&2; tail -n 5 "$out/run.txt" >&2 || true; exit 1; }
 read_registers() { # PORT ADDRESS COUNT

@@ -62,7 +62,6 @@ Feature: Protection of cells and clusters
     Then still the PCS delivers or takes power [§10: no BMS heartbeat for 10 s stops the PCS]
     And still the contactors of every cluster are closed
 
-  @allow-cyclic-period
   Scenario: A pack that falls silent opens its cluster
     Given the plant is in operation
     When the BMU of pack 4 in cluster 2 falls silent

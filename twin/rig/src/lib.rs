@@ -1,7 +1,8 @@
 //! Plant, devices and buses on one clock.
 //!
 //! Read in this order: [`config`] (what a rig file says), [`wiring`] (devices built from it and who is
-//! connected to whom), [`rig`] (the main flow: what happens in one instant), [`schedule`] (the order of
+//! connected to whom), [`interface`] (what goes in and comes out),
+//! [`rig`] (the main flow: what happens in one instant), [`schedule`] (the order of
 //! things that fall due), [`bus`] (CAN and Modbus inside the rig), [`recorder`] (event log and candump),
 //! [`checker`] (what is watched in every run), [`observe`] (how steps read points),
 //! [`virtual_time`] (the driver that jumps to the next event). Sockets and wall clocks live elsewhere: time and
@@ -12,6 +13,7 @@
 pub mod bus;
 pub mod checker;
 pub mod config;
+pub mod interface;
 pub mod observe;
 pub mod recorder;
 pub mod rig;
@@ -21,8 +23,9 @@ pub mod wiring;
 
 pub use checker::{Blame, Violation};
 pub use config::{Attach, Backing, ClockMode, RigConfig, RigConfigError};
-pub use observe::{PointInfo, PointKey};
-pub use rig::{
-    CanWire, CommandError, Counters, ModbusServerWire, Rig, RigCommand, Role, WireInput, WireOutput, Wires,
+pub use interface::{
+    CanWire, CommandError, Counters, ModbusServerWire, RigCommand, Role, WireInput, WireOutput, Wires,
 };
+pub use observe::{PointInfo, PointKey};
+pub use rig::Rig;
 pub use virtual_time::{Driver, Health, Percentiles, VirtualDriver};

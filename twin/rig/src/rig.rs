@@ -12,198 +12,20 @@ use bess_devices::hmi::{Hmi, HmiTarget};
 use bess_devices::library::Library;
 use bess_devices::product::DeviceKind;
 use bess_devices::{Device, DeviceFault, Input, Output, PointId, Points, Token};
-use bess_plant::{Place, Plant, PlantFault};
-use bess_types::{
-    Actuation, CanFrame, Channel, Event, Line, ModbusReply, ModbusRequest, Reading, SimTime, Source, Tag,
-};
-use serde::Serialize;
+use bess_plant::{Place, Plant};
+use bess_types::{Actuation, CanFrame, Channel, Event, Line, ModbusRequest, Reading, SimTime, Source, Tag};
 
 use crate::bus::can::CanBus;
 use crate::bus::modbus::{Asker, OpenRequests};
 use crate::checker::{self, Blame, Violation};
 use crate::config::{ClockMode, RigConfig, RigConfigError};
+use crate::interface::{
+    CanWire, CommandError, Counters, ModbusServerWire, RigCommand, Role, WireInput, WireOutput, Wires,
+};
 use crate::observe::{self, PointInfo, PointKey};
 use crate::recorder::Recorder;
 use crate::schedule::{CAN_LATENCY, Delivery, LINE_LATENCY, MODBUS_LATENCY, Schedule};
 use crate::wiring;
-
-/// Which part of a rig file this process is.
-#[derive(Clone, Copy, Debug)]
-pub enum Role<'a> {
-    /// The rig: plant, emulated devices, operator station.
-    Rig,
-    /// Only these devices, over wires only: no plant, no shared memory.
-    Host(&'a [Tag]),
-}
-
-/// What comes in from a wire.
-#[derive(Clone, Debug)]
-pub enum WireInput {
-    /// A frame on a bus.
-    Can {
-        /// Bus, as numbered in [`Wires`].
-        bus: usize,
-        /// The frame.
-        frame: CanFrame,
-    },
-    /// A client asks one of the rig's servers.
-    ModbusRequest {
-        /// Server device, as numbered in [`Wires`].
-        server: usize,
-        /// Unit id addressed.
-        unit: u8,
-        /// What is asked.
-        request: ModbusRequest,
-        /// To be given back with the reply.
-        wire_token: u64,
-    },
-    /// The answer to a request the rig made; `None` if none came in time.
-    ModbusReply {
-        /// Client device, as given with the request.
-        client: usize,
-        /// The request's token.
-        token: Token,
-        /// The answer.
-        reply: Option<ModbusReply>,
-    },
-}
-
-/// What goes out to a wire.
-#[derive(Clone, Debug)]
-pub enum WireOutput {
-    /// A frame for a bus.
-    Can {
-        /// Bus, as numbered in [`Wires`].
-        bus: usize,
-        /// The frame.
-        frame: CanFrame,
-    },
-    /// The answer to a wire client; `None` stays silent.
-    ModbusReply {
-        /// The request's token.
-        wire_token: u64,
-        /// The answer.
-        reply: Option<ModbusReply>,
-    },
-    /// A request to a server outside.
-    ModbusRequest {
-        /// Asking device; one connection for each (client, address).
-        client: usize,
-        /// To be given back with the reply.
-        token: Token,
-        /// Where the server listens.
-        address: SocketAddr,
-        /// Unit id.
-        unit: u8,
-        /// What is asked.
-        request: ModbusRequest,
-    },
-}
-
-/// The wires this rig needs.
-#[derive(Clone, Debug, Default)]
-pub struct Wires {
-    /// CAN buses on interfaces.
-    pub can: Vec<CanWire>,
-    /// Modbus servers to listen for.
-    pub servers: Vec<ModbusServerWire>,
-}
-
-/// A CAN bus on an interface.
-#[derive(Clone, Debug)]
-pub struct CanWire {
-    /// Number in [`WireInput::Can`].
-    pub bus: usize,
-    /// Name in the rig file.
-    pub name: String,
-    /// SocketCAN interface.
-    pub interface: String,
-}
-
-/// A Modbus server of the rig.
-#[derive(Clone, Debug)]
-pub struct ModbusServerWire {
-    /// Number in [`WireInput::ModbusRequest`].
-    pub device: usize,
-    /// Its tag.
-    pub tag: Tag,
-    /// Where it listens.
-    pub listen: SocketAddr,
-    /// Its unit id.
-    pub unit: u8,
-}
-
-/// Something done to the rig from outside the buses.
-#[derive(Clone, Debug)]
-pub enum RigCommand {
-    /// Start a fault of the plant or of a sensor.
-    Fault(PlantFault),
-    /// End it.
-    ClearFault(PlantFault),
-    /// Start or end a fault of an emulated device.
-    DeviceFault {
-        /// Whose.
-        tag: Tag,
-        /// Which.
-        fault: DeviceFault,
-    },
-    /// A hand on a hard-wired button, or a cut wire.
-    Contact {
-        /// Which line.
-        line: Line,
-        /// Its new level.
-        level: bool,
-    },
-    /// The operator writes a point at the operator station.
-    Operator {
-        /// Of which controller.
-        target: HmiTarget,
-        /// Which point.
-        point: String,
-        /// New value.
-        value: f64,
-    },
-}
-
-/// Why a command cannot be carried out.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum CommandError {
-    /// The plant refuses the fault.
-    #[error("{0}")]
-    Plant(String),
-    /// No such device, or it is not emulated here.
-    #[error("{0} is not emulated in this rig")]
-    NotEmulated(Tag),
-    /// The device cannot have that fault.
-    #[error("{tag}: {why}")]
-    Device {
-        /// Whose.
-        tag: Tag,
-        /// Why not.
-        why: String,
-    },
-    /// The operator station has no such point, or there is no operator station.
-    #[error("{0}")]
-    Operator(String),
-    /// A hosted part of a rig has no plant.
-    #[error("this process has no plant")]
-    NoPlant,
-}
-
-/// What the rig counted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Counters {
-    /// Plant ticks.
-    pub ticks: u64,
-    /// Frames sent by emulated devices.
-    pub frames_sent: u64,
-    /// Frames that came in from wires.
-    pub frames_received: u64,
-    /// Modbus requests served or made.
-    pub modbus_requests: u64,
-    /// Modbus requests that got no answer.
-    pub modbus_silent: u64,
-}
 
 /// An emulated device; the operator station is known by its own type because steps speak through it.
 pub(crate) enum Emulator {
@@ -258,7 +80,8 @@ pub(crate) struct Observer {
     /// Slot of each node of the router.
     pub slots: Vec<usize>,
     states: Vec<Vec<(PointId, f64)>>,
-    counter_reported: Vec<bool>,
+    /// The checker already spoke about this node's life counter.
+    pub counter_reported: Vec<bool>,
 }
 
 struct Sensing {
@@ -588,8 +411,16 @@ impl Rig {
     /// End-of-run checks. Call once, when the run is over.
     pub fn finish(&mut self) {
         if !core::mem::replace(&mut self.finished, true) {
-            self.check_cycles();
-            self.check_energy();
+            checker::cycles(
+                &mut self.buses,
+                &self.slots,
+                self.now,
+                self.paced,
+                &mut self.violations,
+            );
+            if let Some(plant) = &self.plant {
+                checker::energy(&plant.ledger(), self.now, &mut self.violations);
+            }
         }
     }
 
@@ -611,8 +442,20 @@ impl Rig {
         }
         self.apply_actuations();
         if self.tick.is_multiple_of(CHECK_EVERY_TICKS) && self.next_tick == self.now + self.grid_step {
-            self.check_cycles();
-            self.check_counters();
+            checker::cycles(
+                &mut self.buses,
+                &self.slots,
+                self.now,
+                self.paced,
+                &mut self.violations,
+            );
+            checker::counters(
+                &mut self.observers,
+                &self.slots,
+                self.now,
+                self.paced,
+                &mut self.violations,
+            );
         }
     }
 
@@ -960,7 +803,7 @@ impl Rig {
         }
     }
 
-    // ---- start and checks --------------------------------------------------------------------------------------
+    // ---- start --------------------------------------------------------------------------------------
 
     fn start(&mut self) {
         let step = self.grid_step.as_nanos();
@@ -996,87 +839,6 @@ impl Rig {
         self.apply_actuations();
     }
 
-    fn check_cycles(&mut self) {
-        for bus in &mut self.buses {
-            for state in &mut bus.ids {
-                let (Some(period), Some(owner)) = (state.period, state.owner) else {
-                    continue;
-                };
-                let slot = &self.slots[owner];
-                if state.period_reported || slot.silenced {
-                    state.longest_gap = Duration::ZERO;
-                    continue;
-                }
-                let since = self.now - state.last.unwrap_or(SimTime::ZERO + START_GRACE);
-                let gap = state.longest_gap.max(since);
-                let allowed = checker::period_tolerance(period, self.paced);
-                if gap > allowed {
-                    state.period_reported = true;
-                    self.violations.push(Violation {
-                        at: self.now,
-                        checker: "cyclic-period",
-                        tag: slot.tag.clone(),
-                        text: format!(
-                            "{} on {} was silent for {} ms; its period is {} ms, {} ms are allowed",
-                            state.id,
-                            bus.name,
-                            gap.as_millis(),
-                            period.as_millis(),
-                            allowed.as_millis()
-                        ),
-                        blames: blame(slot.kind, self.paced),
-                    });
-                }
-            }
-        }
-    }
-
-    fn check_counters(&mut self) {
-        for observer in &mut self.observers {
-            for (node, slot) in observer.slots.iter().enumerate() {
-                let image = observer.router.node(node);
-                let (Some(seen), Some(moved)) = (image.last_seen(), image.last_change_of_counter()) else {
-                    continue;
-                };
-                let stuck = seen - moved;
-                if stuck > checker::MAX_COUNTER_STANDSTILL && !observer.counter_reported[node] {
-                    observer.counter_reported[node] = true;
-                    self.violations.push(Violation {
-                        at: self.now,
-                        checker: "life-counter",
-                        tag: self.slots[*slot].tag.clone(),
-                        text: format!(
-                            "life counter stands still for {} ms while frames go on",
-                            stuck.as_millis()
-                        ),
-                        blames: blame(self.slots[*slot].kind, self.paced),
-                    });
-                }
-            }
-        }
-    }
-
-    fn check_energy(&mut self) {
-        let Some(plant) = &self.plant else { return };
-        let ledger = plant.ledger();
-        let share = ledger.residual_j.abs() / ledger.throughput_j.max(1.0);
-        let small = ledger.residual_j.abs() <= checker::ENERGY_RESIDUAL_FLOOR_J;
-        if share.is_nan() || (share > checker::MAX_ENERGY_RESIDUAL && !small) {
-            self.violations.push(Violation {
-                at: self.now,
-                checker: "energy-balance",
-                tag: wiring::site_tag(),
-                text: format!(
-                    "energy accounts differ by {:.0} J of {:.0} J moved ({:.3} %; 0.1 % is allowed)",
-                    ledger.residual_j,
-                    ledger.throughput_j,
-                    share * 100.0
-                ),
-                blames: Blame::Plant,
-            });
-        }
-    }
-
     pub(crate) fn slot_of(&self, tag: &Tag) -> Option<usize> {
         self.slots.binary_search_by(|slot| slot.tag.cmp(tag)).ok()
     }
@@ -1093,17 +855,6 @@ impl Rig {
 const CHECK_EVERY_TICKS: u64 = 100;
 /// A device asking for a wake in the past gets it this much later.
 const MIN_WAKE_AHEAD: Duration = Duration::from_micros(100);
-/// Time a node has to send its first cyclic frame, self-test included.
-const START_GRACE: Duration = Duration::from_secs(15);
-
-fn blame(kind: DeviceKind, paced: bool) -> Blame {
-    match kind {
-        DeviceKind::Bcu | DeviceKind::Bau | DeviceKind::Ems => Blame::Controller,
-        _ if paced => Blame::Rig,
-        _ => Blame::Plant,
-    }
-}
-
 fn state_points(points: &Points) -> Vec<(PointId, f64)> {
     let table = points.table();
     table

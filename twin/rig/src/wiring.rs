@@ -26,7 +26,8 @@ use bess_types::{Line, Tag};
 
 use crate::bus::can::CanBus;
 use crate::config::{Attach, Backing, DeviceConfig, RigConfig, RigConfigError};
-use crate::rig::{Emulator, Peer, Role, Slot};
+use crate::interface::Role;
+use crate::rig::{Emulator, Peer, Slot};
 
 /// CAN source address of a high-voltage box measuring unit on its cluster bus.
 const HV_UNIT_ADDRESS: u8 = 0xB0;

@@ -10,6 +10,7 @@ use bess_devices::Library;
 use bess_rig::{Rig, RigConfig, RigConfigError, Role};
 
 const BASE: &str = include_str!("../../../scenarios/rigs/liquid-20ft.toml");
+const TCP: &str = include_str!("../../../scenarios/rigs/liquid-20ft-tcp.toml");
 const VCAN: &str = include_str!("../../../scenarios/rigs/liquid-20ft-vcan.toml");
 const VCAN_3: &str = include_str!("../../../scenarios/rigs/liquid-20ft-vcan-3.toml");
 
@@ -42,6 +43,7 @@ fn shipped_rig_files_build() {
         build(BASE).unwrap().devices.len(),
         81 + 9 + 10 + 1 + 1 + 1 + 1 + 9 + 1 + 1 + 1 + 1
     );
+    assert_eq!(build(TCP).unwrap().cuts.len(), 0);
     assert_eq!(build(VCAN).unwrap().cuts[0].devices.len(), 10);
     assert_eq!(build(VCAN_3).unwrap().plant.clusters, 3);
 }

@@ -4,6 +4,8 @@ use core::time::Duration;
 
 use bess_types::{CanId, SimTime};
 
+use crate::checker::START_GRACE;
+
 /// A bus of the rig.
 #[derive(Debug)]
 pub(crate) struct CanBus {
@@ -28,6 +30,8 @@ pub(crate) struct IdState {
     pub listeners: Vec<(usize, u8)>,
     /// When it was seen last.
     pub last: Option<SimTime>,
+    /// When its first frame may be asked for.
+    pub expected_from: SimTime,
     pub longest_gap: Duration,
     pub frames: u64,
     /// A checker already spoke about this id's period or owner.
@@ -78,6 +82,7 @@ impl CanBus {
                     period: None,
                     listeners: vec![],
                     last: None,
+                    expected_from: SimTime::ZERO + START_GRACE,
                     longest_gap: Duration::ZERO,
                     frames: 0,
                     period_reported: false,

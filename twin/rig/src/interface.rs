@@ -1,0 +1,187 @@
+//! What goes into a rig and comes out of it: roles, wire traffic, commands, counts.
+
+use core::net::SocketAddr;
+
+use bess_devices::hmi::HmiTarget;
+use bess_devices::{DeviceFault, Token};
+use bess_plant::PlantFault;
+use bess_types::{CanFrame, Line, ModbusReply, ModbusRequest, Tag};
+use serde::Serialize;
+
+/// Which part of a rig file this process is.
+#[derive(Clone, Copy, Debug)]
+pub enum Role<'a> {
+    /// The rig: plant, emulated devices, operator station.
+    Rig,
+    /// Only these devices, over wires only: no plant, no shared memory.
+    Host(&'a [Tag]),
+}
+
+/// What comes in from a wire.
+#[derive(Clone, Debug)]
+pub enum WireInput {
+    /// A frame on a bus.
+    Can {
+        /// Bus, as numbered in [`Wires`].
+        bus: usize,
+        /// The frame.
+        frame: CanFrame,
+    },
+    /// A client asks one of the rig's servers.
+    ModbusRequest {
+        /// Server device, as numbered in [`Wires`].
+        server: usize,
+        /// Unit id addressed.
+        unit: u8,
+        /// What is asked.
+        request: ModbusRequest,
+        /// To be given back with the reply.
+        wire_token: u64,
+    },
+    /// The answer to a request the rig made; `None` if none came in time.
+    ModbusReply {
+        /// Client device, as given with the request.
+        client: usize,
+        /// The request's token.
+        token: Token,
+        /// The answer.
+        reply: Option<ModbusReply>,
+    },
+}
+
+/// What goes out to a wire.
+#[derive(Clone, Debug)]
+pub enum WireOutput {
+    /// A frame for a bus.
+    Can {
+        /// Bus, as numbered in [`Wires`].
+        bus: usize,
+        /// The frame.
+        frame: CanFrame,
+    },
+    /// The answer to a wire client; `None` stays silent.
+    ModbusReply {
+        /// The request's token.
+        wire_token: u64,
+        /// The answer.
+        reply: Option<ModbusReply>,
+    },
+    /// A request to a server outside.
+    ModbusRequest {
+        /// Asking device; one connection for each (client, address).
+        client: usize,
+        /// To be given back with the reply.
+        token: Token,
+        /// Where the server listens.
+        address: SocketAddr,
+        /// Unit id.
+        unit: u8,
+        /// What is asked.
+        request: ModbusRequest,
+    },
+}
+
+/// The wires this rig needs.
+#[derive(Clone, Debug, Default)]
+pub struct Wires {
+    /// CAN buses on interfaces.
+    pub can: Vec<CanWire>,
+    /// Modbus servers to listen for.
+    pub servers: Vec<ModbusServerWire>,
+}
+
+/// A CAN bus on an interface.
+#[derive(Clone, Debug)]
+pub struct CanWire {
+    /// Number in [`WireInput::Can`].
+    pub bus: usize,
+    /// Name in the rig file.
+    pub name: String,
+    /// SocketCAN interface.
+    pub interface: String,
+}
+
+/// A Modbus server of the rig.
+#[derive(Clone, Debug)]
+pub struct ModbusServerWire {
+    /// Number in [`WireInput::ModbusRequest`].
+    pub device: usize,
+    /// Its tag.
+    pub tag: Tag,
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// Its unit id.
+    pub unit: u8,
+}
+
+/// Something done to the rig from outside the buses.
+#[derive(Clone, Debug)]
+pub enum RigCommand {
+    /// Start a fault of the plant or of a sensor.
+    Fault(PlantFault),
+    /// End it.
+    ClearFault(PlantFault),
+    /// Start or end a fault of an emulated device.
+    DeviceFault {
+        /// Whose.
+        tag: Tag,
+        /// Which.
+        fault: DeviceFault,
+    },
+    /// A hand on a hard-wired button, or a cut wire.
+    Contact {
+        /// Which line.
+        line: Line,
+        /// Its new level.
+        level: bool,
+    },
+    /// The operator writes a point at the operator station.
+    Operator {
+        /// Of which controller.
+        target: HmiTarget,
+        /// Which point.
+        point: String,
+        /// New value.
+        value: f64,
+    },
+}
+
+/// Why a command cannot be carried out.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CommandError {
+    /// The plant refuses the fault.
+    #[error("{0}")]
+    Plant(String),
+    /// No such device, or it is not emulated here.
+    #[error("{0} is not emulated in this rig")]
+    NotEmulated(Tag),
+    /// The device cannot have that fault.
+    #[error("{tag}: {why}")]
+    Device {
+        /// Whose.
+        tag: Tag,
+        /// Why not.
+        why: String,
+    },
+    /// The operator station has no such point, or there is no operator station.
+    #[error("{0}")]
+    Operator(String),
+    /// A hosted part of a rig has no plant.
+    #[error("this process has no plant")]
+    NoPlant,
+}
+
+/// What the rig counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Counters {
+    /// Plant ticks.
+    pub ticks: u64,
+    /// Frames sent by emulated devices.
+    pub frames_sent: u64,
+    /// Frames that came in from wires.
+    pub frames_received: u64,
+    /// Modbus requests served or made.
+    pub modbus_requests: u64,
+    /// Modbus requests that got no answer.
+    pub modbus_silent: u64,
+}
