@@ -44,6 +44,18 @@ FEATURE
     echo "$code" >"$out/$what.code"
 }
 
+# A record that fails while the rig itself was late says nothing and is repeated, visibly; any other failure stands.
+record() {
+    local out=$1 python=$2 try
+    for try in 1 2 3; do
+        rm -rf "$out"
+        if ci/witness/record.sh "$bessrig" "$rig" "$python" "$out"; then return; fi
+        if ((try == 3)) || ! grep -q '"inconclusive": "' "$out/run/summary.json"; then return 1; fi
+        echo "witnesses: try $try came to nothing, the rig was late:" \
+            "$(sed -n 's/.*"inconclusive": "\(.*\)".*/\1/p' "$out/run/summary.json"); repeated"
+    done
+}
+
 inside() {
     local kept=$1 python=$2 can_tests=$3 tags=$4 out=/dev/shm/bessrig code=0
     mkdir -p "$out"
@@ -56,7 +68,7 @@ inside() {
         ((rc == 0)) || code=1
     }
     part "SocketCAN tests" env BESSRIG_VCAN=1 "$can_tests" --test-threads 1
-    part "witnesses record" ci/witness/record.sh "$bessrig" "$rig" "$python" "$out/witness"
+    part "witnesses record" record "$out/witness" "$python"
     part "rig stopped for 500 ms" provoke stopped "$out"
     part "controller killed" provoke killed "$out"
     part "features" "$bessrig" test --rig "$rig" --tags "$tags" --candump-limit-mb 4 --out "$out/features"
@@ -97,7 +109,7 @@ rm -rf "$out"
 mkdir -p "$out"
 out=$(realpath "$out")
 tags=$selection
-echo "vcan: $clusters of 9 clusters: an emulated machine on two shared cores does not hold the pace with more"
+echo "vcan: $clusters of 9 clusters: six missed the hard limit in the emulated machine on a busy two-core host"
 echo "vcan: left out on wires: @long (hours of rig time)"
 if [[ ${BESSRIG_VCAN_ALL:-} == 1 ]]; then
     tags=$long

@@ -18,7 +18,7 @@ wait_for() { # WHAT SECONDS PORT ADDRESS VALUE
     until [[ $(register "$3" "$4") == "$5" ]]; do
         kill -0 "$pid" 2>/dev/null || fail "the rig ended while waiting: $1"
         ((SECONDS < end)) || fail "$1: not within $2 s; register $4 at port $3 is '$(register "$3" "$4")'"
-        sleep 0.5
+        sleep 2
     done
 }
 
@@ -27,11 +27,13 @@ mkdir -p "$out"
 pid=$!
 trap 'kill -INT $pid 2>/dev/null || true; wait $pid 2>/dev/null || true' EXIT
 
+sleep 8 # each look costs an emulated machine some of the rig's time
 wait_for "the BAU is on standby" 60 "$bau" 41010 1
 mbpoll -m tcp -p "$ems" -a 1 -0 -t 4 -o 5 -1 -r 107 127.0.0.1 1 >"$out/mbpoll-start.txt" ||
     fail "mbpoll could not write the start command to the EMS"
-wait_for "the BAU is connected" 90 "$bau" 41010 3
-sleep 2
+sleep 6
+wait_for "the BAU is connected" 30 "$bau" 41010 3
+sleep 3
 
 candump -L any >"$out/candump.log" &
 dump=$!

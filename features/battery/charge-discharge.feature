@@ -10,9 +10,9 @@ Feature: Charging and discharging
     And the plant is in operation
 
   Scenario: A short cycle at 0.5 C
-    When the plant discharges at 0.5 C until the state of charge has fallen by 0.5 %
+    When the plant discharges at 0.5 C until the state of charge has fallen by 0.25 %
     Then within 10 s the PCS delivers no power [§4: ramp to 0 within 5 s]
-    When the plant charges at 0.5 C until the state of charge has risen by 0.5 %
+    When the plant charges at 0.5 C until the state of charge has risen by 0.25 %
     Then within 10 s the PCS delivers no power [§4: ramp to 0 within 5 s]
     And still the contactors of every cluster are closed
     And still the BAU reports no alarm above level 0

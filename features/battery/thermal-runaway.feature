@@ -40,17 +40,18 @@ Feature: Thermal runaway of one cell
     When the suppression hold button is released
     Then within 45 s the suppression agent flows [R §7: countdown resumes, at most 30 s, then release within 10 s]
 
-  # The cell heated at 5 K/min is the trigger of UL 9540A unit tests; without coolant flow nothing but the neighbours
-  # takes its heat. Large LFP cells propagate at full charge only (S17).
+  # The cell heated at 5 K/min is the trigger of UL 9540A unit tests. The heater lies between two cells and warms both; the
+  # cold plate, even without flow, keeps the rest (bare cells without a plate follow one another in 11 to 22 min, S17).
   @long @limit-6h
-  Scenario: What propagation does next, without barriers and without coolant
+  Scenario: What propagation does next, without barriers and without coolant flow
     Given every cluster stands at 100 % state of charge
     And the plant is powered up
     When the coolant pump fails
     And a heater warms cell 17 of pack 5 in cluster 3 by 5 K per minute
     Then within 60 min cell 17 of pack 5 in cluster 3 is in thermal runaway [UL 9540A R: heater 4 to 7 K/min]
-    And within 60 min at least 2 cells are in thermal runaway [UL 9540A R, S18: second cell 6 min after the first, which the heater warms too]
-    And within 90 min at least 4 cells are in thermal runaway [S17: 667 to 1305 s for each further cell]
+    And within 60 min cell 16 of pack 5 in cluster 3 is in thermal runaway [S18: the second cell 6 min after the first]
+    When 15 min pass
+    Then for 30 min at most 0 cells are in thermal runaway [cell-and-thermal §10, assumption: the plate may stop it]
 
   @long @limit-3h
   Scenario: What propagation does next, with the coolant running

@@ -88,7 +88,7 @@ const LONGEST_WAIT: Duration = Duration::from_millis(100);
 /// Wait before another attempt at frames the kernel did not take.
 const RETRY_SEND: Duration = Duration::from_micros(200);
 /// The owner gets up at multiples of this: what falls due in between goes out together. Plant ticks lie on them. Frames
-/// leave up to this much late, and it shows in the send jitter; each wake-up costs 0.2 ms on an emulated core.
+/// leave up to this much late, and it shows in the send jitter; wake-ups are dear on an emulated core.
 const WAKE_GRID: Duration = Duration::from_millis(1);
 /// The kernel's default of 50 us would add to the lateness of every tick.
 const TIMER_SLACK_NS: u64 = 1_000;

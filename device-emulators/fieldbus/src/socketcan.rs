@@ -31,8 +31,8 @@ use crate::health::{Accounts, Losses, count};
 use crate::paced::{Arrival, Clock, Inbox};
 use bess_rig::CanWire;
 
-/// The reader's rest after a batch. Short beside the 20 ms of the fastest cyclic frame; with 0.5 ms the wake-ups alone
-/// took an emulated core's time.
+/// The reader's rest after a batch. Short beside the 20 ms of the fastest cyclic frame; wake-ups are
+/// dear on an emulated core.
 const GATHER: Duration = Duration::from_millis(2);
 /// Frames taken from one socket by one system call.
 const BATCH: usize = 32;

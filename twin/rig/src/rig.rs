@@ -7,7 +7,6 @@ use core::time::Duration;
 use std::collections::{BTreeMap, VecDeque};
 
 use bess_devices::codec::can::CanRouter;
-use bess_devices::defects::Defect;
 use bess_devices::hmi::{Hmi, HmiTarget};
 use bess_devices::library::Library;
 use bess_devices::product::DeviceKind;
@@ -401,11 +400,6 @@ impl Rig {
     /// Plant truth, if this process has a plant.
     pub fn plant(&self) -> Option<&Plant> {
         self.plant.as_ref()
-    }
-
-    /// The known bug built into a device, for the self-test's report.
-    pub fn defect_of(config: &RigConfig) -> Option<Defect> {
-        config.devices.iter().find_map(|device| device.defect)
     }
 
     /// End-of-run checks. Call once, when the run is over.

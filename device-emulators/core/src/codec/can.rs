@@ -609,6 +609,8 @@ struct Entry<'a> {
     constant: Option<&'a std::collections::BTreeMap<Spanned<String>, f64>>,
     invalid: InvalidCodes,
     flip: &'a [Spanned<String>],
+    /// Point of the rolling counter: it uses every raw value, so no code of it means "no value".
+    counter: Option<&'a str>,
 }
 
 impl<'a> Compiler<'a> {
@@ -647,6 +649,7 @@ impl<'a> Compiler<'a> {
                 constant: Some(&spec.constant),
                 invalid: spec.invalid,
                 flip: &spec.flip,
+                counter: spec.counter.as_ref().map(|name| name.get_ref().as_str()),
             };
             let period = match &spec.period_ms {
                 Some(ms) if *ms.get_ref() == 0 => {
@@ -697,6 +700,7 @@ impl<'a> Compiler<'a> {
                 constant: None,
                 invalid: spec.invalid,
                 flip: &spec.flip,
+                counter: None,
             };
             all.extend(self.layouts(&entry)?);
         }
@@ -827,7 +831,18 @@ impl<'a> Compiler<'a> {
         };
         let mut taken: Vec<(u64, &str)> = Vec::new();
         for signal in &message.signals {
-            let mut bits = BitField::compile(signal, message.size, entry.invalid).map_err(|reason| {
+            let bound = entry.bind.iter().find_map(|(name, point)| {
+                let inner = pattern::matches(name.get_ref(), &signal.name)?;
+                Some((captures.merged(&inner)?.fill(point.get_ref()), point))
+            });
+            let is_counter =
+                entry.counter.is_some() && bound.as_ref().map(|(name, _)| name.as_str()) == entry.counter;
+            let invalid = if is_counter {
+                InvalidCodes::default()
+            } else {
+                entry.invalid
+            };
+            let mut bits = BitField::compile(signal, message.size, invalid).map_err(|reason| {
                 ProductError::UnsupportedSignal {
                     place: place.clone(),
                     message: message.name.clone(),
@@ -847,10 +862,6 @@ impl<'a> Compiler<'a> {
             if entry.flip.iter().any(|name| name.get_ref() == &signal.name) {
                 bits.multiply = -bits.multiply;
             }
-            let bound = entry.bind.iter().find_map(|(name, point)| {
-                let inner = pattern::matches(name.get_ref(), &signal.name)?;
-                Some((captures.merged(&inner)?.fill(point.get_ref()), point))
-            });
             if let Some((point_name, point)) = bound {
                 match self.table.find(&point_name) {
                     Some(id) => {
