@@ -11,7 +11,7 @@ clusters=3
 rig=scenarios/rigs/liquid-20ft-vcan-$clusters.toml
 bessrig=${CARGO_TARGET_DIR:-target}/release/bessrig
 long='not @long'
-selection="$long and not @catches-ignores-fire-prewarning and (not @protection or @catches-late-trip or @catches-no-precharge)"
+selection="$long and not @panel-only and (not @protection or @catches-late-trip or @catches-no-precharge)"
 
 # ---- inside the session ----------------------------------------------------------------------------------------------
 
@@ -115,7 +115,8 @@ if [[ ${BESSRIG_VCAN_ALL:-} == 1 ]]; then
     tags=$long
 else
     echo "vcan: left out on wires, because wall time is rig time and the lane has 10 minutes (BESSRIG_VCAN_ALL=1 runs them):"
-    echo "vcan:   the thermal runaway with fire fighting, and protection except late trip and precharge; lane virtual has all"
+    echo "vcan:   @panel-only (hold button: no controller takes part), and of the protection feature all but late trip and"
+    echo "vcan:   precharge; lane virtual has them"
 fi
 status=0
 begin=$SECONDS

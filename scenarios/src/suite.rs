@@ -387,7 +387,9 @@ fn verdict(
     }
     for violation in violations {
         let to = match violation.blames {
-            Blame::Controller | Blame::Plant => Verdict::Fail,
+            Blame::Controller => Verdict::Fail,
+            // A fault of the twin says nothing about the controller.
+            Blame::Plant => Verdict::Error,
             Blame::Rig => Verdict::Inconclusive,
         };
         worsen(

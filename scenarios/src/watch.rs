@@ -246,10 +246,12 @@ impl Condition {
             .by_ref()
             .take(3)
             .map(|Term { key, .. }| match observe(rig, key) {
+                Some(value) if key.unit == "1" || key.unit.is_empty() => {
+                    format!("{} of {} is {value}", key.name, key.tag)
+                }
                 Some(value) => format!("{} of {} is {value} {}", key.name, key.tag, key.unit),
                 None => format!("{} of {} has no valid value", key.name, key.tag),
             })
-            .map(|text| text.trim_end_matches(" 1").to_owned())
             .collect();
         let rest = open.count();
         if rest > 0 {
@@ -322,7 +324,7 @@ pub(crate) struct Watch {
 /// Most changes kept of a sampled value since the last cause.
 const MAX_SAMPLES: usize = 100_000;
 /// How often envelopes are looked at: as often as a BMU measures its cells.
-const LOOK: Duration = Duration::from_millis(100);
+const LOOK: Duration = Duration::from_millis(10);
 
 impl Watch {
     pub(crate) fn new(names: &Names, rig: &Rig) -> Self {

@@ -66,7 +66,16 @@ pub(crate) fn selftest(bench: &Bench, plan: &[Planned], options: &Options) -> Re
         if options.interrupted.load(std::sync::atomic::Ordering::Relaxed) {
             return Err(Mistake::new("interrupted", ""));
         }
-        let hit = without == Verdict::Pass && with.verdict == Verdict::Fail;
+        // A precondition that is not reached proves nothing about the step that is meant to catch the bug.
+        let failed = with
+            .steps
+            .iter()
+            .position(|step| step.verdict == Some(Verdict::Fail))
+            .unwrap_or(with.steps.len());
+        let by_then = with.steps[..failed]
+            .iter()
+            .any(|step| step.keyword.trim() == "When");
+        let hit = without == Verdict::Pass && with.verdict == Verdict::Fail && by_then;
         caught += usize::from(hit);
         say(&format!(
             "{} {:<30} {} -> {}: \"{}\"{}",

@@ -51,6 +51,14 @@ pub(super) const PHRASES: &[Entry] = &[
         },
     },
     Entry {
+        pattern: r"the (?<kind>gas|smoke|heat) detector has not tripped",
+        example: "the smoke detector has not tripped",
+        demands: |c, _| {
+            let point = format!("{}-detector", &c["kind"]);
+            Ok(Demands::all(vec![demand(FIRE_PANEL, point, Test::Off)]))
+        },
+    },
+    Entry {
         pattern: r"the (?<kind>gas|smoke|heat) detector (?:has tripped|trips)",
         example: "the smoke detector has tripped",
         demands: |c, _| {

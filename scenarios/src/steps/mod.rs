@@ -271,6 +271,9 @@ fn in_order(session: &mut Session, first: Phrase, second: Phrase) -> Outcome {
         return Err(session.fail(format!("not seen so far: {second}")));
     };
     let lead = later.as_secs_f64() - earlier.as_secs_f64();
+    if earlier <= session.cause() || later <= session.cause() {
+        return Err(session.fail("both halves must happen after the last When: one of them was so already"));
+    }
     session.record_value(
         &format!("lead of \"{first}\" over \"{second}\""),
         "s",

@@ -47,6 +47,8 @@ pub struct Plant {
     grid_step: Duration,
     step_s: f64,
     pub(crate) now: SimTime,
+    /// Instant of the last act, for its events.
+    stamp: SimTime,
     steps_per_medium: u32,
     step_in_medium: u32,
     medium_in_slow: u32,
@@ -117,6 +119,7 @@ impl Plant {
             grid_step,
             step_s,
             now: SimTime::ZERO,
+            stamp: SimTime::ZERO,
             steps_per_medium,
             step_in_medium: 0,
             medium_in_slow: 0,
@@ -193,9 +196,11 @@ impl Plant {
         }
     }
 
-    /// A device's act, in force from now on. Acts at a place that has no such actuator do nothing.
-    pub fn actuate(&mut self, place: Place, action: &Actuation) {
-        let now = self.now;
+    /// A device's act at `at`, in force from then on; `at` lies between the last step and the next. Acts at a place
+    /// that has no such actuator do nothing.
+    pub fn actuate(&mut self, at: SimTime, place: Place, action: &Actuation) {
+        let now = at.max(self.now);
+        self.stamp = now;
         let cluster = place.cluster.filter(|&c| c < self.topology.clusters);
         match *action {
             Actuation::Coil { coil, energised } => {
@@ -818,7 +823,7 @@ impl Plant {
 
     fn note(&mut self, part: &str, point: &'static str, value: f64, text: &str) {
         self.events.push(PlantEvent {
-            at: self.now,
+            at: self.stamp.max(self.now),
             part: part.into(),
             point,
             value,
@@ -910,7 +915,7 @@ mod tests {
                 coil: Coil::MainNegative,
             })
             .unwrap();
-        plant.actuate(Place::CONTAINER, &Actuation::CoilSupply { on: false });
+        plant.actuate(plant.now, Place::CONTAINER, &Actuation::CoilSupply { on: false });
         let events = run(&mut plant, 0.1);
         for c in 1..9 {
             let opened = events_of(&events, &cluster_name(c), "main-negative")[0].at;
@@ -1008,7 +1013,7 @@ mod tests {
         run(&mut plant, 2.0);
         let pcs_w = truth(&plant, "pcs", "active-power");
         assert!((pcs_w - 1.0e6).abs() < 1e3, "{pcs_w}");
-        plant.actuate(Place::CONTAINER, &Actuation::CoilSupply { on: false });
+        plant.actuate(plant.now, Place::CONTAINER, &Actuation::CoilSupply { on: false });
         let events = run(&mut plant, 0.2);
         assert!(
             events
@@ -1056,7 +1061,11 @@ mod tests {
             },
         );
         close_all(&mut plant);
-        plant.actuate(Place::pack(0, 0), &Actuation::Balancing { cells: 0b1010 });
+        plant.actuate(
+            plant.now,
+            Place::pack(0, 0),
+            &Actuation::Balancing { cells: 0b1010 },
+        );
         for watts in [3.8e5, -3.8e5, 0.0, 3.0e5, -2.0e5] {
             power(&mut plant, watts);
             run(&mut plant, 1500.0);
@@ -1084,6 +1093,7 @@ mod tests {
     fn cells_stand_4_to_5_kelvin_over_coolant() {
         let mut plant = build(&small(1, 9), &uniform(0.95));
         plant.actuate(
+            plant.now,
             Place::CONTAINER,
             &Actuation::Cooling {
                 mode: CoolingMode::Cool,
@@ -1191,7 +1201,7 @@ mod tests {
     #[test]
     fn a_nail_is_smelt_before_it_is_felt() {
         let mut plant = build(&small(3, 6), &uniform(1.0));
-        plant.actuate(Place::CONTAINER, &Actuation::Hvac { on: true });
+        plant.actuate(plant.now, Place::CONTAINER, &Actuation::Hvac { on: true });
         run(&mut plant, 1.0);
         plant
             .inject(&PlantFault::Nail {
@@ -1254,7 +1264,7 @@ mod tests {
         let events = run(&mut plant, 40.0);
         let lit_s = when(&events, "flame", 1.0).unwrap();
         plant.clear(&PlantFault::Spark).unwrap();
-        plant.actuate(Place::CONTAINER, &Actuation::ReleaseAgent);
+        plant.actuate(plant.now, Place::CONTAINER, &Actuation::ReleaseAgent);
         let events = run(&mut plant, 20.0);
         let out_s = when(&events, "flame", 0.0).unwrap();
         assert!(lit_s < 40.0 && (49.0..=51.0).contains(&out_s), "{lit_s} {out_s}");
@@ -1357,7 +1367,7 @@ mod tests {
         ) {
             let mut plant = Plant::new(&small(3, 3), &InitialState { soc, ..InitialState::default() }, seed, STEP).unwrap();
             for ((place, action), fault, clear) in acts {
-                plant.actuate(place, &action);
+                plant.actuate(plant.now, place, &action);
                 if let Some(fault) = fault {
                     // refused faults are part of the game
                     let _ = if clear { plant.clear(&fault) } else { plant.inject(&fault) };

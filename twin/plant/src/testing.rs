@@ -69,7 +69,11 @@ pub(crate) fn run(plant: &mut Plant, seconds: f64) -> Vec<PlantEvent> {
 }
 
 pub(crate) fn coil(plant: &mut Plant, cluster: usize, coil: Coil, energised: bool) {
-    plant.actuate(Place::cluster(cluster), &Actuation::Coil { coil, energised });
+    plant.actuate(
+        plant.now,
+        Place::cluster(cluster),
+        &Actuation::Coil { coil, energised },
+    );
 }
 
 /// Precharges the bus from the first cluster and closes all clusters.
@@ -92,6 +96,7 @@ pub(crate) fn close_all(plant: &mut Plant) -> Vec<PlantEvent> {
 /// PCS running at an active power.
 pub(crate) fn power(plant: &mut Plant, watts: f64) {
     plant.actuate(
+        plant.now,
         Place::CONTAINER,
         &Actuation::Converter {
             gate: true,

@@ -17,11 +17,18 @@ impl Recorder {
         }
     }
 
+    /// Puts an event where its time belongs: the plant tells at a tick what happened since the last one.
     pub(crate) fn event(&mut self, event: Event) {
-        self.events.push(event);
+        let later = self
+            .events
+            .iter()
+            .rev()
+            .take_while(|other| other.at > event.at)
+            .count();
+        self.events.insert(self.events.len() - later, event);
     }
 
-    /// The event log so far, in the order things became known.
+    /// The event log so far, in order of time.
     pub fn events(&self) -> &[Event] {
         &self.events
     }

@@ -679,7 +679,7 @@ impl Rig {
             return;
         };
         for (place, action) in self.actuations.drain(..) {
-            plant.actuate(place, &action);
+            plant.actuate(self.now, place, &action);
         }
     }
 

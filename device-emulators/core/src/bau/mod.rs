@@ -377,6 +377,14 @@ impl Bau {
         self.cool(now);
     }
 
+    /// Known bugs that leave an emergency stop without the operator's reset.
+    fn resets_itself(&self) -> bool {
+        matches!(
+            self.defect,
+            Some(Defect::NoResetNeeded | Defect::RestartsAfterEstopRelease)
+        )
+    }
+
     fn watch_safety(&mut self, now: SimTime) {
         let single = self.table.single;
         let fresh = self.io_fresh(now);
@@ -389,7 +397,7 @@ impl Bau {
             self.was_connected |= matches!(self.state, Stack::Connected | Stack::Starting);
             self.estop_latched = true;
         }
-        if !pressed && fresh && self.estop_latched && self.defect == Some(Defect::NoResetNeeded) {
+        if !pressed && fresh && self.estop_latched && self.resets_itself() {
             self.give_reset();
             self.estop_latched = false;
         }

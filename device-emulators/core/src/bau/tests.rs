@@ -320,7 +320,7 @@ fn defects_do_what_they_claim() {
         (stopped, "standby")
     );
     assert_eq!(
-        after_estop(Some(Defect::RestartsAfterEstopRelease), true),
+        after_estop(Some(Defect::RestartsAfterEstopRelease), false),
         (stopped, "connected")
     );
 
