@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Asserts the direction of dependencies (ARCHITECTURE.md, "Crates"): what a crate must never pull in, even indirectly.
+# Asserts the direction of dependencies (ARCHITECTURE.md, "Where things are"): what a crate must never pull in, even indirectly.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

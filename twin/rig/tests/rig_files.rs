@@ -106,6 +106,10 @@ fn mistakes_are_explained() {
             with("[[bau]]\ntag = \"container-01/bau\"\nbacking = \"real\"\n"),
         ),
         (
+            "real device in virtual time",
+            with("[[ems]]\ntag = \"site-01/ems\"\nbacking = \"real\"\n"),
+        ),
+        (
             "peer that does not exist",
             with("[[ems]]\ntag = \"site-01/ems\"\npeers = { bau = \"nobody\" }\n"),
         ),

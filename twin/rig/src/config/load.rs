@@ -477,6 +477,19 @@ fn devices(
     let devices: Vec<DeviceConfig> = devices.into_values().collect();
     check_peers(&devices)?;
     check_wire_owners(&devices, buses)?;
+    let virtual_time = merged.rig.clock.as_ref().and_then(|clock| clock.mode) != Some(ClockMode::Paced);
+    if let (true, Some(real)) = (
+        virtual_time,
+        devices.iter().find(|device| device.backing == Backing::Real),
+    ) {
+        return Err(real.origin.error(
+            format!(
+                "{} is real, but this rig runs in virtual time, which nothing outside can follow",
+                real.tag
+            ),
+            "say [clock] mode = \"paced\"",
+        ));
+    }
     Ok(devices)
 }
 
