@@ -13,6 +13,7 @@ trap 'rm -rf "$canary"' EXIT
 cp -r ci/canary/. "$canary"
 cp twin/clippy.toml "$canary"
 bans=$(grep -c 'path =' twin/clippy.toml)
+# shellcheck disable=SC2016 # the backquotes are clippy's
 caught=$(cd "$canary" && CARGO_TARGET_DIR=$canary/target cargo clippy --quiet --message-format short 2>&1 |
     grep -oE 'use of a disallowed (method|type) `[^`]+`' | sort -u | wc -l)
 if ((caught != bans)); then
@@ -25,5 +26,5 @@ cargo clippy --workspace --all-targets --quiet -- -D warnings
 if ! command -v shellcheck >/dev/null; then
     ci/install.sh shellcheck
 fi
-shellcheck ci/*.sh ci/test .ci/run
+shellcheck ci/*.sh ci/witness/*.sh ci/test ci/bench .ci/run
 echo "lint: ok"

@@ -4,10 +4,10 @@ Feature: Charging and discharging
   A normal cycle at rated power stays inside every limit, and the battery gives back what it should.
 
   Background:
-    Given every cell voltage stays between 2.8 V and 3.6 V throughout [B: operating window]
+    Given the plant is in operation
+    And every cell voltage stays between 2.8 V and 3.6 V throughout [B: operating window]
     And every cell temperature stays between 0 °C and 45 °C throughout [assumption §2: L1 of CHT]
     And every cluster current stays between -165 A and 165 A throughout [B: 0.5 C is 150 A; assumption §2 OCC/OCD: 1.10 x]
-    And the plant is in operation
 
   Scenario: A short cycle at 0.5 C
     When the plant discharges at 0.5 C until the state of charge has fallen by 0.25 %

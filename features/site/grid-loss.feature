@@ -20,7 +20,7 @@ Feature: Loss and return of the grid
     When the grid voltage steps to 75 % of nominal
     And 500 ms pass
     Then still the AC contactor is closed [IEEE 1547-2018 Cat III: 20 s at 0.70 to 0.88 pu]
-    And still the PCS delivers at least 1200 kW [the current limit at 75 % voltage]
+    And still the PCS delivers at least 500 kW [D: three clusters at 0.5 C give 570 kW, inside the current limit]
     When the grid voltage recovers
-    Then within 1 s the PCS delivers at least 1500 kW [D: 90 % of 0.5 C]
+    Then within 1 s the PCS delivers at least 500 kW [D: as before the sag]
     And for 5 s the AC contactor stays closed

@@ -34,6 +34,9 @@ struct Controller {
     ended: Option<ExitStatus>,
 }
 
+/// Time left to new processes for loading before the rig's clock runs, so that it is not the rig's lateness.
+const LOADING: Duration = Duration::from_millis(1500);
+
 impl Processes {
     /// Starts every `[[cut]]` of the rig, each in its own process group, output into `folder`.
     pub(crate) fn start(config: &RigConfig, folder: &Path) -> Result<Self, String> {
@@ -72,6 +75,9 @@ impl Processes {
                 expected: false,
                 ended: None,
             });
+        }
+        if !processes.list.is_empty() {
+            thread::sleep(LOADING);
         }
         Ok(processes)
     }
