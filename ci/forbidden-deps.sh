@@ -7,7 +7,9 @@ failed=0
 
 # depends CRATE NAME: whether NAME is in CRATE's normal dependency tree.
 depends() {
-    cargo tree --quiet --package "$1" --edges normal --prefix none | awk '{print $1}' | grep -qx -- "$2"
+    local tree
+    tree=$(cargo tree --quiet --package "$1" --edges normal --prefix none | awk '{print $1}')
+    grep -qx -- "$2" <<<"$tree"
 }
 
 # forbid CRATE NAME...: none of NAME may be in CRATE's tree.
