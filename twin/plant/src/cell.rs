@@ -22,6 +22,7 @@ const SEGMENTS: f64 = 200.0;
 const SOC_LOW: f64 = -0.1;
 /// Grid segments from −10 % to 120 %.
 const SEGMENT_COUNT: usize = 260;
+const MONTH_S: f64 = 30.0 * 86_400.0;
 
 /// Every cell of the container; all arrays by cell index.
 #[derive(Clone, Debug)]
@@ -391,6 +392,16 @@ pub(crate) struct SlowDecay {
     pub(crate) self_discharge: f64,
     /// Share of the hysteresis state kept over one cycle at rest.
     pub(crate) hysteresis_keep: f64,
+}
+
+impl SlowDecay {
+    /// Over a cycle of `dt_s`.
+    pub(crate) fn new(spec: &CellSpec, dt_s: f64) -> Self {
+        Self {
+            self_discharge: spec.self_discharge_per_month * dt_s / MONTH_S,
+            hysteresis_keep: libm::exp(-dt_s / spec.ocv.hysteresis_rest_s),
+        }
+    }
 }
 
 /// Open-circuit voltage, hysteresis and the energy integral on the 0.5 % grid: every knot is on it.

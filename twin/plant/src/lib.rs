@@ -7,6 +7,7 @@
 //! - electrical side: `cell`, `cluster`, `contactor`, `dc_bus`, `stack` (one step of all of them),
 //!   `converter`, `grid`, `insulation`
 //! - heat and fire: `thermal`, `cooling`, `runaway`, `gas`, `air`, `suppression`
+//! - [`bench`]: one cell of this model under a prescribed current, for comparisons
 //! - what comes out: `sensor`, [`fault`], [`truth`], [`ledger`]; `rng` is the only source of chance
 //!
 //! No clock, no input or output, no async, no hash maps, no transcendental functions of the standard library:
@@ -15,6 +16,7 @@
 #![forbid(unsafe_code)]
 
 mod air;
+pub mod bench;
 mod cell;
 mod cluster;
 mod contactor;

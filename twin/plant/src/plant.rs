@@ -30,7 +30,6 @@ const MEDIUM: Duration = Duration::from_millis(100);
 const MEDIUM_S: f64 = 0.1;
 const MEDIUM_PER_SLOW: u32 = 10;
 const SLOW_S: f64 = 1.0;
-const MONTH_S: f64 = 30.0 * 86_400.0;
 /// Controls, lights and BMS of the container, W (assumption), and the vent fan, W (assumption).
 const CONTROLS_W: f64 = 500.0;
 const VENT_FAN_W: f64 = 500.0;
@@ -112,10 +111,7 @@ impl Plant {
         let mut plant = Self {
             topology,
             tau_s: spec.cell.resistance.tau_s,
-            slow_decay: SlowDecay {
-                self_discharge: spec.cell.self_discharge_per_month * SLOW_S / MONTH_S,
-                hysteresis_keep: libm::exp(-SLOW_S / spec.cell.ocv.hysteresis_rest_s),
-            },
+            slow_decay: SlowDecay::new(&spec.cell, SLOW_S),
             grid_step,
             step_s,
             now: SimTime::ZERO,

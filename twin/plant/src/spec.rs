@@ -613,45 +613,8 @@ impl PlantSpec {
                 rows: container.pack.rows,
             });
         }
-        let cell = &self.cell;
-        table("ocv", &cell.ocv.soc_percent, cell.ocv.voltage_v.len())?;
-        table("ocv", &cell.ocv.soc_percent, cell.ocv.hysteresis_mv.len())?;
-        table("entropy", &cell.entropy.soc, cell.entropy.mv_per_k.len())?;
-        table(
-            "resistance",
-            &cell.resistance.soc,
-            cell.resistance.charge_mohm.len(),
-        )?;
-        table(
-            "resistance",
-            &cell.resistance.soc,
-            cell.resistance.discharge_mohm.len(),
-        )?;
-        for &soc_percent in &cell.ocv.soc_percent {
-            if soc_percent * 2.0 != libm::round(soc_percent * 2.0) {
-                return Err(PlantConfigError::OcvKnot { soc_percent });
-            }
-        }
+        self.cell.check()?;
         for (field, value, min, max) in [
-            ("capacity_ah", cell.capacity_ah, 0.1, 10_000.0),
-            ("mass_kg", cell.mass_kg, 0.01, 1000.0),
-            (
-                "specific_heat_j_per_kg_k",
-                cell.specific_heat_j_per_kg_k,
-                100.0,
-                10_000.0,
-            ),
-            ("coulombic_efficiency", cell.coulombic_efficiency, 0.9, 1.0),
-            ("soc_max", cell.soc_max, 1.0, 1.2),
-            ("soc_min", cell.soc_min, -0.1, 0.0),
-            ("ocv first knot", cell.ocv.soc_percent[0], 0.0, 0.0),
-            ("resistance.calibration", cell.resistance.calibration, 0.01, 100.0),
-            ("resistance.split[0]", cell.resistance.split[0], 0.01, 1.0),
-            ("resistance.split[1]", cell.resistance.split[1], 0.01, 1.0),
-            ("resistance.split[2]", cell.resistance.split[2], 0.01, 1.0),
-            ("resistance.tau_s[0]", cell.resistance.tau_s[0], 1.0, 1e6),
-            ("resistance.tau_s[1]", cell.resistance.tau_s[1], 1.0, 1e6),
-            ("runaway.slice_k_per_w", cell.runaway.slice_k_per_w, 0.01, 100.0),
             ("pack.bleed_ohm", container.pack.bleed_ohm, 0.1, 1e6),
             (
                 "pack.cell_to_cell_k_per_w",
@@ -704,6 +667,55 @@ impl PlantSpec {
     }
 }
 
+impl CellSpec {
+    /// Refuses what cannot be built or would divide by zero.
+    pub fn check(&self) -> Result<(), PlantConfigError> {
+        let cell = self;
+        table("ocv", &cell.ocv.soc_percent, cell.ocv.voltage_v.len())?;
+        table("ocv", &cell.ocv.soc_percent, cell.ocv.hysteresis_mv.len())?;
+        table("entropy", &cell.entropy.soc, cell.entropy.mv_per_k.len())?;
+        table(
+            "resistance",
+            &cell.resistance.soc,
+            cell.resistance.charge_mohm.len(),
+        )?;
+        table(
+            "resistance",
+            &cell.resistance.soc,
+            cell.resistance.discharge_mohm.len(),
+        )?;
+        for &soc_percent in &cell.ocv.soc_percent {
+            if soc_percent * 2.0 != libm::round(soc_percent * 2.0) {
+                return Err(PlantConfigError::OcvKnot { soc_percent });
+            }
+        }
+        for (field, value, min, max) in [
+            ("capacity_ah", cell.capacity_ah, 0.1, 10_000.0),
+            ("mass_kg", cell.mass_kg, 0.01, 1000.0),
+            (
+                "specific_heat_j_per_kg_k",
+                cell.specific_heat_j_per_kg_k,
+                100.0,
+                10_000.0,
+            ),
+            ("coulombic_efficiency", cell.coulombic_efficiency, 0.9, 1.0),
+            ("soc_max", cell.soc_max, 1.0, 1.2),
+            ("soc_min", cell.soc_min, -0.1, 0.0),
+            ("ocv first knot", cell.ocv.soc_percent[0], 0.0, 0.0),
+            ("resistance.calibration", cell.resistance.calibration, 0.01, 100.0),
+            ("resistance.split[0]", cell.resistance.split[0], 0.01, 1.0),
+            ("resistance.split[1]", cell.resistance.split[1], 0.01, 1.0),
+            ("resistance.split[2]", cell.resistance.split[2], 0.01, 1.0),
+            ("resistance.tau_s[0]", cell.resistance.tau_s[0], 1.0, 1e6),
+            ("resistance.tau_s[1]", cell.resistance.tau_s[1], 1.0, 1e6),
+            ("runaway.slice_k_per_w", cell.runaway.slice_k_per_w, 0.01, 100.0),
+        ] {
+            range(field, value, min, max)?;
+        }
+        Ok(())
+    }
+}
+
 impl InitialState {
     /// Refuses what lies outside the plant.
     pub fn check(&self, clusters: usize) -> Result<(), PlantConfigError> {
@@ -730,7 +742,7 @@ fn count(field: &'static str, value: usize, max: usize) -> Result<(), PlantConfi
     }
 }
 
-fn range(field: &'static str, value: f64, min: f64, max: f64) -> Result<(), PlantConfigError> {
+pub(crate) fn range(field: &'static str, value: f64, min: f64, max: f64) -> Result<(), PlantConfigError> {
     if (min..=max).contains(&value) {
         Ok(())
     } else {
