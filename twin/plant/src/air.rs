@@ -7,7 +7,7 @@
 use crate::spec::AirSpec;
 
 /// Heat capacity of air per volume, J/(m³ K).
-const AIR_J_PER_M3_K: f64 = 1206.0;
+pub(crate) const AIR_J_PER_M3_K: f64 = 1206.0;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Air {
@@ -55,10 +55,15 @@ impl Air {
 
     /// Electrical power of HVAC, W.
     pub(crate) fn electrical_w(&self) -> f64 {
-        let fan_w = if self.hvac { 300.0 } else { 0.0 };
+        let hvac = &self.spec.hvac;
+        let fan_w = if self.hvac {
+            hvac.fan_w * hvac.units as f64
+        } else {
+            0.0
+        };
         fan_w
             + if self.hvac_cooling {
-                self.spec.hvac_w / self.spec.hvac_cop
+                hvac.capacity_w * hvac.units as f64 / hvac.cop
             } else {
                 0.0
             }
@@ -84,16 +89,20 @@ impl Air {
     pub(crate) fn step(&mut self, dt_s: f64, heat_j: f64, convective_w: f64, sensor_lag_s: f64) {
         self.hvac_cooling = self.hvac
             && if self.hvac_cooling {
-                self.mean_c > self.spec.hvac_setpoint_c - 1.0
+                self.mean_c > self.spec.hvac.setpoint_c - 1.0
             } else {
-                self.mean_c > self.spec.hvac_setpoint_c + 1.0
+                self.mean_c > self.spec.hvac.setpoint_c + 1.0
             };
-        let hvac_w = if self.hvac_cooling { self.spec.hvac_w } else { 0.0 };
+        let hvac_w = if self.hvac_cooling {
+            self.spec.hvac.capacity_w * self.spec.hvac.units as f64
+        } else {
+            0.0
+        };
         let air_j_per_k = self.spec.volume_m3 * AIR_J_PER_M3_K;
         let to_structure_w = (self.mean_c - self.structure_c) * self.spec.air_to_structure_w_per_k;
         let exchanged =
             (self.mean_c - self.ambient_c) * air_j_per_k * -libm::expm1(-self.changes_per_s() * dt_s);
-        let out_w = (self.structure_c - self.ambient_c) * self.spec.envelope_w_per_k - self.spec.solar_w;
+        let out_w = (self.structure_c - self.ambient_c) * self.spec.envelope_w_per_k;
         self.mean_c += (heat_j + (convective_w - hvac_w - to_structure_w) * dt_s - exchanged) / air_j_per_k;
         self.structure_c += (to_structure_w - out_w) * dt_s / self.spec.structure_j_per_k;
         let plume_k = convective_w / 1e3 * self.spec.plume_k_per_kw[usize::from(self.hvac)];

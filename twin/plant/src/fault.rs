@@ -219,6 +219,11 @@ pub enum FaultError {
         /// Channel.
         channel: Channel,
     },
+    /// The container has no such part.
+    NotFitted {
+        /// Part.
+        part: &'static str,
+    },
     /// Only possible while the cluster's path is open.
     ClusterConnected {
         /// Cluster, 0-based.
@@ -245,6 +250,7 @@ impl fmt::Display for FaultError {
             Self::NoSensor { place, channel } => {
                 write!(f, "no sensor {channel:?} at {place}")
             }
+            Self::NotFitted { part } => write!(f, "this container has no {part}"),
             Self::ClusterConnected { cluster } => {
                 write!(
                     f,

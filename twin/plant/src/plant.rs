@@ -8,7 +8,7 @@ use core::time::Duration;
 
 use bess_types::{Actuation, Channel, Coil, Reading, SimTime};
 
-use crate::air::Air;
+use crate::air::{AIR_J_PER_M3_K, Air};
 use crate::cell::{Cells, SlowDecay};
 use crate::cluster::{Cluster, Path};
 use crate::cooling::Cooling;
@@ -23,16 +23,13 @@ use crate::sensor::{SensorFault, Sensors, values_at};
 use crate::spec::{ContainerSpec, InitialState, PlantConfigError, PlantSpec};
 use crate::stack::Stack;
 use crate::suppression::Suppression;
-use crate::thermal::Thermal;
+use crate::thermal::{Coolant, Thermal};
 use crate::topology::{Place, PlantEvent, Topology, cluster_name};
 
 const MEDIUM: Duration = Duration::from_millis(100);
 const MEDIUM_S: f64 = 0.1;
 const MEDIUM_PER_SLOW: u32 = 10;
 const SLOW_S: f64 = 1.0;
-/// Controls, lights and BMS of the container, W (assumption), and the vent fan, W (assumption).
-const CONTROLS_W: f64 = 500.0;
-const VENT_FAN_W: f64 = 500.0;
 /// Resistance factor from self-heating on (cell-and-thermal §10).
 const DEGRADED: f64 = 1.5;
 
@@ -59,7 +56,7 @@ pub struct Plant {
     pub(crate) grid: Grid,
     pub(crate) thermal: Thermal,
     pub(crate) runaway: Runaway,
-    pub(crate) cooling: Cooling,
+    pub(crate) cooling: Option<Cooling>,
     pub(crate) air: Air,
     pub(crate) gas: Gas,
     pub(crate) suppression: Suppression,
@@ -127,7 +124,10 @@ impl Plant {
             grid: Grid::new(&container.grid),
             runaway: Runaway::new(&spec.cell.runaway, topology, thermal.cell_j_per_k),
             thermal,
-            cooling: Cooling::new(&container.cooling, topology.packs(), start_c),
+            cooling: container
+                .cooling
+                .as_ref()
+                .map(|cooling| Cooling::new(cooling, topology.packs(), start_c)),
             air: Air::new(&container.air, start_c, initial.ambient_c),
             gas: Gas::new(
                 &container.gas,
@@ -257,9 +257,11 @@ impl Plant {
                 );
             }
             Actuation::Cooling { mode, setpoint_c } => {
-                self.cooling.mode = mode;
-                if setpoint_c.is_finite() {
-                    self.cooling.setpoint_c = setpoint_c.clamp(-20.0, 60.0);
+                if let Some(cooling) = &mut self.cooling {
+                    cooling.mode = mode;
+                    if setpoint_c.is_finite() {
+                        cooling.setpoint_c = setpoint_c.clamp(-20.0, 60.0);
+                    }
                 }
             }
             Actuation::Ventilation { fan, damper_open } => {
@@ -411,8 +413,8 @@ impl Plant {
             } => self
                 .sensors
                 .set_fault(place, channel, index, Some(SensorFault::OpenWire)),
-            PlantFault::CoolantPumpFailed => self.cooling.pump_failed = true,
-            PlantFault::ChillerFailed => self.cooling.chiller_failed = true,
+            PlantFault::CoolantPumpFailed => self.loop_fault(|cooling| cooling.pump_failed = true)?,
+            PlantFault::ChillerFailed => self.loop_fault(|cooling| cooling.chiller_failed = true)?,
             PlantFault::AgentEmpty => self.suppression.empty(),
             PlantFault::AgentValveStuck => self.suppression.valve_stuck = true,
             PlantFault::ClusterSoc { cluster, soc } => self.reseat(cluster, soc)?,
@@ -506,8 +508,8 @@ impl Plant {
             } => {
                 self.sensors.set_fault(place, channel, index, None);
             }
-            PlantFault::CoolantPumpFailed => self.cooling.pump_failed = false,
-            PlantFault::ChillerFailed => self.cooling.chiller_failed = false,
+            PlantFault::CoolantPumpFailed => self.loop_fault(|cooling| cooling.pump_failed = false)?,
+            PlantFault::ChillerFailed => self.loop_fault(|cooling| cooling.chiller_failed = false)?,
             PlantFault::AgentEmpty => self.suppression.replace_cylinder(),
             PlantFault::AgentValveStuck => self.suppression.valve_stuck = false,
             PlantFault::GridVoltage { ramp_s, .. } => {
@@ -587,8 +589,13 @@ impl Plant {
 
     /// Electrical power of cooling, HVAC, fan and controls, W.
     pub(crate) fn auxiliary_w(&self) -> f64 {
-        let fan_w = if self.air.fan { VENT_FAN_W } else { 0.0 };
-        CONTROLS_W + fan_w + self.cooling.electrical_w() + self.air.electrical_w()
+        let fan_w = if self.air.fan {
+            self.spec.auxiliary.vent_fan_w
+        } else {
+            0.0
+        };
+        let cooling_w = self.cooling.as_ref().map_or(0.0, Cooling::electrical_w);
+        self.spec.auxiliary.controls_w + fan_w + cooling_w + self.air.electrical_w()
     }
 
     /// Power at the point of interconnection, W; the container's own supply is taken from the same grid.
@@ -612,7 +619,7 @@ impl Plant {
             Coil::ALL.iter().any(|&coil| clusters[c].contactor(coil).closed())
         });
         let around = Surroundings {
-            plate_k_per_w: self.thermal.plate_k_per_w(self.cooling.flow_l_per_min()),
+            plate_k_per_w: self.thermal.plate_k_per_w(self.coolant().flow_l_per_min),
             cooling_w: self.suppression.cooling_w(),
         };
         self.start_stored_c -= self.runaway.step(
@@ -651,17 +658,26 @@ impl Plant {
     }
 
     fn slow_cycle(&mut self) {
+        let coolant = self.coolant();
         let clusters = &self.stack.clusters;
         self.to_air_j += self.thermal.step(
             SLOW_S,
             &mut self.cells.heat_j,
             &self.cells.soc,
             |c| clusters[c].slow_charge_c,
-            self.cooling.coolant(),
+            coolant,
             self.air.mean_c,
         );
         let plate_mean_c = self.thermal.plate_c.iter().sum::<f64>() / self.topology.packs() as f64;
-        self.cooling.step(SLOW_S, plate_mean_c);
+        if let Some(cooling) = &mut self.cooling {
+            cooling.step(SLOW_S, plate_mean_c);
+        } else {
+            // what the packs' fans blow out
+            self.to_air_j += (plate_mean_c - coolant.supply_c)
+                * coolant.pack_w_per_k
+                * self.topology.packs() as f64
+                * SLOW_S;
+        }
         self.stack.converter.warm(SLOW_S);
         let follow = -libm::expm1(-SLOW_S / self.spec.hv_box.rise_s);
         let rated_a2 = self.spec.hv_box.rated_a * self.spec.hv_box.rated_a;
@@ -673,6 +689,28 @@ impl Plant {
         }
         self.refresh_resistances();
         self.runaway.sort(&self.cells, &mut self.thermal);
+    }
+
+    /// What flows through the packs: coolant, or container air.
+    fn coolant(&self) -> Coolant {
+        match (&self.cooling, &self.spec.pack.airflow) {
+            (Some(cooling), _) => cooling.coolant(),
+            (None, airflow) => {
+                let flow_m3_per_h = airflow.as_ref().map_or(0.0, |air| air.flow_m3_per_h);
+                Coolant {
+                    supply_c: self.air.mean_c,
+                    flow_l_per_min: flow_m3_per_h,
+                    pack_w_per_k: flow_m3_per_h / 3600.0 * AIR_J_PER_M3_K,
+                }
+            }
+        }
+    }
+
+    fn loop_fault(&mut self, change: impl FnOnce(&mut Cooling)) -> Result<(), FaultError> {
+        self.cooling
+            .as_mut()
+            .map(change)
+            .ok_or(FaultError::NotFitted { part: "coolant loop" })
     }
 
     /// Resistances for the present temperatures and directions.
@@ -761,9 +799,14 @@ impl Plant {
             Channel::AmbientTemperature => self.air.sensed_c[2],
             Channel::AgentPressure => self.suppression.pressure_pa(),
             Channel::AgentFlow => contact(self.suppression.flow_switch()),
-            Channel::CoolantSupply => self.cooling.supply_c,
-            Channel::CoolantReturn => self.cooling.return_c,
-            Channel::CoolantFlow => self.cooling.flow_l_per_min(),
+            Channel::CoolantSupply | Channel::CoolantReturn | Channel::CoolantFlow => {
+                let Some(cooling) = &self.cooling else { return };
+                match channel {
+                    Channel::CoolantSupply => cooling.supply_c,
+                    Channel::CoolantReturn => cooling.return_c,
+                    _ => cooling.flow_l_per_min(),
+                }
+            }
             Channel::DoorClosed => contact(!self.air.door_open),
             Channel::VentFanRunning => contact(self.air.fan),
             Channel::DamperClosed => contact(!self.air.damper_open),

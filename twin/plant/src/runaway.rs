@@ -571,7 +571,7 @@ mod tests {
         let mut spec = small(1, 1);
         spec.container.pack.cell_to_cell_k_per_w = k_per_w;
         if !cooled {
-            spec.container.pack.cell_to_plate_k_per_w = 1e6;
+            spec.container.pack.plate.as_mut().unwrap().cell_to_plate_k_per_w = 1e6;
         }
         let mut plant = build(&spec, &uniform(soc));
         let heater = PlantFault::HeatCell {
@@ -658,7 +658,7 @@ mod tests {
     #[test]
     fn peak_temperature_is_that_of_the_literature() {
         let mut spec = small(1, 1);
-        spec.container.pack.cell_to_plate_k_per_w = 1e6;
+        spec.container.pack.plate.as_mut().unwrap().cell_to_plate_k_per_w = 1e6;
         let mut plant = build(&spec, &uniform(1.0));
         let heater = PlantFault::HeatCell {
             cluster: 0,

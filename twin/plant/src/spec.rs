@@ -162,14 +162,17 @@ pub struct ContainerSpec {
     pub grid: GridSpec,
     /// Insulation to earth and its monitor.
     pub insulation: InsulationSpec,
-    /// Liquid cooling.
-    pub cooling: CoolingSpec,
+    /// Coolant loop and chiller; there exactly if packs have plates.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cooling: Option<CoolingSpec>,
     /// Container air, walls and HVAC.
     pub air: AirSpec,
     /// Vent gas, smoke and flame.
     pub gas: GasSpec,
     /// Gaseous suppression.
     pub suppression: SuppressionSpec,
+    /// Supply of the container's own needs.
+    pub auxiliary: AuxiliarySpec,
     /// Measurement errors.
     pub sensors: SensorsSpec,
 }
@@ -186,16 +189,58 @@ pub struct PackSpec {
     pub interconnect_mohm: f64,
     /// Cell to cell through the large faces, K/W (aerogel sheet: 3.5).
     pub cell_to_cell_k_per_w: f64,
-    /// Cell to cooling plate, without the coolant film, K/W.
-    pub cell_to_plate_k_per_w: f64,
-    /// Coolant film at nominal flow, K/W per cell.
-    pub film_k_per_w: f64,
-    /// Coolant film without flow, K/W per cell.
-    pub film_still_k_per_w: f64,
+    /// Cell to cell through the narrow faces of two rows side by side, K/W.
+    pub row_to_row_k_per_w: f64,
     /// Pack enclosure to container air, W/K.
     pub enclosure_w_per_k: f64,
     /// Lag of a temperature sensor on its busbar, s.
     pub ntc_lag_s: f64,
+    /// Cooling plate of a liquid-cooled pack. A pack has a plate or an airflow, not both.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plate: Option<PlateSpec>,
+    /// Forced air of an air-cooled pack.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub airflow: Option<AirflowSpec>,
+}
+
+/// Cooling plate under the cells of a pack.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlateSpec {
+    /// Cell to plate, without the coolant film, K/W per cell.
+    pub cell_to_plate_k_per_w: f64,
+    /// Coolant film at nominal flow, K/W per cell; grows as flow^-0.8.
+    pub film_k_per_w: f64,
+    /// Coolant film without flow, K/W per cell.
+    pub film_still_k_per_w: f64,
+    /// Aluminium that warms with the coolant, kg.
+    pub mass_kg: f64,
+    /// Coolant in the plate, L.
+    pub coolant_l: f64,
+    /// Stretches of the coolant's way, which follows the cells in the order of their numbers; divides the cells.
+    pub segments: usize,
+}
+
+/// Air drawn through a pack: from the side inlets through the gaps between the cells to an exhaust fan.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AirflowSpec {
+    /// Cell to the air in its gaps at full flow, K/W per cell; grows as flow^-0.8.
+    pub cell_to_air_k_per_w: f64,
+    /// The same with the fan off, K/W per cell.
+    pub cell_to_air_still_k_per_w: f64,
+    /// Flow at full fan speed, m³/h.
+    pub flow_m3_per_h: f64,
+    /// Natural draught with the fan off, m³/h.
+    pub draught_m3_per_h: f64,
+    /// Fan speed at full duty, rpm.
+    pub fan_rpm: f64,
+    /// Fan power at full speed, W; follows the cube of speed and ends up as heat in the exhaust.
+    pub fan_w: f64,
+    /// Time constant of the fan speed, s.
+    pub fan_s: f64,
+    /// Stretches of the air's way along a row of cells; divides the cells of a row.
+    pub segments: usize,
 }
 
 /// High-voltage box of a cluster.
@@ -308,19 +353,31 @@ pub struct InsulationSpec {
 pub struct CoolingSpec {
     /// Flow with the pump on, L/min.
     pub flow_l_per_min: f64,
-    /// Coolant in the loop, L; half of it stands in the packs' plates.
+    /// Manifold: the pack nearest to the inlet gets this share of the mean more, the farthest that much less.
+    pub flow_spread: f64,
+    /// Coolant in the whole loop, L, with what stands in the packs' plates.
     pub volume_l: f64,
     /// Coolant density, kg/L.
     pub density_kg_per_l: f64,
     /// Coolant specific heat, J/(kg K).
     pub specific_heat_j_per_kg_k: f64,
-    /// Cooling capacity, W.
+    /// Cooling capacity with 35 °C outside, W.
     pub capacity_w: f64,
+    /// Its relative change per kelvin outside over 35 °C, 1/K.
+    pub capacity_slope_per_k: f64,
     /// Heater, W.
     pub heater_w: f64,
-    /// Coefficient of performance.
+    /// Coefficient of performance with 35 °C outside.
     pub cop: f64,
-    /// Pump, W.
+    /// Its relative change per kelvin outside over 35 °C, 1/K.
+    pub cop_slope_per_k: f64,
+    /// Condensing temperature over outside air, K per kW of rejected heat.
+    pub condenser_k_per_kw: f64,
+    /// Condensing temperature at which the high-pressure switch stops the compressor until it is switched off, °C.
+    pub high_pressure_c: f64,
+    /// Compressor and heater are blocked below this share of nominal flow.
+    pub low_flow_share: f64,
+    /// Pump, W; its power ends up as heat in the coolant.
     pub pump_w: f64,
     /// Time constant of the cooling power, s.
     pub response_s: f64,
@@ -346,7 +403,7 @@ pub struct AirSpec {
     pub air_to_structure_w_per_k: f64,
     /// Structure to outside, W/K.
     pub envelope_w_per_k: f64,
-    /// Sun on the envelope, W.
+    /// Sun taken up by the envelope at noon of a clear day, W. It shines only if the plant starts at an hour.
     pub solar_w: f64,
     /// Ceiling layer and room mix with HVAC off and on, s.
     pub mixing_s: [f64; 2],
@@ -354,14 +411,52 @@ pub struct AirSpec {
     pub plume_k_per_kw: [f64; 2],
     /// Plume time constant, s.
     pub plume_s: f64,
-    /// HVAC cooling, W.
-    pub hvac_w: f64,
-    /// HVAC coefficient of performance.
-    pub hvac_cop: f64,
-    /// HVAC cools above this plus 1 K, stops below this minus 1 K, °C.
-    pub hvac_setpoint_c: f64,
     /// Air changes per hour: closed, damper open, fan with damper open, door open.
     pub changes_per_h: [f64; 4],
+    /// Air conditioners and heater.
+    pub hvac: HvacSpec,
+}
+
+/// Air conditioners of the container, with electric heaters. Each unit has a thermostat of its own.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HvacSpec {
+    /// Units; the thermostats of later ones are set half a kelvin warmer each.
+    pub units: usize,
+    /// Cooling of one unit with 35 °C outside, W.
+    pub capacity_w: f64,
+    /// Its relative change per kelvin outside over 35 °C, 1/K.
+    pub capacity_slope_per_k: f64,
+    /// Coefficient of performance with 35 °C outside.
+    pub cop: f64,
+    /// Its relative change per kelvin outside over 35 °C, 1/K.
+    pub cop_slope_per_k: f64,
+    /// Electric heater of one unit, W.
+    pub heater_w: f64,
+    /// Circulation fan of one unit, W; runs while HVAC is allowed.
+    pub fan_w: f64,
+    /// Middle of the cooling hysteresis, °C.
+    pub setpoint_c: f64,
+    /// Middle of the heating hysteresis, °C.
+    pub heat_setpoint_c: f64,
+    /// Width of both, K.
+    pub hysteresis_k: f64,
+    /// Compressor least time off, s.
+    pub min_off_s: f64,
+}
+
+/// The container's own needs beside cooling and HVAC.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AuxiliarySpec {
+    /// BMS, controls, fire panel and lights, W; fed by the UPS when the grid is gone.
+    pub controls_w: f64,
+    /// Explosion-vent fan, W.
+    pub vent_fan_w: f64,
+    /// Energy of the UPS, Wh.
+    pub ups_wh: f64,
+    /// Charger of the UPS, W.
+    pub ups_charger_w: f64,
 }
 
 /// Vent gas and smoke.
@@ -484,8 +579,12 @@ pub struct InitialState {
     pub soc_by_cluster: Vec<(usize, f64)>,
     /// Cell, coolant and air temperature, °C.
     pub cell_temperature_c: f64,
-    /// Outside air, °C.
+    /// Outside air, °C; its mean where it has a daily curve.
     pub ambient_c: f64,
+    /// Daily curve of the outside air: half of its range, K; highest at 15 h. Needs `start_hour`.
+    pub ambient_swing_k: f64,
+    /// Hour of a clear day at the start, 0 to 24. Without it there is no sun and no daily curve.
+    pub start_hour: Option<f64>,
     /// Spread of the state of charge, one sigma, cut at three.
     pub soc_sigma: f64,
     /// Spread of capacity, one sigma relative, cut at three.
@@ -502,6 +601,8 @@ impl Default for InitialState {
             soc_by_cluster: Vec::new(),
             cell_temperature_c: 25.0,
             ambient_c: 25.0,
+            ambient_swing_k: 0.0,
+            start_hour: None,
             soc_sigma: 0.005,
             capacity_sigma: 0.01,
             resistance_sigma: 0.04,
@@ -527,6 +628,20 @@ pub enum PlantConfigError {
         cells: usize,
         /// Rows.
         rows: usize,
+    },
+    /// Segments do not divide what they are segments of.
+    Segments {
+        /// Which.
+        field: &'static str,
+        /// Segments.
+        value: usize,
+        /// Cells they divide.
+        of: usize,
+    },
+    /// Parts that must come together do not, or exclude each other.
+    Parts {
+        /// What is wrong.
+        what: &'static str,
     },
     /// A figure is outside its sensible range or not a number.
     Range {
@@ -572,6 +687,13 @@ impl fmt::Display for PlantConfigError {
             Self::Rows { cells, rows } => {
                 write!(f, "{cells} cells do not divide into {rows} equal rows")
             }
+            Self::Segments { field, value, of } => {
+                write!(
+                    f,
+                    "`{field}`: {of} cells do not divide into {value} equal segments"
+                )
+            }
+            Self::Parts { what } => f.write_str(what),
             Self::Range {
                 field,
                 value,
@@ -614,6 +736,7 @@ impl PlantSpec {
             });
         }
         self.cell.check()?;
+        self.check_cooling()?;
         for (field, value, min, max) in [
             ("pack.bleed_ohm", container.pack.bleed_ohm, 0.1, 1e6),
             (
@@ -623,9 +746,9 @@ impl PlantSpec {
                 1e9,
             ),
             (
-                "pack.cell_to_plate_k_per_w",
-                container.pack.cell_to_plate_k_per_w,
-                0.05,
+                "pack.row_to_row_k_per_w",
+                container.pack.row_to_row_k_per_w,
+                0.1,
                 1e9,
             ),
             ("hv_box.precharge_ohm", container.hv_box.precharge_ohm, 0.1, 1e5),
@@ -644,24 +767,110 @@ impl PlantSpec {
             ("dc_bus.capacitance_mf", container.dc_bus.capacitance_mf, 0.1, 1e4),
             ("dc_bus.bleeder_kohm", container.dc_bus.bleeder_kohm, 0.01, 1e6),
             ("converter.rated_va", container.converter.rated_va, 1.0, 1e9),
-            (
-                "cooling.flow_l_per_min",
-                container.cooling.flow_l_per_min,
-                1.0,
-                1e5,
-            ),
-            ("cooling.volume_l", container.cooling.volume_l, 50.0, 1e5),
-            ("air.volume_m3", container.air.volume_m3, 1.0, 1e4),
+            ("air.volume_m3", container.air.volume_m3, 0.2, 1e4),
             (
                 "air.ceiling_m3",
                 container.air.ceiling_m3,
-                0.1,
-                container.air.volume_m3 - 0.1,
+                0.05,
+                container.air.volume_m3 - 0.05,
             ),
             ("air.structure_j_per_k", container.air.structure_j_per_k, 1e4, 1e9),
             ("gas.pack_l", container.gas.pack_l, 1.0, 1e4),
         ] {
             range(field, value, min, max)?;
+        }
+        Ok(())
+    }
+
+    /// A plate with its loop, or an airflow; and figures that keep the thermal network stable.
+    fn check_cooling(&self) -> Result<(), PlantConfigError> {
+        let ContainerSpec {
+            pack, cooling, air, ..
+        } = &self.container;
+        let cells = self.container.cells_per_pack;
+        match (&pack.plate, &pack.airflow, cooling) {
+            (Some(plate), None, Some(cooling)) => {
+                segments("pack.plate.segments", plate.segments, cells)?;
+                for (field, value, min, max) in [
+                    (
+                        "pack.plate.cell_to_plate_k_per_w",
+                        plate.cell_to_plate_k_per_w,
+                        0.05,
+                        1e9,
+                    ),
+                    ("pack.plate.film_k_per_w", plate.film_k_per_w, 0.005, 1e9),
+                    (
+                        "pack.plate.film_still_k_per_w",
+                        plate.film_still_k_per_w,
+                        plate.film_k_per_w,
+                        1e9,
+                    ),
+                    ("pack.plate.mass_kg", plate.mass_kg, 0.5, 1e3),
+                    ("pack.plate.coolant_l", plate.coolant_l, 0.01, 1e3),
+                    ("cooling.flow_l_per_min", cooling.flow_l_per_min, 1.0, 1e5),
+                    ("cooling.flow_spread", cooling.flow_spread, 0.0, 0.9),
+                    ("cooling.density_kg_per_l", cooling.density_kg_per_l, 0.1, 10.0),
+                    (
+                        "cooling.specific_heat_j_per_kg_k",
+                        cooling.specific_heat_j_per_kg_k,
+                        500.0,
+                        10_000.0,
+                    ),
+                    ("cooling.cop", cooling.cop, 0.1, 20.0),
+                    ("cooling.response_s", cooling.response_s, 0.1, 1e5),
+                    ("cooling.band_k", cooling.band_k, 0.1, 50.0),
+                ] {
+                    range(field, value, min, max)?;
+                }
+            }
+            (None, Some(airflow), None) => {
+                segments("pack.airflow.segments", airflow.segments, cells / pack.rows)?;
+                for (field, value, min, max) in [
+                    (
+                        "pack.airflow.cell_to_air_k_per_w",
+                        airflow.cell_to_air_k_per_w,
+                        0.05,
+                        1e9,
+                    ),
+                    (
+                        "pack.airflow.cell_to_air_still_k_per_w",
+                        airflow.cell_to_air_still_k_per_w,
+                        airflow.cell_to_air_k_per_w,
+                        1e9,
+                    ),
+                    ("pack.airflow.flow_m3_per_h", airflow.flow_m3_per_h, 0.1, 1e5),
+                    (
+                        "pack.airflow.draught_m3_per_h",
+                        airflow.draught_m3_per_h,
+                        0.0,
+                        airflow.flow_m3_per_h,
+                    ),
+                    ("pack.airflow.fan_w", airflow.fan_w, 0.0, 1e4),
+                    ("pack.airflow.fan_s", airflow.fan_s, 0.1, 1e3),
+                ] {
+                    range(field, value, min, max)?;
+                }
+            }
+            (Some(_), None, None) => {
+                return Err(PlantConfigError::Parts {
+                    what: "a pack with a `plate` needs the container's `cooling`",
+                });
+            }
+            (None, Some(_), Some(_)) => {
+                return Err(PlantConfigError::Parts {
+                    what: "`cooling` is a coolant loop, which packs with `airflow` do not have",
+                });
+            }
+            _ => {
+                return Err(PlantConfigError::Parts {
+                    what: "a pack has either a `plate` or an `airflow`",
+                });
+            }
+        }
+        if air.hvac.units > 0 {
+            count("air.hvac.units", air.hvac.units, 20)?;
+            range("air.hvac.cop", air.hvac.cop, 0.1, 20.0)?;
+            range("air.hvac.capacity_w", air.hvac.capacity_w, 0.0, 1e6)?;
         }
         Ok(())
     }
@@ -728,6 +937,8 @@ impl InitialState {
         }
         range("cell_temperature_c", self.cell_temperature_c, -40.0, 70.0)?;
         range("ambient_c", self.ambient_c, -50.0, 70.0)?;
+        range("ambient_swing_k", self.ambient_swing_k, 0.0, 30.0)?;
+        range("start_hour", self.start_hour.unwrap_or(0.0), 0.0, 24.0)?;
         range("soc_sigma", self.soc_sigma, 0.0, 0.2)?;
         range("capacity_sigma", self.capacity_sigma, 0.0, 0.2)?;
         range("resistance_sigma", self.resistance_sigma, 0.0, 0.3)
@@ -739,6 +950,16 @@ fn count(field: &'static str, value: usize, max: usize) -> Result<(), PlantConfi
         Ok(())
     } else {
         Err(PlantConfigError::Count { field, value, max })
+    }
+}
+
+/// A count that divides another.
+fn segments(field: &'static str, value: usize, of: usize) -> Result<(), PlantConfigError> {
+    count(field, value, of.min(16))?;
+    if of.is_multiple_of(value) {
+        Ok(())
+    } else {
+        Err(PlantConfigError::Segments { field, value, of })
     }
 }
 
@@ -782,6 +1003,31 @@ mod tests {
     fn unknown_fields_are_refused() {
         let text = format!("colour = \"blue\"\n{LFP_300}");
         assert!(toml::from_str::<CellSpec>(&text).is_err());
+    }
+
+    #[test]
+    fn a_pack_has_a_plate_with_its_loop_or_an_airflow() {
+        let parts = |change: fn(&mut ContainerSpec)| {
+            let mut spec = crate::testing::spec();
+            change(&mut spec.container);
+            spec.check().map_err(|error| error.to_string())
+        };
+        assert!(
+            parts(|c| c.cooling = None)
+                .unwrap_err()
+                .contains("needs the container's")
+        );
+        assert!(
+            parts(|c| c.pack.plate = None)
+                .unwrap_err()
+                .contains("either a `plate`")
+        );
+        assert!(
+            parts(|c| c.pack.plate.as_mut().unwrap().segments = 3)
+                .unwrap_err()
+                .contains("44 cells do not divide into 3")
+        );
+        assert_eq!(crate::testing::air_spec(1, 2).check(), Ok(()));
     }
 
     #[test]

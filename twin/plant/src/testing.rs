@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use bess_types::{Actuation, Coil, SimTime};
 
-use crate::spec::{InitialState, LFP_300, LIQ_20FT_1267, PlantSpec};
+use crate::spec::{AirflowSpec, InitialState, LFP_300, LIQ_20FT_1267, PlantSpec};
 use crate::{Place, Plant, PlantEvent};
 
 /// Default grid step.
@@ -24,6 +24,34 @@ pub(crate) fn small(clusters: usize, packs: usize) -> PlantSpec {
     let mut spec = spec();
     spec.container.clusters = clusters;
     spec.container.packs_per_cluster = packs;
+    spec
+}
+
+/// A small air-cooled container: packs of 14 cells in two rows, each with a fan.
+pub(crate) fn air_spec(clusters: usize, packs: usize) -> PlantSpec {
+    let mut spec = small(clusters, packs);
+    let container = &mut spec.container;
+    container.cells_per_pack = 14;
+    container.cooling = None;
+    container.pack.rows = 2;
+    container.pack.cell_to_cell_k_per_w = 3.0;
+    container.pack.enclosure_w_per_k = 5.0;
+    container.pack.plate = None;
+    container.pack.airflow = Some(AirflowSpec {
+        cell_to_air_k_per_w: 0.7,
+        cell_to_air_still_k_per_w: 3.0,
+        flow_m3_per_h: 100.0,
+        draught_m3_per_h: 5.0,
+        fan_rpm: 3000.0,
+        fan_w: 12.0,
+        fan_s: 2.0,
+        segments: 7,
+    });
+    container.air.hvac.units = 2;
+    container.air.hvac.capacity_w = 11_000.0;
+    container.air.hvac.heater_w = 6000.0;
+    container.air.hvac.setpoint_c = 22.0;
+    container.air.hvac.heat_setpoint_c = 15.0;
     spec
 }
 

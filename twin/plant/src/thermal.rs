@@ -51,19 +51,38 @@ impl Thermal {
     pub(crate) fn new(spec: &PlantSpec, topology: Topology, start_c: f64) -> Self {
         let ContainerSpec { pack, cooling, .. } = &spec.container;
         let n = topology.cells();
-        let loop_j_per_k = cooling.volume_l * cooling.density_kg_per_l * cooling.specific_heat_j_per_kg_k;
+        let (plate_j_per_k, to_plate, film, film_still, nominal_l_per_min) =
+            match (&pack.plate, cooling, &pack.airflow) {
+                (Some(plate), Some(cooling), _) => (
+                    0.5 * cooling.volume_l * cooling.density_kg_per_l * cooling.specific_heat_j_per_kg_k
+                        / topology.packs() as f64,
+                    plate.cell_to_plate_k_per_w,
+                    plate.film_k_per_w,
+                    plate.film_still_k_per_w,
+                    cooling.flow_l_per_min,
+                ),
+                (_, _, Some(air)) => (
+                    5000.0,
+                    0.0,
+                    air.cell_to_air_k_per_w,
+                    air.cell_to_air_still_k_per_w,
+                    air.flow_m3_per_h,
+                ),
+                // refused by the check
+                _ => (5000.0, 1.0, 1.0, 1.0, 1.0),
+            };
         let mut thermal = Self {
             topology,
             per_row: topology.cells_per_pack / pack.rows,
             entropy: spec.cell.entropy.clone(),
             cell_j_per_k: spec.cell.mass_kg * spec.cell.specific_heat_j_per_kg_k,
-            plate_j_per_k: 0.5 * loop_j_per_k / topology.packs() as f64,
-            cell_to_plate_k_per_w: pack.cell_to_plate_k_per_w,
-            film_k_per_w: pack.film_k_per_w,
-            film_still_k_per_w: pack.film_still_k_per_w,
+            plate_j_per_k,
+            cell_to_plate_k_per_w: to_plate,
+            film_k_per_w: film,
+            film_still_k_per_w: film_still,
             neighbour_w_per_k: 1.0 / pack.cell_to_cell_k_per_w,
             enclosure_w_per_k: pack.enclosure_w_per_k,
-            nominal_l_per_min: cooling.flow_l_per_min,
+            nominal_l_per_min,
             ntc_lag_s: pack.ntc_lag_s,
             cell_c: vec![start_c; n],
             plate_c: vec![start_c; topology.packs()],

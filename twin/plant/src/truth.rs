@@ -3,6 +3,7 @@
 use bess_types::Coil;
 
 use crate::cluster::{Cluster, Path};
+use crate::cooling::Cooling;
 use crate::plant::Plant;
 
 /// One kind of truth point, for listing.
@@ -684,7 +685,7 @@ static ROWS: &[Row] = &[
         "°C",
         (-20.0, 80.0),
         "to the packs",
-        |p, _| p.cooling.supply_c,
+        |p, _| p.cooling.as_ref().map_or(0.0, |c| c.supply_c),
     ),
     row(
         "coolant",
@@ -692,10 +693,10 @@ static ROWS: &[Row] = &[
         "°C",
         (-20.0, 80.0),
         "from the packs",
-        |p, _| p.cooling.return_c,
+        |p, _| p.cooling.as_ref().map_or(0.0, |c| c.return_c),
     ),
     row("coolant", "flow", "L/min", (0.0, 300.0), "whole loop", |p, _| {
-        p.cooling.flow_l_per_min()
+        p.cooling.as_ref().map_or(0.0, Cooling::flow_l_per_min)
     }),
     row(
         "coolant",
@@ -703,10 +704,10 @@ static ROWS: &[Row] = &[
         "W",
         (-15_000.0, 50_000.0),
         "taken out, negative heating",
-        |p, _| p.cooling.thermal_w,
+        |p, _| p.cooling.as_ref().map_or(0.0, |c| c.thermal_w),
     ),
     row("coolant", "compressor", "", BIT, "running", |p, _| {
-        f64::from(p.cooling.compressor_on)
+        f64::from(p.cooling.as_ref().is_some_and(|c| c.compressor_on))
     }),
     row("suppression", "pressure", "Pa", (0.0, 3e6), "cylinder", |p, _| {
         p.suppression.pressure_pa()
