@@ -161,7 +161,11 @@ impl CellBench {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a failed unwrap is the test failing")]
+#[allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a failed unwrap is the test failing; measured figures show with --nocapture"
+)]
 mod tests {
     use super::*;
 
@@ -197,6 +201,68 @@ mod tests {
             (bench.temperature_c() - 10.0).abs() < 0.01,
             "any conductance is stable"
         );
+    }
+
+    /// Full at 25 °C, then at a temperature down to 2.5 V at 0.5C; charge given and the bench.
+    fn discharged_at(temperature_c: f64) -> (f64, CellBench) {
+        let spec = crate::testing::spec().cell;
+        let mut bench = CellBench::new(&spec, 1.0, temperature_c, 1e6, temperature_c).unwrap();
+        let seconds = bench.run_to(150.0, 2.5, 10_000).unwrap();
+        (f64::from(seconds) * 150.0 / 3600.0, bench)
+    }
+
+    /// cell-and-thermal §4, on top of what resistance costs.
+    #[test]
+    fn the_cold_keeps_charge_out_of_reach() {
+        let (warm_ah, _) = discharged_at(25.0);
+        for (temperature_c, share) in [(10.0, 0.98), (0.0, 0.94), (-10.0, 0.85), (-20.0, 0.72)] {
+            let (ah, _) = discharged_at(temperature_c);
+            println!("{temperature_c} °C: {:.1} Ah, {:.3} of 25 °C", ah, ah / warm_ah);
+            let given = ah / warm_ah;
+            assert!(
+                given < share + 0.005 && given > share - 0.04,
+                "{temperature_c} °C: {given}"
+            );
+        }
+    }
+
+    /// It is out of reach, not gone: the warm cell gives the rest, and so does a small current.
+    #[test]
+    fn charge_comes_back_with_warmth_or_patience() {
+        let (warm_ah, _) = discharged_at(25.0);
+        let (cold_ah, cold) = discharged_at(-10.0);
+        let mut warmed = cold.clone();
+        warmed.set_ambient_c(25.0);
+        warmed.set_temperature_c(25.0);
+        let seconds = warmed.run_to(150.0, 2.5, 10_000).unwrap();
+        let both_ah = cold_ah + f64::from(seconds) * 150.0 / 3600.0;
+        assert!(
+            (both_ah / warm_ah - 1.0).abs() < 0.005,
+            "{both_ah} against {warm_ah}"
+        );
+        let mut patient = cold;
+        let seconds = patient.run_to(15.0, 2.5, 20_000).unwrap();
+        assert!(f64::from(seconds) * 15.0 / 3600.0 > 0.05 * warm_ah);
+    }
+
+    /// A cycle in the cold costs more energy than a warm one, and never gives any.
+    #[test]
+    fn a_cold_cycle_only_loses() {
+        let spec = crate::testing::spec().cell;
+        let cycle_loss_wh = |temperature_c: f64| {
+            let mut bench = CellBench::new(&spec, 0.6, temperature_c, 1e6, temperature_c).unwrap();
+            let mut loss_wh = 0.0;
+            for current_a in [100.0, -100.0] {
+                for _ in 0..3600 {
+                    bench.step(current_a);
+                    loss_wh += bench.voltage_v() * current_a / -3600.0;
+                    assert!(bench.heat_w() > -1e-9, "{}", bench.heat_w());
+                }
+            }
+            loss_wh
+        };
+        let (warm, cold) = (cycle_loss_wh(25.0), cycle_loss_wh(-5.0));
+        assert!(warm > 0.0 && cold > 1.5 * warm, "{cold} against {warm}");
     }
 
     #[test]

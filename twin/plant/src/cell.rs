@@ -1,11 +1,18 @@
 //! Electrical model of every cell, as structs of arrays.
 //!
 //! Modelled: open-circuit voltage with one-state hysteresis, R0 and two RC links whose resistance depends
-//! on charge, temperature and direction, coulombic efficiency, self-discharge, spread, bleed resistors and
-//! shorts. For a current constant over the step the RC links and the charge are exact at any step size.
-//! Beyond the chemical range the open-circuit voltage runs off its last segment and further current only heats.
-//! Not modelled: ageing, usable capacity over temperature other than through resistance, the (below 3 mV)
-//! effect of temperature on open-circuit voltage, AC impedance.
+//! on charge, temperature, direction and age, coulombic efficiency, self-discharge, spread, bleed resistors,
+//! balancing converters and shorts. For a current constant over the step the RC links and the charge are exact
+//! at any step size. Beyond the chemical range the open-circuit voltage runs off its last segment and further
+//! current only heats. Capacity and resistance change with age from outside (`ageing.rs`).
+//! Not modelled: the (below 3 mV) effect of temperature on open-circuit voltage, AC impedance.
+//!
+//! Capacity in the cold: the charge is still there, but slow diffusion keeps the electrodes' surface behind the mean,
+//! so voltage is at its limit while a share of the charge is out of reach. With `1 − f(T)` that share at the
+//! reference current, the surface lags by as much, in proportion to current; what it costs in voltage,
+//! `OCV(SOC) − OCV(SOC − (1 − f))` over the reference current, is added to the resistance, and mirrored when charging.
+//! So it is always a loss and heats, it vanishes at rest and at 25 °C, a small current or a warm cell gets at the rest
+//! of the charge, and no account needs a term for it.
 //! Constants: `data/cells`, from domain notes cell-and-thermal §2–4.
 //!
 //! Energy: the stored energy is a state function, the integral of the open-circuit voltage over charge. All
@@ -14,7 +21,7 @@
 
 use core::ops::Range;
 
-use crate::spec::{CellSpec, OcvSpec, ResistanceSpec};
+use crate::spec::{CellSpec, OcvSpec, ResistanceSpec, UsableSpec};
 
 /// Segments of the OCV grid per unit of charge: 0.5 % holds every knot.
 const SEGMENTS: f64 = 200.0;
@@ -45,8 +52,10 @@ pub(crate) struct Cells {
     pub(crate) resistance_ohm: Vec<f64>,
     /// 1 / resistance, S.
     conductance_s: Vec<f64>,
-    /// The cell's own factor on resistance.
+    /// The cell's own factor on resistance: spread and age.
     pub(crate) resistance_factor: Vec<f64>,
+    /// Self-discharge, share of capacity per second.
+    self_discharge: Vec<f64>,
     /// What is left of the source voltage, 1 healthy, 0 dead.
     pub(crate) source_scale: Vec<f64>,
     /// Source voltage less RC voltages: what is left when current stops, V.
@@ -65,6 +74,9 @@ pub(crate) struct Cells {
     pub(crate) lost_c: f64,
     ocv: OcvTable,
     resistance: ResistanceTable,
+    usable: UsableSpec,
+    /// Current at which the usable shares hold, A.
+    usable_a: f64,
     constants: Constants,
 }
 
@@ -107,6 +119,7 @@ impl Cells {
         step_s: f64,
     ) -> Self {
         let n = soc.len();
+        let self_discharge = spec.self_discharge_per_month / MONTH_S;
         let mut cells = Self {
             soc,
             v1_v: vec![0.0; n],
@@ -118,6 +131,7 @@ impl Cells {
             resistance_ohm: vec![1.0; n],
             conductance_s: vec![1.0; n],
             resistance_factor,
+            self_discharge: vec![self_discharge; n],
             source_scale: vec![1.0; n],
             emf_v: vec![0.0; n],
             heat_j: vec![0.0; n],
@@ -128,6 +142,8 @@ impl Cells {
             lost_c: 0.0,
             ocv: OcvTable::new(&spec.ocv),
             resistance: ResistanceTable::new(&spec.resistance, spec.capacity_ah),
+            usable: spec.usable.clone(),
+            usable_a: spec.usable.rate_c * spec.capacity_ah,
             constants: Constants {
                 split: spec.resistance.split,
                 decay: spec.resistance.tau_s.map(|tau| libm::exp(-step_s / tau)),
@@ -232,8 +248,7 @@ impl Cells {
 
     /// Open-circuit voltage without hysteresis, V.
     pub(crate) fn ocv_v(&self, i: usize) -> f64 {
-        let segment = self.ocv.segment(self.soc[i]);
-        segment[0] + segment[1] * self.soc[i]
+        self.ocv.at(self.soc[i])
     }
 
     /// Energy stored chemically, J; a burnt cell has none.
@@ -325,10 +340,11 @@ impl Cells {
         slow: &SlowDecay,
     ) {
         for i in range {
-            let r = self.resistance.at(self.soc[i], temperature_c[i], charging) * self.resistance_factor[i];
+            let r = self.resistance.at(self.soc[i], temperature_c[i], charging) * self.resistance_factor[i]
+                + self.lag_ohm(i, temperature_c[i], charging);
             self.resistance_ohm[i] = r;
             self.conductance_s[i] = 1.0 / r;
-            let leak = (slow.self_discharge * self.inverse_capacity[i] * self.capacity_c[i])
+            let leak = (self.self_discharge[i] * slow.dt_s * self.inverse_capacity[i] * self.capacity_c[i])
                 .min((self.soc[i] - self.constants.soc_min).max(0.0));
             self.heat_j[i] += leak * self.capacity_c[i] * self.ocv_v(i);
             self.soc[i] -= leak;
@@ -337,6 +353,35 @@ impl Cells {
                 self.hysteresis[i] *= slow.hysteresis_keep;
             }
         }
+    }
+
+    /// What the lag of the electrodes' surface costs in the cold, Ω.
+    fn lag_ohm(&self, i: usize, temperature_c: f64, charging: bool) -> f64 {
+        let out_of_reach = 1.0 - interpolate(&self.usable.temperature_c, &self.usable.share, temperature_c);
+        if out_of_reach <= 0.0 {
+            return 0.0;
+        }
+        let Constants { soc_min, soc_max, .. } = self.constants;
+        let surface = if charging {
+            (self.soc[i] + out_of_reach).min(soc_max)
+        } else {
+            (self.soc[i] - out_of_reach).max(soc_min)
+        };
+        (self.ocv.at(surface) - self.ocv.at(self.soc[i])).abs() / self.usable_a
+    }
+
+    /// Self-discharge of a cell, share of capacity per 30 days.
+    pub(crate) fn set_self_discharge(&mut self, i: usize, per_month: f64) {
+        self.self_discharge[i] = per_month / MONTH_S;
+    }
+
+    /// The cell's capacity has fallen to `capacity_c`; charge and energy that went with it, C and J. Its state of
+    /// charge stays.
+    pub(crate) fn fade(&mut self, i: usize, capacity_c: f64) -> (f64, f64) {
+        let lost = self.capacity_c[i] - capacity_c;
+        self.capacity_c[i] = capacity_c;
+        self.inverse_capacity[i] = 1.0 / capacity_c;
+        (lost * self.soc[i], lost * self.ocv.integral(self.soc[i]))
     }
 
     /// A degraded cell: more resistance until the next refresh.
@@ -388,8 +433,8 @@ impl Cells {
 /// What happens to a cell in the slow cycle besides resistance.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SlowDecay {
-    /// Share of capacity lost in one cycle.
-    pub(crate) self_discharge: f64,
+    /// Length of the cycle, s.
+    pub(crate) dt_s: f64,
     /// Share of the hysteresis state kept over one cycle at rest.
     pub(crate) hysteresis_keep: f64,
 }
@@ -398,7 +443,7 @@ impl SlowDecay {
     /// Over a cycle of `dt_s`.
     pub(crate) fn new(spec: &CellSpec, dt_s: f64) -> Self {
         Self {
-            self_discharge: spec.self_discharge_per_month * dt_s / MONTH_S,
+            dt_s,
             hysteresis_keep: libm::exp(-dt_s / spec.ocv.hysteresis_rest_s),
         }
     }
@@ -461,6 +506,12 @@ impl OcvTable {
     #[inline]
     fn segment(&self, soc: f64) -> [f64; 4] {
         self.segments[Self::index(soc)]
+    }
+
+    /// Open-circuit voltage without hysteresis, V.
+    fn at(&self, soc: f64) -> f64 {
+        let segment = self.segment(soc);
+        segment[0] + segment[1] * soc
     }
 
     fn integral(&self, soc: f64) -> f64 {
@@ -532,7 +583,7 @@ mod tests {
 
     const STEP_S: f64 = 0.01;
     const SLOW: SlowDecay = SlowDecay {
-        self_discharge: 0.0,
+        dt_s: 0.0,
         hysteresis_keep: 1.0,
     };
 

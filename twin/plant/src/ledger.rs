@@ -9,10 +9,13 @@
 pub struct Ledger {
     /// Energy in cells now, J: chemical and in their RC links.
     pub stored_j: f64,
-    /// Energy that left the cells' store since the start, J, without what burnt or was re-seated.
+    /// Energy that left the cells' store since the start, J, without what burnt, aged away or was re-seated.
     pub released_j: f64,
     /// Energy stored in burnt cells when they burnt, J; it is part of the heat of their runaway.
     pub burnt_j: f64,
+    /// Energy that went with the capacity cells lost to ageing, J. It is not heat here: the ageing clock is not
+    /// that of heat, and in real time it is milliwatts.
+    pub aged_j: f64,
     /// Energy in the DC bus capacitor now, J.
     pub capacitor_j: f64,
     /// Energy delivered to the converter at its DC terminals, J.

@@ -15,6 +15,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod ageing;
 mod air;
 pub mod bench;
 mod cell;

@@ -1,13 +1,14 @@
 //! The plant as a whole: builds it, advances it by one grid step, takes actuations and faults, gives samples.
 //!
-//! Three fixed cycles of one clock: every grid step the electrical side (`stack.rs`, `cell.rs`); every 100 ms
-//! what is hot, gas, air, suppression; every second resistances, heat, coolant. Within a cycle all flows are
-//! computed from the old state.
+//! Four fixed cycles of one clock: every grid step the electrical side (`stack.rs`, `cell.rs`); every 100 ms
+//! what is hot, gas, air, suppression; every second resistances, heat, coolant; every minute ageing. Within a cycle
+//! all flows are computed from the old state.
 
 use core::time::Duration;
 
 use bess_types::{Actuation, Channel, Coil, Reading, SimTime};
 
+use crate::ageing::Ageing;
 use crate::air::{AIR_J_PER_M3_K, Air};
 use crate::cell::{Cells, SlowDecay};
 use crate::cluster::{Cluster, Path};
@@ -20,7 +21,7 @@ use crate::ledger::Ledger;
 use crate::rng;
 use crate::runaway::{Runaway, Surroundings};
 use crate::sensor::{SensorFault, Sensors, values_at};
-use crate::spec::{ContainerSpec, InitialState, PlantConfigError, PlantSpec};
+use crate::spec::{AGEING_CLOCK_MAX, ContainerSpec, InitialState, PlantConfigError, PlantSpec, range};
 use crate::stack::Stack;
 use crate::suppression::Suppression;
 use crate::thermal::{Coolant, Thermal};
@@ -30,6 +31,8 @@ const MEDIUM: Duration = Duration::from_millis(100);
 const MEDIUM_S: f64 = 0.1;
 const MEDIUM_PER_SLOW: u32 = 10;
 const SLOW_S: f64 = 1.0;
+const SLOW_PER_AGEING: u32 = 60;
+const AGEING_S: f64 = 60.0;
 /// Resistance factor from self-heating on (cell-and-thermal §10).
 const DEGRADED: f64 = 1.5;
 
@@ -48,10 +51,12 @@ pub struct Plant {
     steps_per_medium: u32,
     step_in_medium: u32,
     medium_in_slow: u32,
+    slow_in_ageing: u32,
     initial_ambient_c: f64,
     pub(crate) coil_supply: bool,
     spark: bool,
     pub(crate) cells: Cells,
+    pub(crate) ageing: Ageing,
     pub(crate) stack: Stack,
     pub(crate) grid: Grid,
     pub(crate) thermal: Thermal,
@@ -91,7 +96,7 @@ impl Plant {
             cells_per_pack: container.cells_per_pack,
         };
         let start_c = initial.cell_temperature_c;
-        let cells = spread_cells(spec, initial, topology, seed, step_s);
+        let (cells, ageing) = spread_cells(spec, initial, topology, seed, step_s);
         let interconnect_ohm = container.pack.interconnect_mohm * 1e-3 * topology.packs_per_cluster as f64;
         let clusters = (0..topology.clusters)
             .map(|c| {
@@ -116,10 +121,12 @@ impl Plant {
             steps_per_medium,
             step_in_medium: 0,
             medium_in_slow: 0,
+            slow_in_ageing: 0,
             initial_ambient_c: initial.ambient_c,
             coil_supply: true,
             spark: false,
             cells,
+            ageing,
             stack: Stack::new(container, clusters),
             grid: Grid::new(&container.grid),
             runaway: Runaway::new(&spec.cell.runaway, topology, thermal.cell_j_per_k),
@@ -535,7 +542,7 @@ impl Plant {
     pub fn ledger(&self) -> Ledger {
         let all = 0..self.topology.cells();
         let stored_j = self.stored_j();
-        let released_j = self.start_stored_j - self.runaway.lost_j - stored_j;
+        let released_j = self.start_stored_j - self.runaway.lost_j - self.ageing.lost_j - stored_j;
         let cell_heat_j = self.thermal.taken_j + self.runaway.taken_j + self.cells.heat_j.iter().sum::<f64>();
         let path_heat_j = self.stack.clusters.iter().map(|c| c.path_heat_j).sum();
         let tap_heat_j = self.cells.bleed_heat_j + self.cells.external_heat_j;
@@ -545,7 +552,7 @@ impl Plant {
         let delivered_dc_j = self.stack.converter_dc_j;
         let converter = &self.stack.converter;
         let per_cluster = self.topology.cells_per_cluster() as f64;
-        let charge_released_c = self.start_stored_c - self.cells.stored_c(all);
+        let charge_released_c = self.start_stored_c - self.ageing.lost_c - self.cells.stored_c(all);
         let delivered_c: f64 = self
             .stack
             .clusters
@@ -557,6 +564,7 @@ impl Plant {
             stored_j,
             released_j,
             burnt_j: self.runaway.lost_j,
+            aged_j: self.ageing.lost_j,
             capacitor_j,
             delivered_dc_j,
             heat_j,
@@ -580,6 +588,16 @@ impl Plant {
                 + self.cells.tap_c,
             charge_residual_c: charge_released_c - charge_passed_c,
         }
+    }
+
+    /// How much faster than electrics and heat the cells age, 0 to 1,000,000; 1 is real. 0 stops ageing.
+    ///
+    /// # Errors
+    /// If the factor is outside that range or not a number.
+    pub fn set_ageing_clock(&mut self, factor: f64) -> Result<(), PlantConfigError> {
+        range("ageing_clock", factor, 0.0, AGEING_CLOCK_MAX)?;
+        self.ageing.clock = factor;
+        Ok(())
     }
 
     /// Counts of clusters, packs and cells.
@@ -689,6 +707,18 @@ impl Plant {
         }
         self.refresh_resistances();
         self.runaway.sort(&self.cells, &mut self.thermal);
+        self.slow_in_ageing += 1;
+        if self.slow_in_ageing == SLOW_PER_AGEING {
+            self.slow_in_ageing = 0;
+            self.ageing.step(
+                self.now,
+                AGEING_S,
+                &mut self.cells,
+                &self.thermal.cell_c,
+                self.topology,
+                &mut self.events,
+            );
+        }
     }
 
     /// What flows through the packs: coolant, or container air.
@@ -822,6 +852,7 @@ impl Plant {
         let range = self.topology.cluster_cells(cluster);
         let (before_j, before_c) = (self.stored_j(), self.cells.stored_c(range.clone()));
         self.cells.reseat(range.clone(), soc);
+        self.ageing.reseat(range.clone(), &self.cells.soc);
         self.start_stored_j += self.stored_j() - before_j;
         self.start_stored_c += self.cells.stored_c(range.clone()) - before_c;
         self.stack.clusters[cluster].sums = self.cells.sums(range);
@@ -889,10 +920,12 @@ fn spread_cells(
     topology: Topology,
     seed: u64,
     step_s: f64,
-) -> Cells {
+) -> (Cells, Ageing) {
     let n = topology.cells();
     let mut rng = rng::stream(seed, 0x4345_4C4C);
-    let (mut soc, mut capacity_ah, mut resistance) = (
+    let aged = initial.sigma_factor();
+    let (mut soc, mut capacity_ah, mut soh, mut resistance) = (
+        Vec::with_capacity(n),
         Vec::with_capacity(n),
         Vec::with_capacity(n),
         Vec::with_capacity(n),
@@ -906,10 +939,23 @@ fn spread_cells(
             .find(|&&(c, _)| c == cluster)
             .map_or(initial.soc, |&(_, soc)| soc);
         soc.push((mean + initial.soc_sigma * rng::normal(&mut rng)).clamp(0.0, 1.0));
-        capacity_ah.push(spec.cell.capacity_ah * (1.0 + initial.capacity_sigma * rng::normal(&mut rng)));
-        resistance.push(1.0 + initial.resistance_sigma * rng::normal(&mut rng));
+        let draw = rng::normal(&mut rng);
+        capacity_ah.push(spec.cell.capacity_ah * (1.0 + initial.capacity_sigma * draw));
+        soh.push(
+            initial.soh * (1.0 + initial.capacity_sigma * aged * draw)
+                / (1.0 + initial.capacity_sigma * draw),
+        );
+        resistance.push(1.0 + initial.resistance_sigma * aged * rng::normal(&mut rng));
     }
-    Cells::new(&spec.cell, soc, &capacity_ah, resistance, step_s)
+    let mut cells = Cells::new(&spec.cell, soc, &capacity_ah, resistance, step_s);
+    let mut rng = rng::stream(seed, 0x4C45_414B);
+    for i in 0..n {
+        let drawn =
+            spec.cell.self_discharge_per_month + spec.cell.self_discharge_sigma * rng::normal(&mut rng);
+        cells.set_self_discharge(i, drawn.max(0.0));
+    }
+    let ageing = Ageing::new(&spec.cell.ageing, initial.ageing_clock, &soh, &mut cells);
+    (cells, ageing)
 }
 
 #[cfg(test)]
@@ -1163,6 +1209,117 @@ mod tests {
     fn mean_irreversible_rise(plant: &Plant) -> f64 {
         let heat_w = plant.ledger().cell_heat_j / 6000.0 / plant.topology.cells() as f64;
         heat_w * 0.43
+    }
+
+    /// A month of rest with the cells' own self-discharge: 1.5 ± 0.3 %.
+    #[test]
+    fn cells_lose_charge_each_at_its_own_pace() {
+        let mut plant = build(&small(1, 9), &uniform(0.8));
+        run(&mut plant, 600.0);
+        let lost: Vec<f64> = plant
+            .cells
+            .soc
+            .iter()
+            .map(|soc| (0.8 - soc) / 600.0 * 30.0 * 86_400.0)
+            .collect();
+        let n = lost.len() as f64;
+        let mean = lost.iter().sum::<f64>() / n;
+        let sigma = libm::sqrt(lost.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>() / n);
+        println!(
+            "self-discharge {:.2} ± {:.2} % a month",
+            mean * 100.0,
+            sigma * 100.0
+        );
+        assert!(
+            (mean - 0.015).abs() < 0.001 && (sigma - 0.003).abs() < 0.0006,
+            "{mean} {sigma}"
+        );
+        let ledger = plant.ledger();
+        assert!(ledger.charge_residual_c.abs() < 1e-6 * plant.start_stored_c);
+    }
+
+    #[test]
+    fn an_aged_plant_has_less_and_spreads_more() {
+        let aged = InitialState {
+            soh: 0.85,
+            ..InitialState::default()
+        };
+        let fresh = build(&small(3, 9), &InitialState::default());
+        let aged = build(&small(3, 9), &aged);
+        let spread = |values: &[f64]| {
+            let n = values.len() as f64;
+            let mean = values.iter().sum::<f64>() / n;
+            let square = values.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>() / n;
+            (mean, libm::sqrt(square) / mean)
+        };
+        let (mean, sigma) = spread(&aged.cells.capacity_c);
+        assert!(
+            (mean / 3600.0 / 300.0 - 0.85).abs() < 0.003 && (sigma - 0.02).abs() < 0.002,
+            "{mean} {sigma}"
+        );
+        let (fresh_r, _) = spread(&fresh.cells.resistance_ohm);
+        let (aged_r, sigma) = spread(&aged.cells.resistance_ohm);
+        assert!(
+            aged_r > 1.05 * fresh_r && (sigma - 0.08).abs() < 0.01,
+            "{aged_r} {sigma}"
+        );
+        assert!((truth(&aged, "cluster-02", "soh") - 0.85).abs() < 0.003);
+    }
+
+    /// At 1,000 times the clock an hour of electrics is six weeks of ageing; accounts still close.
+    #[test]
+    fn the_ageing_clock_is_not_that_of_electrics() {
+        let aged = |clock| {
+            let mut plant = build(
+                &small(2, 9),
+                &InitialState {
+                    ageing_clock: clock,
+                    ..uniform(0.6)
+                },
+            );
+            close_all(&mut plant);
+            for watts in [3.0e5, -3.0e5, 3.0e5, -3.0e5] {
+                power(&mut plant, watts);
+                run(&mut plant, 900.0);
+            }
+            plant
+        };
+        let (slow, fast) = (aged(1.0), aged(1000.0));
+        let lost = |plant: &Plant| 1.0 - truth(plant, "cluster-01", "soh");
+        println!("an hour: {:.2e} real, {:.2e} at x1000", lost(&slow), lost(&fast));
+        assert!(lost(&slow) < 1e-4 && lost(&fast) > 2e-3 && lost(&fast) < 3e-2);
+        assert!(
+            fast.cells.resistance_ohm[0] > slow.cells.resistance_ohm[0]
+                && fast.cells.capacity_c[0] < slow.cells.capacity_c[0]
+        );
+        let ledger = fast.ledger();
+        assert!(ledger.aged_j > 0.0);
+        assert!(ledger.residual_j.abs() < 1e-3 * ledger.throughput_j, "{ledger:?}");
+        assert!(
+            ledger.charge_residual_c.abs() < 1e-3 * ledger.charge_throughput_c,
+            "{ledger:?}"
+        );
+    }
+
+    #[test]
+    fn charging_a_frozen_cluster_plates_and_says_so() {
+        let mut plant = build(
+            &small(1, 9),
+            &InitialState {
+                cell_temperature_c: -10.0,
+                ambient_c: -10.0,
+                ..uniform(0.4)
+            },
+        );
+        close_all(&mut plant);
+        power(&mut plant, -1.0e5);
+        let events = run(&mut plant, 200.0);
+        assert!(when(&events, "lithium-plating", 1.0).is_some());
+        assert_eq!(truth(&plant, "cluster-01", "cells-plating"), 396.0);
+        assert!(truth(&plant, "cluster-01/pack-01/cell-01", "plated-capacity") > 0.0);
+        power(&mut plant, 1.0e5);
+        let events = run(&mut plant, 200.0);
+        assert!(when(&events, "lithium-plating", 0.0).is_some());
     }
 
     #[test]

@@ -36,8 +36,10 @@ pub struct CellSpec {
     pub specific_heat_j_per_kg_k: f64,
     /// Share of charged coulombs that is stored.
     pub coulombic_efficiency: f64,
-    /// Self-discharge, share of capacity per 30 days.
+    /// Self-discharge, share of capacity per 30 days: mean of all cells.
     pub self_discharge_per_month: f64,
+    /// Its spread over cells, one sigma, cut at three.
+    pub self_discharge_sigma: f64,
     /// State of charge above which charge current only makes heat (side reactions).
     pub soc_max: f64,
     /// State of charge below which discharge current only makes heat (reversal).
@@ -48,6 +50,10 @@ pub struct CellSpec {
     pub entropy: EntropySpec,
     /// Resistance.
     pub resistance: ResistanceSpec,
+    /// Capacity within reach in the cold.
+    pub usable: UsableSpec,
+    /// Ageing.
+    pub ageing: AgeingSpec,
     /// Thermal runaway.
     pub runaway: RunawaySpec,
 }
@@ -100,6 +106,54 @@ pub struct ResistanceSpec {
     pub split: [f64; 3],
     /// Time constants of the two RC links, s.
     pub tau_s: [f64; 2],
+}
+
+/// Share of the capacity that a full, cold cell gives at a reference current, besides what resistance costs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UsableSpec {
+    /// Knots: cell temperature, °C, rising; flat outside.
+    pub temperature_c: Vec<f64>,
+    /// Share within reach, 0 to 1.
+    pub share: Vec<f64>,
+    /// Current the shares stand for, C.
+    pub rate_c: f64,
+}
+
+/// Ageing of one cell, see [`crate::ageing`]. A cubic is `[a, b, c]` of `a (x − b)³ + c`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AgeingSpec {
+    /// Calendar fade of the first year at 25 °C and 50 % charge, share.
+    pub calendar_per_year: f64,
+    /// Calendar fade goes with time to this power.
+    pub calendar_exponent: f64,
+    /// Activation energy of calendar fade, J/mol.
+    pub calendar_j_per_mol: f64,
+    /// Its dependence on the state of charge, a cubic; relative.
+    pub calendar_soc: [f64; 3],
+    /// Factor on the cycle law.
+    pub cycle_scale: f64,
+    /// Cycle fade in percent per root of full equivalent cycles: slope over the rate in C, and at 0C.
+    pub cycle_rate: [f64; 2],
+    /// Its dependence on the depth of discharge, a cubic.
+    pub cycle_depth: [f64; 3],
+    /// Activation energy of cycle fade, J/mol.
+    pub cycle_j_per_mol: f64,
+    /// Calendar growth of resistance, share per second.
+    pub resistance_per_s: f64,
+    /// Its activation energy, J/mol.
+    pub resistance_j_per_mol: f64,
+    /// Its dependence on the state of charge: `[a, b, c]` of `a (SOC − b)² + c`.
+    pub resistance_soc: [f64; 3],
+    /// Cycle growth of resistance in percent per full equivalent cycle: slope over the rate in C, and at 0C.
+    pub resistance_rate: [f64; 2],
+    /// Its dependence on the depth of discharge, a cubic.
+    pub resistance_depth: [f64; 3],
+    /// Charging below this plates lithium, °C.
+    pub plating_c: f64,
+    /// Share of the charge taken at 0.5C that is lost for good, per kelvin below.
+    pub plating_per_k: f64,
 }
 
 /// Thermal runaway of one cell, see `runaway.rs`.
@@ -587,11 +641,18 @@ pub struct InitialState {
     pub start_hour: Option<f64>,
     /// Spread of the state of charge, one sigma, cut at three.
     pub soc_sigma: f64,
-    /// Spread of capacity, one sigma relative, cut at three.
+    /// Spread of capacity when fresh, one sigma relative, cut at three. It grows with age, see [`Self::sigma_factor`].
     pub capacity_sigma: f64,
-    /// Spread of resistance, one sigma relative, cut at three.
+    /// Spread of resistance when fresh, one sigma relative, cut at three.
     pub resistance_sigma: f64,
+    /// State of health: mean capacity over fresh capacity, 0.3 to 1.
+    pub soh: f64,
+    /// How much faster than electrics and heat cells age; 1 is real.
+    pub ageing_clock: f64,
 }
+
+/// Fastest ageing clock.
+pub(crate) const AGEING_CLOCK_MAX: f64 = 1e6;
 
 impl Default for InitialState {
     /// Half charged, 25 °C, spread of a fresh pack (assumption, cell-and-thermal §4).
@@ -606,6 +667,8 @@ impl Default for InitialState {
             soc_sigma: 0.005,
             capacity_sigma: 0.01,
             resistance_sigma: 0.04,
+            soh: 1.0,
+            ageing_clock: 1.0,
         }
     }
 }
@@ -893,6 +956,10 @@ impl CellSpec {
             &cell.resistance.soc,
             cell.resistance.discharge_mohm.len(),
         )?;
+        table("usable", &cell.usable.temperature_c, cell.usable.share.len())?;
+        for &share in &cell.usable.share {
+            range("usable.share", share, 0.1, 1.0)?;
+        }
         for &soc_percent in &cell.ocv.soc_percent {
             if soc_percent * 2.0 != libm::round(soc_percent * 2.0) {
                 return Err(PlantConfigError::OcvKnot { soc_percent });
@@ -908,6 +975,29 @@ impl CellSpec {
                 10_000.0,
             ),
             ("coulombic_efficiency", cell.coulombic_efficiency, 0.9, 1.0),
+            (
+                "self_discharge_per_month",
+                cell.self_discharge_per_month,
+                0.0,
+                1.0,
+            ),
+            ("self_discharge_sigma", cell.self_discharge_sigma, 0.0, 1.0),
+            ("usable.rate_c", cell.usable.rate_c, 0.01, 100.0),
+            (
+                "ageing.calendar_per_year",
+                cell.ageing.calendar_per_year,
+                1e-6,
+                1.0,
+            ),
+            (
+                "ageing.calendar_exponent",
+                cell.ageing.calendar_exponent,
+                0.2,
+                1.0,
+            ),
+            ("ageing.calendar_soc[2]", cell.ageing.calendar_soc[2], 1e-3, 1e3),
+            ("ageing.cycle_scale", cell.ageing.cycle_scale, 1e-3, 1e3),
+            ("ageing.plating_per_k", cell.ageing.plating_per_k, 0.0, 1.0),
             ("soc_max", cell.soc_max, 1.0, 1.2),
             ("soc_min", cell.soc_min, -0.1, 0.0),
             ("ocv first knot", cell.ocv.soc_percent[0], 0.0, 0.0),
@@ -926,6 +1016,12 @@ impl CellSpec {
 }
 
 impl InitialState {
+    /// How much wider than fresh an aged pack spreads: twice at 85 % (assumption, cell-and-thermal §4: 1 → 2 %
+    /// in capacity, 4 → 8 % in resistance), in proportion to the loss.
+    pub fn sigma_factor(&self) -> f64 {
+        1.0 + (1.0 - self.soh) / 0.15
+    }
+
     /// Refuses what lies outside the plant.
     pub fn check(&self, clusters: usize) -> Result<(), PlantConfigError> {
         range("soc", self.soc, 0.0, 1.0)?;
@@ -941,7 +1037,21 @@ impl InitialState {
         range("start_hour", self.start_hour.unwrap_or(0.0), 0.0, 24.0)?;
         range("soc_sigma", self.soc_sigma, 0.0, 0.2)?;
         range("capacity_sigma", self.capacity_sigma, 0.0, 0.2)?;
-        range("resistance_sigma", self.resistance_sigma, 0.0, 0.3)
+        range("resistance_sigma", self.resistance_sigma, 0.0, 0.3)?;
+        range("soh", self.soh, 0.3, 1.0)?;
+        range(
+            "capacity_sigma at this soh",
+            self.capacity_sigma * self.sigma_factor(),
+            0.0,
+            0.3,
+        )?;
+        range(
+            "resistance_sigma at this soh",
+            self.resistance_sigma * self.sigma_factor(),
+            0.0,
+            0.3,
+        )?;
+        range("ageing_clock", self.ageing_clock, 0.0, AGEING_CLOCK_MAX)
     }
 }
 

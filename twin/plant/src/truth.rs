@@ -290,6 +290,29 @@ static ROWS: &[Row] = &[
             .map(|i| p.cells.soc[i])
             .fold(f64::MIN, f64::max)
     }),
+    row(
+        CLUSTER,
+        "soh",
+        "",
+        BIT,
+        "mean state of health: capacity over fresh capacity",
+        |p, a| mean(a.cluster(p).cells.clone().map(|i| p.ageing.health(i).soh)),
+    ),
+    row(CLUSTER, "soh-min", "", BIT, "lowest state of health", |p, a| {
+        a.cluster(p)
+            .cells
+            .clone()
+            .map(|i| p.ageing.health(i).soh)
+            .fold(f64::MAX, f64::min)
+    }),
+    row(
+        CLUSTER,
+        "cells-plating",
+        "",
+        (0.0, 1000.0),
+        "cells that take charge below the plating temperature",
+        |p, a| a.cluster(p).cells.clone().filter(|&i| p.ageing.plates(i)).count() as f64,
+    ),
     row(CLUSTER, "main-positive", "", BIT, "K+ contact closed", |p, a| {
         contact(p, a, Coil::MainPositive)
     }),
@@ -483,6 +506,33 @@ static ROWS: &[Row] = &[
         (0.0, 2e-3),
         "total DC resistance now",
         |p, a| p.cells.resistance_ohm[a.cell(p)],
+    ),
+    row(CELL, "soh", "", BIT, "capacity over fresh capacity", |p, a| {
+        p.ageing.health(a.cell(p)).soh
+    }),
+    row(
+        CELL,
+        "resistance-growth",
+        "",
+        (0.0, 1.0),
+        "resistance over fresh resistance, less 1",
+        |p, a| p.ageing.health(a.cell(p)).resistance_factor - 1.0,
+    ),
+    row(
+        CELL,
+        "full-cycles",
+        "",
+        (0.0, 10_000.0),
+        "equivalent full cycles, as ageing has seen them",
+        |p, a| p.ageing.health(a.cell(p)).full_cycles,
+    ),
+    row(
+        CELL,
+        "plated-capacity",
+        "",
+        (0.0, 0.1),
+        "share of capacity lost by lithium plating",
+        |p, a| p.ageing.health(a.cell(p)).plated,
     ),
     row(
         CELL,
