@@ -6,6 +6,7 @@
 //! - [`plant`]: the whole, its three cycles, actuations, faults, samples
 //! - electrical side: `cell`, `cluster`, `contactor`, `dc_bus`, `stack` (one step of all of them),
 //!   `converter`, `grid`, `insulation`
+//! - [`ageing`]: what time, cycles and cold charging do to cells
 //! - heat and fire: `thermal`, `cooling`, `runaway`, `gas`, `air`, `suppression`
 //! - [`bench`]: one cell of this model under a prescribed current, for comparisons
 //! - what comes out: `sensor`, [`fault`], [`truth`], [`ledger`]; `rng` is the only source of chance
