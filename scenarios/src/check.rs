@@ -101,11 +101,10 @@ fn check_register_map(path: &Path, name: &str, text: &str, library: &Library) ->
     for id in library.product_ids() {
         let product = library.product(&id)?;
         if product
-            .registers
-            .as_ref()
-            .is_some_and(|file| file.get_ref() == file_name)
+            .registers()
+            .is_some_and(|(file, _)| file.get_ref() == file_name)
         {
-            RegisterMap::compile(name, text, &point_table(&product)?)?;
+            RegisterMap::compile(name, text, &point_table(&product)?, &product.model)?;
             users.push(id);
         }
     }
@@ -121,14 +120,13 @@ fn check_register_map(path: &Path, name: &str, text: &str, library: &Library) ->
 }
 
 fn check_product(name: &str, text: &str, library: &Library) -> Result<String, Mistake> {
-    let product = Product::parse(name, text)?;
+    let product = library.parse_product(name, text)?;
     let table = point_table(&product)?;
-    for can in &product.can {
+    for (can, _) in product.ports() {
         CanPort::compile(&product, &can.port, library, &table, 1)?;
     }
-    if let Some(registers) = &product.registers {
-        let file = registers.get_ref();
-        RegisterMap::compile(file, library.register_text(file)?, &table)?;
+    if product.registers().is_some() {
+        RegisterMap::of_product(&product, library, &table)?;
     }
     Ok(format!("product `{}`, {} points", product.id, table.len()))
 }

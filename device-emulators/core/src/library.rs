@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::codec::can::DbcFile;
-use crate::product::{Place, Product, ProductError};
+use crate::product::{Place, Product, ProductError, Source};
 
 /// Texts by path below `device-emulators/data`: `products/bmu.toml`, `dbc/rig-cluster.dbc`, `modbus/container-io.toml`.
 #[derive(Clone, Debug, Default)]
@@ -40,10 +40,34 @@ impl Library {
     /// # Errors
     /// If no product file has the id, or the one that has it does not read as a product.
     pub fn product(&self, id: &str) -> Result<Arc<Product>, ProductError> {
+        self.product_for(id, &[])
+    }
+
+    /// Reads a product file's text that may inherit from products of this library.
+    ///
+    /// # Errors
+    /// As [`Product::parse`].
+    pub fn parse_product(&self, path: &str, text: &str) -> Result<Product, ProductError> {
+        let id = product_id(text).unwrap_or_default();
+        Product::parse(path, text, |base| self.product_for(base, &[&id]))
+    }
+
+    /// As [`Library::product`], for `heirs` that inherit from it.
+    fn product_for(&self, id: &str, heirs: &[&str]) -> Result<Arc<Product>, ProductError> {
         for (path, text) in self.files("products/") {
-            if product_id(text).as_deref() == Some(id) {
-                return Product::parse(path, text).map(Arc::new);
+            if product_id(text).as_deref() != Some(id) {
+                continue;
             }
+            if heirs.contains(&id) {
+                return Err(ProductError::Setting {
+                    place: Source::new(path, text).place(0..0),
+                    key: "inherits".into(),
+                    message: format!("goes round in a circle: {} to {id}", heirs.join(" to ")),
+                    help: "let one product of the chain inherit nothing".into(),
+                });
+            }
+            let heirs = [heirs, &[id]].concat();
+            return Product::parse(path, text, |base| self.product_for(base, &heirs)).map(Arc::new);
         }
         Err(ProductError::UnknownProduct {
             id: id.into(),

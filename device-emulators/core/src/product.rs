@@ -2,10 +2,15 @@
 //!
 //! A product file is TOML and strict: unknown keys are refused. Every mistake is a [`ProductError`] with
 //! the file, the line and the byte range it stands in, and what to do about it.
+//!
+//! `inherits` names another product of the same kind: settings are laid over its settings key by key, a CAN
+//! port or a register map of one's own takes the place of its, and everything else is as there. So a variant
+//! of a product is a file of a few lines.
 
 use core::fmt;
 use core::ops::Range;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -76,10 +81,14 @@ pub struct Product {
     pub kind: DeviceKind,
     /// For people.
     pub title: String,
-    /// What it says and hears on each CAN port.
-    pub can: Vec<CanSpec>,
-    /// File name of its register map, if it is a Modbus server.
-    pub registers: Option<Spanned<String>>,
+    /// Model name it gives itself on its wires, where a register map says `{model}`.
+    pub model: String,
+    /// CAN ports of its own file.
+    can: Vec<CanSpec>,
+    /// Register map named in its own file.
+    registers: Option<Spanned<String>>,
+    /// The product it inherits from.
+    base: Option<Arc<Self>>,
     /// Settings given elsewhere, laid over the file's own.
     overrides: toml::Table,
     source: Source,
@@ -104,14 +113,16 @@ pub struct CanSpec {
     pub receive: Vec<ReceiveSpec>,
 }
 
-/// Which byte of a 29-bit identifier carries a node address. That byte is 0xFE in the DBC.
+/// Where an identifier carries a node address.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum NodeIn {
-    /// The lowest byte (J1939 source address).
+    /// The lowest byte of a 29-bit identifier (J1939 source address), FE in the DBC.
     Source,
-    /// The second lowest byte (J1939 destination address).
+    /// The second lowest byte of a 29-bit identifier (J1939 destination address), FE in the DBC.
     Destination,
+    /// Added to the identifier, as CANopen does with its 11-bit ones (180 + node); the DBC has node 0.
+    Added,
     /// None: the identifier stands as in the DBC.
     #[default]
     None,
@@ -179,17 +190,24 @@ pub struct InvalidCodes {
 }
 
 impl Product {
-    /// Reads a product file's text.
+    /// Reads a product file's text; `base` finds the product it inherits from.
     ///
     /// # Errors
-    /// If the text is not TOML, has unknown or missing keys, or values of the wrong type.
-    pub fn parse(file: &str, text: &str) -> Result<Self, ProductError> {
+    /// If the text is not TOML, has unknown or missing keys, or values of the wrong type, or if it inherits
+    /// from a product that is not there or of another kind.
+    pub fn parse(
+        file: &str,
+        text: &str,
+        base: impl FnOnce(&str) -> Result<Arc<Self>, ProductError>,
+    ) -> Result<Self, ProductError> {
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
         struct File {
             id: String,
-            kind: DeviceKind,
+            inherits: Option<Spanned<String>>,
+            kind: Option<Spanned<DeviceKind>>,
             title: String,
+            model: Option<String>,
             #[serde(default)]
             can: Vec<CanSpec>,
             registers: Option<Spanned<String>>,
@@ -198,12 +216,50 @@ impl Product {
         }
         let source = Source::new(file, text);
         let read: File = source.read()?;
+        let at = |span, key: &str, message: String, help: String| ProductError::Setting {
+            place: source.place(span),
+            key: key.into(),
+            message,
+            help,
+        };
+        let base = match &read.inherits {
+            None => None,
+            Some(named) => Some(base(named.get_ref()).map_err(|error| match error {
+                ProductError::UnknownProduct { id, known } => at(
+                    named.span(),
+                    "inherits",
+                    format!("there is no product `{id}`"),
+                    format!("products there are: {}", known.join(", ")),
+                ),
+                other => other,
+            })?),
+        };
+        let kind = match (read.kind, &base) {
+            (Some(kind), Some(base)) if *kind.get_ref() != base.kind => {
+                return Err(at(
+                    kind.span(),
+                    "kind",
+                    format!("`{}` is a {}, not a {}", base.id, base.kind, kind.get_ref()),
+                    "inherit from a product of the same kind, or leave the kind out".into(),
+                ));
+            }
+            (Some(kind), _) => kind.into_inner(),
+            (None, Some(base)) => base.kind,
+            (None, None) => {
+                return Err(ProductError::MissingKey {
+                    place: source.place(0..0),
+                    message: "missing field `kind`".into(),
+                });
+            }
+        };
         Ok(Self {
+            model: read.model.unwrap_or_else(|| read.id.to_uppercase()),
             id: read.id,
-            kind: read.kind,
+            kind,
             title: read.title,
             can: read.can,
             registers: read.registers,
+            base,
             overrides: toml::Table::new(),
             source,
         })
@@ -218,26 +274,50 @@ impl Product {
         struct Part<T> {
             settings: T,
         }
+        if self.base.is_some() || !self.overrides.is_empty() {
+            let settings = self.merged_settings()?;
+            return T::deserialize(settings).map_err(|error| {
+                let message = error.message();
+                // The key in the parser's words, looked up where it may have been written.
+                let key = message.split('`').nth(1).unwrap_or_default();
+                let found = self.chain().find_map(|product| product.source.place_of_key(key));
+                let elsewhere = || Place {
+                    file: format!("settings laid over {}", self.source.file).into(),
+                    line: 0,
+                    span: 0..0,
+                };
+                classify(message, found.unwrap_or_else(elsewhere))
+            });
+        }
+        if self.own_settings()?.is_some() {
+            self.source.read().map(|part: Part<T>| part.settings)
+        } else {
+            Source::new(&self.source.file, "").read()
+        }
+    }
+
+    fn own_settings(&self) -> Result<Option<toml::Table>, ProductError> {
         #[derive(Deserialize)]
         struct Present {
             settings: Option<toml::Table>,
         }
         let present: Present = self.source.read()?;
-        if !self.overrides.is_empty() {
-            let mut settings = present.settings.unwrap_or_default();
-            lay_over(&mut settings, &self.overrides);
-            let place = Place {
-                file: format!("settings laid over {}", self.source.file).into(),
-                line: 0,
-                span: 0..0,
-            };
-            return T::deserialize(settings).map_err(|error| classify(error.message(), place));
-        }
-        if present.settings.is_some() {
-            self.source.read().map(|part: Part<T>| part.settings)
-        } else {
-            Source::new(&self.source.file, "").read()
-        }
+        Ok(present.settings)
+    }
+
+    fn merged_settings(&self) -> Result<toml::Table, ProductError> {
+        let mut settings = match &self.base {
+            Some(base) => base.merged_settings()?,
+            None => toml::Table::new(),
+        };
+        lay_over(&mut settings, &self.own_settings()?.unwrap_or_default());
+        lay_over(&mut settings, &self.overrides);
+        Ok(settings)
+    }
+
+    /// This product, the one it inherits from, and so on.
+    fn chain(&self) -> impl Iterator<Item = &Self> {
+        core::iter::successors(Some(self), |product| product.base.as_deref())
     }
 
     /// The same product with some settings changed; tables are merged key by key. Whether the keys mean
@@ -251,24 +331,46 @@ impl Product {
 
     /// The error for a setting that is well formed but makes no sense.
     pub fn invalid_setting(&self, key: &str, message: &str, help: &str) -> ProductError {
+        let written = self.chain().find_map(|product| product.source.place_of_key(key));
         ProductError::Setting {
-            place: self.source.find_key(key),
+            place: written.unwrap_or_else(|| self.source.place(0..0)),
             key: key.into(),
             message: message.into(),
             help: help.into(),
         }
     }
 
-    /// The port's specification, if the product has that port.
+    /// What it says and hears on each CAN port, with the file that says so; inherited ports last.
+    pub fn ports(&self) -> impl Iterator<Item = (&CanSpec, &Source)> {
+        let all = self
+            .chain()
+            .enumerate()
+            .flat_map(|(depth, product)| product.can.iter().map(move |spec| (depth, spec, product)));
+        all.filter(|(depth, spec, _)| {
+            let mut nearer = self.chain().take(*depth).flat_map(|product| &product.can);
+            nearer.all(|other| other.port != spec.port)
+        })
+        .map(|(_, spec, product)| (spec, &product.source))
+    }
+
+    /// File name of its register map, if it is a Modbus server, with the file that says so.
+    pub fn registers(&self) -> Option<(&Spanned<String>, &Source)> {
+        self.chain()
+            .find_map(|product| Some((product.registers.as_ref()?, &product.source)))
+    }
+
+    /// The port's specification and the file it stands in, if the product has that port.
     ///
     /// # Errors
     /// If it has none of that name.
-    pub fn can_port(&self, port: &str) -> Result<&CanSpec, ProductError> {
-        self.can
-            .iter()
-            .find(|spec| spec.port == port)
+    pub fn can_port(&self, port: &str) -> Result<(&CanSpec, &Source), ProductError> {
+        self.ports()
+            .find(|(spec, _)| spec.port == port)
             .ok_or_else(|| ProductError::UnknownPort {
-                place: self.source.find_key("port"),
+                place: self
+                    .source
+                    .place_of_key("port")
+                    .unwrap_or_else(|| self.source.place(0..0)),
                 product: self.id.clone(),
                 port: port.into(),
             })
@@ -323,17 +425,17 @@ impl Source {
         start..start + lines.next().map_or(0, |line| line.trim_end().len())
     }
 
-    /// Where a key is first set, or the file's first line.
-    fn find_key(&self, key: &str) -> Place {
+    /// Where a key is first set.
+    fn place_of_key(&self, key: &str) -> Option<Place> {
         let mut start = 0;
         for line in self.text.split_inclusive('\n') {
             let name = line.split('=').next().unwrap_or("").trim();
-            if name == key {
-                return self.place(start..start + line.trim_end().len());
+            if name == key && line.contains('=') {
+                return Some(self.place(start..start + line.trim_end().len()));
             }
             start += line.len();
         }
-        self.place(0..0)
+        None
     }
 }
 
@@ -631,7 +733,7 @@ impl ProductError {
             Self::Overlap { .. } => "move or remove one of the two".into(),
             Self::Unit { .. } => "give a unit of the same quantity, or bind another point".into(),
             Self::NodeByte { .. } => {
-                "set that byte of the identifier to FE in the DBC, or change node_in".into()
+                "set that byte of the identifier to FE in the DBC, or change node_in; an 11-bit one takes \"added\"".into()
             }
             Self::Register { .. } => "see device-emulators/data/modbus for the form of an entry".into(),
             Self::NotBuilt { .. } => "use a product of another kind".into(),

@@ -28,7 +28,7 @@ fn every_product_compiles_with_its_files() {
     for product in products(&library) {
         let id = &product.id;
         let table = kinds::point_table(&product).unwrap_or_else(|error| panic!("{id}: {error}"));
-        for port in &product.can {
+        for (port, _) in product.ports() {
             let port = &port.port;
             for node in [1, 9, 0x11, 0xFD] {
                 CanPort::compile(&product, port, &library, &table, node)
@@ -37,7 +37,7 @@ fn every_product_compiles_with_its_files() {
                     .unwrap_or_else(|error| panic!("{id}, port {port}, node {node} as remote: {error}"));
             }
         }
-        if product.registers.is_some() {
+        if product.registers().is_some() {
             RegisterMap::of_product(&product, &library, &table)
                 .unwrap_or_else(|error| panic!("{id}: {error}"));
         }
@@ -51,15 +51,13 @@ fn no_dbc_and_no_register_map_is_left_over() {
     for product in products(&library) {
         used.extend(
             product
-                .can
-                .iter()
-                .map(|port| format!("dbc/{}", port.dbc.get_ref())),
+                .ports()
+                .map(|(port, _)| format!("dbc/{}", port.dbc.get_ref())),
         );
         used.extend(
             product
-                .registers
-                .iter()
-                .map(|map| format!("modbus/{}", map.get_ref())),
+                .registers()
+                .map(|(map, _)| format!("modbus/{}", map.get_ref())),
         );
     }
     let there = library.paths().filter(|path| !path.starts_with("products/"));
@@ -71,7 +69,7 @@ fn dbcs_carry_the_periods_of_the_products() {
     let library = Library::shipped();
     let mut sent = BTreeSet::new();
     for product in products(&library) {
-        for port in &product.can {
+        for (port, _) in product.ports() {
             let file = port.dbc.get_ref();
             let dbc = library.dbc(file).unwrap();
             for (id, period) in transmitted_ids(&product, &port.port, &library, PLACEHOLDER).unwrap() {

@@ -378,7 +378,10 @@ impl Products<'_> {
             io: self.peer(device, "io")?,
             pcs: self.peer(device, "pcs")?,
             fire_panel: Some(self.peer(device, "fire-panel")?),
-            chiller: Some(self.peer(device, "chiller")?),
+            chiller: match device.peers.get("chiller") {
+                Some(_) => Some(self.peer(device, "chiller")?),
+                None => None,
+            },
             defect: device.defect,
         })
     }
@@ -441,6 +444,9 @@ fn ports_of(kind: DeviceKind) -> &'static [&'static str] {
     }
 }
 
+/// The peer a device may be without: an air-cooled container has no chiller.
+const OPTIONAL_PEER: &str = "chiller";
+
 /// Modbus servers a kind of device asks, by peer number.
 fn peers_of(kind: DeviceKind) -> &'static [&'static str] {
     match kind {
@@ -484,6 +490,10 @@ fn peers(config: &RigConfig, slots: &[Slot], i: usize) -> Result<Vec<Peer>, RigC
     let device = &config.devices[i];
     let mut peers = Vec::new();
     for name in peers_of(device.kind) {
+        if *name == OPTIONAL_PEER && !device.peers.contains_key(OPTIONAL_PEER) {
+            peers.push(Peer::Nobody);
+            continue;
+        }
         let tag = device.peers.get(*name).ok_or_else(|| {
             device.origin.error(
                 format!("{} names no peer `{name}`", device.tag),

@@ -9,6 +9,7 @@
 use bess_devices::Library;
 use bess_rig::{Rig, RigConfig, RigConfigError, Role};
 
+const CONTAINER: &str = include_str!("../../../scenarios/rigs/base/container.toml");
 const BASE: &str = include_str!("../../../scenarios/rigs/liquid-20ft.toml");
 const TCP: &str = include_str!("../../../scenarios/rigs/liquid-20ft-tcp.toml");
 const VCAN: &str = include_str!("../../../scenarios/rigs/liquid-20ft-vcan.toml");
@@ -18,6 +19,7 @@ const VCAN_3: &str = include_str!("../../../scenarios/rigs/liquid-20ft-vcan-3.to
 fn build(top: &str) -> Result<RigConfig, RigConfigError> {
     let read = |path: &str| match path {
         "rigs/top.toml" => Ok(top.to_owned()),
+        "rigs/base/container.toml" => Ok(CONTAINER.to_owned()),
         "rigs/liquid-20ft.toml" => Ok(BASE.to_owned()),
         "rigs/liquid-20ft-vcan.toml" => Ok(VCAN.to_owned()),
         _ => Err("no such file".to_owned()),

@@ -190,7 +190,7 @@ impl Bcu {
             return Err(product.invalid_setting(
                 "cluster",
                 &format!("cluster {} has no address on the stack bus", config.cluster),
-                "number the clusters 1 to 9",
+                "number the clusters 1 to 20",
             ));
         }
         if config.defect == Some(Defect::WrongThreshold) {

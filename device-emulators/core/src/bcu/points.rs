@@ -7,7 +7,7 @@ use crate::protection::{AlarmId, Severity};
 use crate::{PointId, PointRange, PointTable};
 
 /// Clusters one BAU addresses; rows of requests have this length.
-pub const CLUSTERS: usize = 9;
+pub const CLUSTERS: usize = 20;
 
 point_list! {
     /// Points of a BCU.

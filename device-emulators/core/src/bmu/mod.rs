@@ -3,6 +3,9 @@
 //! It decides nothing about the cluster. Its fault bits say what it measures; the BCU judges. Balancing
 //! needs all of: BCU_SYNC not older than the timeout, its enable bit, and a BCU_BALCMD that names the cell
 //! with a target below the cell's voltage. A cell whose measurement is not valid never bleeds.
+//!
+//! An air-cooled pack has a fan. Its duty follows the pack's own highest temperature, so that a silent BCU
+//! does not let a pack get hot; the BCU can ask for more. A fan that turns too slowly is a fault.
 
 mod points;
 mod settings;
@@ -14,7 +17,7 @@ use std::sync::Arc;
 use bess_types::{Actuation, Channel, Quality, Reading, SimTime};
 
 pub use points::{BmuPoints, STATES};
-pub use settings::Settings;
+pub use settings::{FanSettings, Settings};
 
 use crate::codec::can::{CanPort, MessageRef};
 use crate::device::{Device, DeviceFault, Input, Output, Sense, UnsupportedFault};
@@ -58,6 +61,8 @@ pub struct Bmu {
     supply: Supply,
     last_sync: SimTime,
     bleeding: u64,
+    /// Duty the fan is driven with, %.
+    fan_duty: f64,
     outputs: VecDeque<Output>,
 }
 
@@ -80,6 +85,7 @@ impl Bmu {
             supply: Supply::Applied,
             last_sync: SimTime::ZERO,
             bleeding: 0,
+            fan_duty: 0.0,
             outputs: VecDeque::new(),
         })
     }
@@ -184,19 +190,28 @@ impl Bmu {
             points.set_flag(flag, on);
             fault |= on;
         }
+        fault |= points.is_on(ids.fan_fault);
         self.balance();
+        self.drive_fan(temperatures.max);
         let points = &mut self.points;
-        let duty = points.get(ids.fan_request).unwrap_or(0.0).clamp(0.0, 100.0);
-        let full_speed = self.settings.fan_full_speed_rpm;
-        let duty = if full_speed > 0.0 { duty } else { 0.0 };
-        points.set(ids.fan_duty, duty);
-        points.set(ids.fan_speed, duty / 100.0 * full_speed);
         let state = match (fault, self.bleeding) {
             (true, _) => 2.0,
             (false, 0) => 0.0,
             (false, _) => 1.0,
         };
         points.set(ids.state, state);
+    }
+
+    /// Duty by the pack's own temperature, or what the BCU asks for if that is more.
+    fn drive_fan(&mut self, hottest: Reading) {
+        let ids = self.ids;
+        let requested = self.points.get(ids.fan_request).unwrap_or(0.0).clamp(0.0, 100.0);
+        let duty = self.settings.fan.map_or(0.0, |fan| {
+            let own = fan.duty(hottest.ok(), self.fan_duty > 0.0);
+            own.max(requested).round()
+        });
+        self.points.set(ids.fan_duty, duty);
+        self.fan_duty = duty;
     }
 
     fn balance(&mut self) {

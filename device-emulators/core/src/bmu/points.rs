@@ -47,8 +47,10 @@ pub struct BmuPoints {
     pub balance_map: PointId,
     /// Fan duty, %.
     pub fan_duty: PointId,
-    /// Fan speed, rpm.
+    /// Fan speed by its tacho, rpm.
     pub fan_speed: PointId,
+    /// The fan turns too slowly for its duty.
+    pub fan_fault: PointId,
     /// Rolling counter of BMU_STAT.
     pub life_counter: PointId,
     /// Heard from the BCU: its rolling counter.
@@ -88,6 +90,7 @@ impl BmuPoints {
             balance_map: table.value("balance-map", "1", 0.0, mask),
             fan_duty: table.value("fan-duty", "%", 0.0, 100.0),
             fan_speed: table.value("fan-speed", "rpm", 0.0, 12_750.0),
+            fan_fault: table.flag("fan-fault"),
             life_counter: table.value("life-counter", "1", 0.0, 255.0),
             sync_counter: table.value("sync-counter", "1", 0.0, 255.0),
             balance_enable: table.flag("balance-enable"),

@@ -32,9 +32,43 @@ pub struct Settings {
     /// A sensor below this reports under-temperature, °C.
     #[serde(default = "default_under_temperature")]
     pub under_temperature_c: f64,
-    /// Speed of the pack fan at full duty, rpm; 0 for a liquid-cooled pack, which has none.
-    #[serde(default)]
-    pub fan_full_speed_rpm: f64,
+    /// Fan of an air-cooled pack; a liquid-cooled one has none.
+    pub fan: Option<FanSettings>,
+}
+
+/// How a BMU drives and watches its pack's fan.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FanSettings {
+    /// Speed at full duty, rpm.
+    pub full_speed_rpm: f64,
+    /// The fan starts at this highest temperature, °C,
+    pub start_c: f64,
+    /// and has full duty from this one on, °C.
+    pub full_c: f64,
+    /// Duty it starts with, %.
+    pub least_pct: f64,
+    /// It stops this far below `start_c`, K.
+    pub stop_k: f64,
+    /// Turning slower than this share of what its duty should give is a fault, 0 to 1,
+    pub fault_speed_share: f64,
+    /// once it lasted so long, s.
+    pub fault_delay_s: f64,
+}
+
+impl FanSettings {
+    /// Duty for this highest temperature, %, of a fan that runs or not; full if no sensor is usable.
+    pub(super) fn duty(&self, temperature_c: Option<f64>, running: bool) -> f64 {
+        let Some(hottest) = temperature_c else {
+            return 100.0;
+        };
+        let start = if running { self.start_c - self.stop_k } else { self.start_c };
+        if hottest < start {
+            return 0.0;
+        }
+        let share = (hottest - self.start_c) / (self.full_c - self.start_c);
+        self.least_pct + (100.0 - self.least_pct) * share.clamp(0.0, 1.0)
+    }
 }
 
 const fn default_start_up_ms() -> u64 {
@@ -78,6 +112,13 @@ impl Settings {
                 "temperatures",
                 &format!("{} sensors", settings.temperatures),
                 "a BMU has 1 to 64 temperature sensors",
+            ));
+        }
+        if settings.fan.is_some_and(|fan| fan.full_c <= fan.start_c) {
+            return Err(product.invalid_setting(
+                "full_c",
+                "the fan has full duty before it starts",
+                "give a full_c above start_c",
             ));
         }
         Ok(settings)

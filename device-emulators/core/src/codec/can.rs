@@ -4,8 +4,8 @@
 //! another node seen from here: that node's transmit list, decoded into an image of its points. A
 //! [`CanRouter`] finds the node by identifier when there are many.
 //!
-//! Identifiers are J1939-like. The byte that carries a node address is 0xFE in the DBC and replaced at
-//! compile time. Physical values convert as raw = round((value − offset) / factor), clamped to the
+//! Identifiers are J1939-like, the byte that carries a node address being 0xFE in the DBC and replaced at
+//! compile time, or CANopen-like, the node address being added. Physical values convert as raw = round((value − offset) / factor), clamped to the
 //! signal's range; raw codes for "no value" come from the product file. Not done: multiplexed signals,
 //! float signals, CAN FD.
 
@@ -23,6 +23,9 @@ use crate::product::{CanSpec, InvalidCodes, NodeIn, Place, Product, ProductError
 
 /// The address byte of a DBC identifier that stands for "the node's own".
 const NODE_PLACEHOLDER: u32 = 0xFE;
+
+/// Highest 11-bit identifier.
+const MAX_STANDARD: u16 = 0x7FF;
 
 /// First transmissions are spread by this much for each step of the node address (its low five bits), so
 /// that nodes started together do not burst.
@@ -185,15 +188,16 @@ impl CanPort {
         self.transmit[message.index()].layout.encode(points)
     }
 
-    /// As [`CanPort::encode`], with the identifier's destination byte set.
+    /// As [`CanPort::encode`], with the destination in the identifier: its second byte, or added to an 11-bit one.
     ///
     /// # Panics
     /// If `message` is of another port.
     pub fn encode_to(&self, message: MessageRef, points: &Points, destination: u8) -> CanFrame {
         let mut frame = self.encode(message, points);
-        if let CanId::Extended(id) = frame.id {
-            frame.id = CanId::Extended(id & !0xFF00 | u32::from(destination) << 8);
-        }
+        frame.id = match frame.id {
+            CanId::Extended(id) => CanId::Extended(id & !0xFF00 | u32::from(destination) << 8),
+            CanId::Standard(id) => CanId::Standard(id + u16::from(destination)),
+        };
         frame
     }
 
@@ -621,17 +625,17 @@ impl<'a> Compiler<'a> {
         table: &'a PointTable,
         node: u8,
     ) -> Result<Self, ProductError> {
-        let spec = product.can_port(port)?;
+        let (spec, source) = product.can_port(port)?;
         let file = library.dbc(spec.dbc.get_ref()).map_err(|error| match error {
             ProductError::UnknownFile { path, known, .. } => ProductError::UnknownFile {
-                place: product.source().place(spec.dbc.span()),
+                place: source.place(spec.dbc.span()),
                 path,
                 known,
             },
             other => other,
         })?;
         Ok(Self {
-            source: product.source(),
+            source,
             spec,
             file: DbcFile::clone(&file),
             table,
@@ -912,23 +916,33 @@ impl<'a> Compiler<'a> {
     }
 
     fn identifier(&self, node_in: NodeIn, message: &Message, place: &Place) -> Result<CanId, ProductError> {
-        let (shift, byte) = match node_in {
-            NodeIn::Source => (0, "source"),
-            NodeIn::Destination => (8, "destination"),
-            NodeIn::None => (32, ""),
+        let refused = |byte| ProductError::NodeByte {
+            place: place.clone(),
+            message: message.name.clone(),
+            id: message.id.raw() & !EXTENDED,
+            byte,
         };
-        match message.id {
-            MessageId::Standard(id) if shift == 32 => Ok(CanId::Standard(id)),
-            MessageId::Extended(id) if shift == 32 => Ok(CanId::Extended(id)),
+        let in_byte = |shift: u32, byte| match message.id {
             MessageId::Extended(id) if id >> shift & 0xFF == NODE_PLACEHOLDER => Ok(CanId::Extended(
                 id & !(0xFF << shift) | u32::from(self.node) << shift,
             )),
-            MessageId::Standard(_) | MessageId::Extended(_) => Err(ProductError::NodeByte {
-                place: place.clone(),
-                message: message.name.clone(),
-                id: message.id.raw() & !EXTENDED,
-                byte,
-            }),
+            MessageId::Standard(_) | MessageId::Extended(_) => Err(refused(byte)),
+        };
+        match (node_in, message.id) {
+            (NodeIn::None, MessageId::Standard(id)) => Ok(CanId::Standard(id)),
+            (NodeIn::None, MessageId::Extended(id)) => Ok(CanId::Extended(id)),
+            (NodeIn::Source, _) => in_byte(0, "source"),
+            (NodeIn::Destination, _) => in_byte(8, "destination"),
+            (NodeIn::Added, MessageId::Standard(id)) => match id + u16::from(self.node) {
+                id @ ..=MAX_STANDARD => Ok(CanId::Standard(id)),
+                _ => Err(ProductError::Setting {
+                    place: place.clone(),
+                    key: "node_in".into(),
+                    message: format!("node {} of {} has no 11-bit identifier left", self.node, message.name),
+                    help: "give the message a lower identifier in the DBC".into(),
+                }),
+            },
+            (NodeIn::Added, MessageId::Extended(id)) => Ok(CanId::Extended(id + u32::from(self.node))),
         }
     }
 

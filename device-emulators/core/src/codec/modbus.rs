@@ -40,11 +40,11 @@ pub struct RegisterMap {
 }
 
 impl RegisterMap {
-    /// Compiles the map file `name` below `data/modbus`.
+    /// Compiles the map file `name` below `data/modbus`; `{model}` in its texts is the product's model.
     ///
     /// # Errors
     /// If the text has mistakes, registers overlap, or a point is not in `table`.
-    pub fn compile(name: &str, text: &str, table: &PointTable) -> Result<Self, ProductError> {
+    pub fn compile(name: &str, text: &str, table: &PointTable, model: &str) -> Result<Self, ProductError> {
         let source = Source::new(&format!("modbus/{name}"), text);
         let file: MapFile = source.read()?;
         let mut map = Self {
@@ -55,6 +55,7 @@ impl RegisterMap {
         let compiler = Compiler {
             source: &source,
             points: table,
+            model,
         };
         for block in &file.block {
             let entries = compiler.block(block)?;
@@ -103,14 +104,10 @@ impl RegisterMap {
         library: &Library,
         table: &PointTable,
     ) -> Result<Self, ProductError> {
-        let source = product.source();
-        let name = product
-            .registers
-            .as_ref()
-            .ok_or_else(|| ProductError::NoRegisters {
-                place: source.place(0..0),
-                product: product.id.clone(),
-            })?;
+        let (name, source) = product.registers().ok_or_else(|| ProductError::NoRegisters {
+            place: product.source().place(0..0),
+            product: product.id.clone(),
+        })?;
         let text = library
             .register_text(name.get_ref())
             .map_err(|error| match error {
@@ -121,7 +118,7 @@ impl RegisterMap {
                 },
                 other => other,
             })?;
-        Self::compile(name.get_ref(), text, table)
+        Self::compile(name.get_ref(), text, table, &product.model)
     }
 
     /// Answers a request. Points a write changed are appended to `written`; on an exception nothing changed.
@@ -1075,6 +1072,7 @@ impl RegisterType {
 struct Compiler<'a> {
     source: &'a Source,
     points: &'a PointTable,
+    model: &'a str,
 }
 
 impl Compiler<'_> {
@@ -1208,6 +1206,7 @@ impl Compiler<'_> {
             }
             push(address, spec.kind.words(), label, Content::Flags(list, format));
         } else if let Some(text) = &spec.text {
+            let text = text.replace("{model}", self.model);
             let words = spec
                 .words
                 .unwrap_or(u16::try_from(text.len().div_ceil(2)).unwrap_or(u16::MAX));

@@ -60,7 +60,7 @@ fn table() -> PointTable {
 
 fn map() -> (RegisterMap, Points) {
     let table = table();
-    let map = RegisterMap::compile("test.toml", MAP, &table).unwrap();
+    let map = RegisterMap::compile("test.toml", MAP, &table, "M").unwrap();
     (map, Points::new(table.into()))
 }
 
@@ -316,7 +316,7 @@ fn errors_name_the_line_and_the_remedy() {
         ),
     ] {
         assert!(MAP.contains(from), "{from}");
-        let error = RegisterMap::compile("test.toml", &MAP.replacen(from, to, 1), &table()).unwrap_err();
+        let error = RegisterMap::compile("test.toml", &MAP.replacen(from, to, 1), &table(), "M").unwrap_err();
         writeln!(text, "{what}:\n  {error}\n  help: {}", error.help()).unwrap();
     }
     insta::assert_snapshot!(text);
