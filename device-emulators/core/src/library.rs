@@ -172,4 +172,74 @@ mod tests {
         library.overlay("products/x.toml".into(), text.replace("\"x\"", "\"y\""));
         assert_eq!(library.product_ids(), ["y"]);
     }
+
+    fn with(files: &[(&str, &str)]) -> Library {
+        let mut library = Library::shipped();
+        for (path, text) in files {
+            library.overlay((*path).into(), (*text).into());
+        }
+        library
+    }
+
+    #[test]
+    fn a_product_takes_from_its_base_what_it_does_not_say() {
+        let library = with(&[(
+            "products/x.toml",
+            "id = \"x\"\ninherits = \"bcu-238s\"\ntitle = \"X\"\n[settings]\ncapacity_ah = 100.0\n\
+             [settings.contactors]\nparallel_gap_v = 3.0\n[[can]]\nport = \"stack\"\ndbc = \"rig-stack.dbc\"\n",
+        )]);
+        let product = library.product("x").unwrap();
+        let settings: crate::bcu::settings::BcuSettings = product.settings().unwrap();
+        assert_eq!(settings.capacity_ah, 100.0);
+        assert_eq!((settings.packs, settings.cells_per_pack), (17, 14));
+        assert_eq!(settings.contactors.parallel_gap_v, 3.0);
+        assert_eq!(settings.contactors.dead_bus_v, 60.0);
+        let ports: Vec<_> = product
+            .ports()
+            .map(|(spec, source)| (spec.port.as_str(), source.file.as_str()))
+            .collect();
+        assert_eq!(
+            ports,
+            [
+                ("stack", "products/x.toml"),
+                ("cluster", "products/bcu-396s.toml")
+            ]
+        );
+        assert_eq!(product.model, "X");
+    }
+
+    #[test]
+    fn mistakes_of_an_heir_stand_in_its_own_file() {
+        let complaint = |text: &str| {
+            let library = with(&[("products/x.toml", &format!("id = \"x\"\ntitle = \"X\"\n{text}"))]);
+            let settings = library.product("x").and_then(|x| crate::kinds::point_table(&x));
+            settings.unwrap_err().to_string()
+        };
+        for (text, expected) in [
+            (
+                "inherits = \"nothing\"",
+                "products/x.toml:3: inherits: there is no product `nothing`",
+            ),
+            (
+                "inherits = \"meter\"\nkind = \"bmu\"",
+                "products/x.toml:4: kind: `meter` is a meter, not a bmu",
+            ),
+            (
+                "inherits = \"x\"",
+                "products/x.toml:1: inherits: goes round in a circle: x to x",
+            ),
+            ("", "products/x.toml:1: missing field `kind`"),
+            (
+                "inherits = \"rig-bmu-44\"\n[settings]\ncells = 60",
+                "products/x.toml:5: cells: 60 cells",
+            ),
+        ] {
+            assert_eq!(complaint(text), expected);
+        }
+        let unknown = complaint("inherits = \"rig-bmu-44\"\n[settings]\ncels = 16");
+        assert!(
+            unknown.starts_with("products/x.toml:5: unknown field `cels`"),
+            "{unknown}"
+        );
+    }
 }

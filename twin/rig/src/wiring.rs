@@ -243,9 +243,15 @@ impl Products<'_> {
             if self.library.product_ids().contains(&device.product) {
                 product_error(self.library, device, &error)
             } else {
+                let mut known = self.library.product_ids();
+                known.retain(|id| {
+                    self.library
+                        .product(id)
+                        .is_ok_and(|product| product.kind == device.kind)
+                });
                 device.origin.error(
                     format!("{}: there is no product `{}`", device.tag, device.product),
-                    format!("known products: {}", self.library.product_ids().join(", ")),
+                    format!("known products of this kind: {}", known.join(", ")),
                 )
             }
         })?;

@@ -11,11 +11,17 @@ use bess_plant::PlantFault;
 use bess_rig::{Driver, Rig, RigCommand, RigConfig, Role, VirtualDriver, WireInput};
 use bess_types::{CanFrame, CanId};
 
+const CONTAINER: &str = include_str!("../../../scenarios/rigs/base/container.toml");
 const RIG: &str = include_str!("../../../scenarios/rigs/liquid-20ft.toml");
 
 fn driver(defect: Option<Defect>) -> VirtualDriver {
     let text = RIG.replace("cell = \"lfp-300\"", "cell = \"lfp-300\"\nclusters = 3");
-    let config = RigConfig::load("rig.toml", &|_| Ok(text.clone())).unwrap();
+    let read = |path: &str| match path {
+        "rig.toml" => Ok(text.clone()),
+        "base/container.toml" => Ok(CONTAINER.to_owned()),
+        _ => Err("no such file".to_owned()),
+    };
+    let config = RigConfig::load("rig.toml", &read).unwrap();
     let config = match defect {
         Some(defect) => config.with_defect(defect),
         None => config,

@@ -62,7 +62,11 @@ impl FanSettings {
         let Some(hottest) = temperature_c else {
             return 100.0;
         };
-        let start = if running { self.start_c - self.stop_k } else { self.start_c };
+        let start = if running {
+            self.start_c - self.stop_k
+        } else {
+            self.start_c
+        };
         if hottest < start {
             return 0.0;
         }

@@ -938,7 +938,10 @@ impl<'a> Compiler<'a> {
                 _ => Err(ProductError::Setting {
                     place: place.clone(),
                     key: "node_in".into(),
-                    message: format!("node {} of {} has no 11-bit identifier left", self.node, message.name),
+                    message: format!(
+                        "node {} of {} has no 11-bit identifier left",
+                        self.node, message.name
+                    ),
                     help: "give the message a lower identifier in the DBC".into(),
                 }),
             },

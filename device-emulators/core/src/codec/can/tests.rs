@@ -384,3 +384,40 @@ fn a_smaller_pack_uses_the_same_dbc() {
     let error = kinds::point_table(&product.with_settings(&settings)).unwrap_err();
     assert!(matches!(error, ProductError::UnknownKey { .. }), "{error}");
 }
+
+/// An 11-bit BMS: identifiers are a base of the DBC plus the node, as CANopen numbers its nodes.
+#[test]
+fn nodes_are_added_to_11_bit_identifiers() {
+    let mut library = Library::shipped();
+    let dbc = "VERSION \"\"\n\nBS_:\n\nBU_: A B\n\nBO_ 384 STAT: 8 A\n \
+               SG_ Sync : 0|8@1+ (1,0) [0|255] \"\" B\n\nBO_ 2000 LAST: 8 A\n \
+               SG_ Sync : 0|8@1+ (1,0) [0|255] \"\" B\n";
+    library.overlay("dbc/eleven.dbc".into(), dbc.into());
+    let mut product = |last: &str| {
+        let text = format!(
+            "id = \"x\"\ninherits = \"rig-bmu-16\"\ntitle = \"X\"\n[[can]]\nport = \"cluster\"\ndbc = \"eleven.dbc\"\n\
+             node_in = \"added\"\n[[can.transmit]]\nmessage = \"STAT\"\nbind = {{ Sync = \"sync-counter\" }}\n{last}"
+        );
+        library.overlay("products/x.toml".into(), text);
+        (library.product("x").unwrap(), library.clone())
+    };
+    let (bmu, with) = product("");
+    let table = kinds::point_table(&bmu).unwrap();
+    let port = CanPort::compile(&bmu, "cluster", &with, &table, 5).unwrap();
+    let points = Points::new(table.into());
+    let message = port.message("STAT").unwrap();
+    assert_eq!(port.encode(message, &points).id, CanId::Standard(384 + 5));
+    // A controller whose list has node 0 sends to a chosen node.
+    let table = points.table();
+    let zero = CanPort::compile(&bmu, "cluster", &with, table, 0).unwrap();
+    assert_eq!(zero.encode_to(message, &points, 7).id, CanId::Standard(384 + 7));
+    let (bmu, with) = product("[[can.transmit]]\nmessage = \"LAST\"\nbind = { Sync = \"sync-counter\" }\n");
+    assert!(CanPort::compile(&bmu, "cluster", &with, table, 47).is_ok());
+    let error = CanPort::compile(&bmu, "cluster", &with, table, 48).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("node 48 of LAST has no 11-bit identifier left"),
+        "{error}"
+    );
+}
