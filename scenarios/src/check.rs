@@ -7,7 +7,6 @@ use bess_devices::codec::can::{CanPort, DbcFile};
 use bess_devices::codec::modbus::RegisterMap;
 use bess_devices::kinds::point_table;
 use bess_devices::library::Library;
-use bess_devices::product::Product;
 
 use crate::bench::{Bench, read_text};
 use crate::feature;
