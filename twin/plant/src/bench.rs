@@ -46,7 +46,7 @@ impl CellBench {
             crate::spec::range(field, value, min, max)?;
         }
         Ok(Self {
-            cells: Cells::new(spec, vec![soc], &[spec.capacity_ah], vec![1.0], STEP_S),
+            cells: Cells::new(spec, vec![soc], &[spec.capacity_ah], vec![1.0], 1, STEP_S),
             slow: SlowDecay::new(spec, STEP_S),
             cell_j_per_k: spec.mass_kg * spec.specific_heat_j_per_kg_k,
             spec: spec.clone(),
@@ -69,7 +69,7 @@ impl CellBench {
             current_a == 0.0,
             &self.slow,
         );
-        self.cells.step(0..1, current_a, current_a * current_a);
+        self.cells.step(0, current_a, current_a * current_a);
         self.heat_w = core::mem::take(&mut self.cells.heat_j[0]) / STEP_S;
         let kelvin = self.temperature_c[0] + 273.15;
         let entropy = &self.spec.entropy;

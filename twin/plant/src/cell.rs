@@ -21,6 +21,7 @@
 
 use core::ops::Range;
 
+use crate::kernel::{self, Drive, Sums};
 use crate::spec::{CellSpec, OcvSpec, ResistanceSpec, UsableSpec};
 
 /// Segments of the OCV grid per unit of charge: 0.5 % holds every knot.
@@ -52,16 +53,22 @@ pub(crate) struct Cells {
     pub(crate) resistance_ohm: Vec<f64>,
     /// 1 / resistance, S.
     conductance_s: Vec<f64>,
+    /// The straight line of its OCV segment: offset and slope over charge, V, and the same of the loop.
+    line: [Vec<f64>; 4],
+    /// Charge at which its segment begins.
+    segment_soc: Vec<f64>,
     /// The cell's own factor on resistance: spread and age.
     pub(crate) resistance_factor: Vec<f64>,
     /// Self-discharge, share of capacity per second.
     self_discharge: Vec<f64>,
     /// What is left of the source voltage, 1 healthy, 0 dead.
-    pub(crate) source_scale: Vec<f64>,
-    /// Source voltage less RC voltages: what is left when current stops, V.
-    pub(crate) emf_v: Vec<f64>,
+    source_scale: Vec<f64>,
     /// Heat made since it was last taken, J.
     pub(crate) heat_j: Vec<f64>,
+    /// What is known of each cluster's cells.
+    strings: Vec<CellString>,
+    per_string: usize,
+    arch: pulp::Arch,
     /// Cells with a bleed resistor on or a short, rising.
     tapped: Vec<Tap>,
     /// Heat made in bleed resistors, J.
@@ -87,6 +94,17 @@ pub(crate) struct ClusterSums {
     pub(crate) emf_v: f64,
     /// Series resistance R0, Ω.
     pub(crate) r0_ohm: f64,
+}
+
+/// Shortcuts of a cluster's cells in series.
+#[derive(Clone, Copy, Debug, Default)]
+struct CellString {
+    /// No cell bleeds, is shorted, dies, or is near the end of its charge range: all carry the same charge.
+    plain: bool,
+    /// Charge that may flow out and in before a cell leaves its OCV segment, C.
+    room_c: [f64; 2],
+    /// Sum of R0 while plain, Ω.
+    r0_ohm: f64,
 }
 
 /// A load on single cells.
@@ -116,6 +134,7 @@ impl Cells {
         soc: Vec<f64>,
         capacity_ah: &[f64],
         resistance_factor: Vec<f64>,
+        per_string: usize,
         step_s: f64,
     ) -> Self {
         let n = soc.len();
@@ -132,9 +151,13 @@ impl Cells {
             conductance_s: vec![1.0; n],
             resistance_factor,
             self_discharge: vec![self_discharge; n],
+            line: core::array::from_fn(|_| vec![0.0; n]),
+            segment_soc: vec![f64::MAX; n],
             source_scale: vec![1.0; n],
-            emf_v: vec![0.0; n],
             heat_j: vec![0.0; n],
+            strings: vec![CellString::default(); n / per_string],
+            per_string,
+            arch: pulp::Arch::new(),
             tapped: Vec::with_capacity(n),
             bleed_heat_j: 0.0,
             external_heat_j: 0.0,
@@ -154,12 +177,44 @@ impl Cells {
                 step_s,
             },
         };
-        cells.refresh_emf(0..n);
+        for i in 0..n {
+            cells.enter_segment(i);
+        }
         cells
     }
 
-    /// One step at a cluster current of mean `mean_a` and mean square `mean_square_a2`, A and A².
-    pub(crate) fn step(&mut self, range: Range<usize>, mean_a: f64, mean_square_a2: f64) -> ClusterSums {
+    /// One step of a cluster at a current of mean `mean_a` and mean square `mean_square_a2`, A and A².
+    pub(crate) fn step(&mut self, cluster: usize, mean_a: f64, mean_square_a2: f64) -> ClusterSums {
+        let range = cluster * self.per_string..(cluster + 1) * self.per_string;
+        let drive = self.drive(mean_a, mean_square_a2);
+        let string = self.strings[cluster];
+        let charge_c = mean_a * drive.step_s;
+        let room_c = [string.room_c[0] - charge_c, string.room_c[1] + charge_c];
+        self.strings[cluster].room_c = room_c;
+        let arch = self.arch;
+        let (state, given) = self.columns(range.clone());
+        let mut sums = if string.plain {
+            let sums = arch.dispatch(kernel::Step::<true> { state, given, drive });
+            Sums {
+                r0_ohm: string.r0_ohm,
+                ..sums
+            }
+        } else {
+            arch.dispatch(kernel::Step::<false> { state, given, drive })
+        };
+        self.lost_c += sums.lost_c;
+        if !string.plain || room_c[0] <= 0.0 || room_c[1] <= 0.0 {
+            sums.emf_v += self.follow_segments(cluster);
+            self.strings[cluster].r0_ohm = sums.r0_ohm;
+        }
+        ClusterSums {
+            emf_v: sums.emf_v,
+            r0_ohm: sums.r0_ohm,
+        }
+    }
+
+    /// Current and constants of a step.
+    fn drive(&self, mean_a: f64, mean_square_a2: f64) -> Drive {
         let Constants {
             split,
             decay,
@@ -169,65 +224,96 @@ impl Cells {
             soc_max,
             step_s,
         } = self.constants;
-        let n = range.len();
-        let soc = &mut self.soc[range.clone()][..n];
-        let v1_v = &mut self.v1_v[range.clone()][..n];
-        let v2_v = &mut self.v2_v[range.clone()][..n];
-        let hysteresis = &mut self.hysteresis[range.clone()][..n];
-        let extra_a = &self.extra_a[range.clone()][..n];
-        let capacity_c = &self.capacity_c[range.clone()][..n];
-        let inverse_capacity = &self.inverse_capacity[range.clone()][..n];
-        let resistance_ohm = &self.resistance_ohm[range.clone()][..n];
-        let conductance_s = &self.conductance_s[range.clone()][..n];
-        let source_scale = &self.source_scale[range.clone()][..n];
-        let emf_v = &mut self.emf_v[range.clone()][..n];
-        let heat_j = &mut self.heat_j[range][..n];
-        let rc1 = split[1] * (1.0 - decay[0]);
-        let rc2 = split[2] * (1.0 - decay[1]);
-        let (per_split1, per_split2) = (1.0 / split[1], 1.0 / split[2]);
-        let mut sums = ClusterSums::default();
-        let mut lost_c = 0.0;
-        for i in 0..n {
-            let extra = extra_a[i];
-            let current = mean_a + extra;
-            let charge = current * step_s;
-            let r = resistance_ohm[i];
-
-            let segment = self.ocv.segment(soc[i]);
-            let ocv = segment[0] + segment[1] * soc[i];
-            let loop_v = (segment[2] + segment[3] * soc[i]) * hysteresis[i];
-
-            let stored = if charge < 0.0 { charge * efficiency } else { charge };
-            let next_soc = (soc[i] - stored * inverse_capacity[i]).clamp(soc_min, soc_max);
-            let released = (soc[i] - next_soc) * capacity_c[i];
-            soc[i] = next_soc;
-            lost_c += released - charge;
-
-            let toward = if charge < 0.0 { 1.0 } else { -1.0 };
-            let moved = (gamma * charge.abs() * inverse_capacity[i]).min(1.0);
-            hysteresis[i] = toward + (hysteresis[i] - toward) * (1.0 - moved + 0.5 * moved * moved);
-
-            let (v1_old, v2_old) = (v1_v[i], v2_v[i]);
-            let v1 = decay[0] * v1_old + rc1 * r * current;
-            let v2 = decay[1] * v2_old + rc2 * r * current;
-            v1_v[i] = v1;
-            v2_v[i] = v2;
-            let (m1, m2) = (0.5 * (v1 + v1_old), 0.5 * (v2 + v2_old));
-            let rc_w = (m1 * m1 * per_split1 + m2 * m2 * per_split2) * conductance_s[i];
-            let r0 = split[0] * r;
-            let r0_w = r0 * (mean_square_a2 + extra * (2.0 * mean_a + extra));
-            heat_j[i] += (r0_w + rc_w) * step_s + released * ocv - charge * source_scale[i] * (ocv + loop_v);
-
-            let segment = self.ocv.segment(next_soc);
-            let source =
-                segment[0] + segment[1] * next_soc + (segment[2] + segment[3] * next_soc) * hysteresis[i];
-            let emf = source_scale[i] * source - v1 - v2;
-            emf_v[i] = emf;
-            sums.emf_v += emf - r0 * extra;
-            sums.r0_ohm += r0;
+        Drive {
+            mean_a,
+            mean_square_a2,
+            step_s,
+            split,
+            decay,
+            gamma,
+            efficiency,
+            soc_range: [soc_min, soc_max],
         }
-        self.lost_c += lost_c;
-        sums
+    }
+
+    /// The cells of a range as the kernel takes them.
+    fn columns(&mut self, range: Range<usize>) -> (kernel::State<'_>, kernel::Given<'_>) {
+        let state = [
+            &mut self.soc,
+            &mut self.v1_v,
+            &mut self.v2_v,
+            &mut self.hysteresis,
+            &mut self.heat_j,
+        ];
+        let [offset, slope, loop_offset, loop_slope] = &self.line;
+        let given = [
+            &self.inverse_capacity,
+            &self.resistance_ohm,
+            &self.conductance_s,
+            offset,
+            slope,
+            loop_offset,
+            loop_slope,
+            &self.extra_a,
+            &self.source_scale,
+            &self.capacity_c,
+        ];
+        (
+            state.map(|column| &mut column[range.clone()]),
+            given.map(|column| &column[range.clone()]),
+        )
+    }
+
+    /// Gives cells that have left their OCV segment the line of the next, and finds out how far the cluster is
+    /// from the next such change. Returns by how much this changes the sum of source voltages, V.
+    fn follow_segments(&mut self, cluster: usize) -> f64 {
+        let Constants { soc_min, soc_max, .. } = self.constants;
+        // half a segment clear of the ends, where charge stops to move
+        let margin = 0.5 / SEGMENTS;
+        let mut change_v = 0.0;
+        let mut room = [f64::MAX; 2];
+        let mut plain = true;
+        for i in cluster * self.per_string..(cluster + 1) * self.per_string {
+            let soc = self.soc[i];
+            if !(soc >= self.segment_soc[i] && soc < self.segment_soc[i] + 1.0 / SEGMENTS) {
+                change_v += self.enter_segment(i);
+            }
+            let (low, high) = (self.segment_soc[i], self.segment_soc[i] + 1.0 / SEGMENTS);
+            room[0] = room[0].min((soc - low) * self.capacity_c[i]);
+            room[1] = room[1].min((high - soc) * self.capacity_c[i]);
+            plain &= self.extra_a[i] == 0.0
+                && self.source_scale[i] == 1.0
+                && self.capacity_c[i] > 0.0
+                && low > soc_min + margin
+                && high < soc_max - margin;
+        }
+        let string = &mut self.strings[cluster];
+        string.plain = plain;
+        string.room_c = room;
+        change_v
+    }
+
+    /// Takes the line of the segment the cell is in; returns the change of its source voltage, V.
+    fn enter_segment(&mut self, i: usize) -> f64 {
+        let before_v = self.source_v(i);
+        let k = OcvTable::index(self.soc[i]);
+        self.segment_soc[i] = OcvTable::start(k);
+        for (column, figure) in self.line.iter_mut().zip(self.ocv.segments[k]) {
+            column[i] = figure;
+        }
+        self.source_v(i) - before_v
+    }
+
+    /// Source voltage by the line the cell carries, V.
+    fn source_v(&self, i: usize) -> f64 {
+        let [offset, slope, loop_offset, loop_slope] = self.line.each_ref().map(|column| column[i]);
+        let soc = self.soc[i];
+        self.source_scale[i] * (offset + slope * soc + (loop_offset + loop_slope * soc) * self.hysteresis[i])
+    }
+
+    /// The cluster of a cell is no longer what its shortcuts say.
+    fn disturb(&mut self, i: usize) {
+        self.strings[i / self.per_string].plain = false;
     }
 
     /// Sums of a cluster without stepping it.
@@ -235,15 +321,24 @@ impl Cells {
         let mut sums = ClusterSums::default();
         for i in range {
             let r0 = self.r0_ohm(i);
-            sums.emf_v += self.emf_v[i] - r0 * self.extra_a[i];
+            sums.emf_v += self.emf_v(i) - r0 * self.extra_a[i];
             sums.r0_ohm += r0;
         }
         sums
     }
 
+    /// Source voltage less RC voltages: what is left when current stops, V.
+    pub(crate) fn emf_v(&self, i: usize) -> f64 {
+        let segment = self.ocv.segment(self.soc[i]);
+        let source = segment[0]
+            + segment[1] * self.soc[i]
+            + (segment[2] + segment[3] * self.soc[i]) * self.hysteresis[i];
+        self.source_scale[i] * source - self.v1_v[i] - self.v2_v[i]
+    }
+
     /// Terminal voltage at a cluster current, V.
     pub(crate) fn voltage_v(&self, i: usize, cluster_a: f64) -> f64 {
-        self.emf_v[i] - self.r0_ohm(i) * (cluster_a + self.extra_a[i])
+        self.emf_v(i) - self.r0_ohm(i) * (cluster_a + self.extra_a[i])
     }
 
     /// Open-circuit voltage without hysteresis, V.
@@ -272,11 +367,12 @@ impl Cells {
 
     /// Currents through bleed resistors and shorts for the coming step, and their heat in it.
     pub(crate) fn step_taps(&mut self, cluster_of: impl Fn(usize) -> f64) {
-        for tap in &self.tapped {
+        for k in 0..self.tapped.len() {
+            let tap = self.tapped[k];
             let i = tap.cell;
             let total_s = tap.bleed_s + tap.internal_s + tap.external_s;
             let r0 = self.constants.split[0] * self.resistance_ohm[i];
-            let voltage = (self.emf_v[i] - r0 * cluster_of(i)) / (1.0 + r0 * total_s);
+            let voltage = (self.emf_v(i) - r0 * cluster_of(i)) / (1.0 + r0 * total_s);
             self.extra_a[i] = voltage * total_s;
             self.tap_c += voltage * total_s * self.constants.step_s;
             let square_j = voltage * voltage * self.constants.step_s;
@@ -322,6 +418,7 @@ impl Cells {
             );
         }
         change(&mut self.tapped[at]);
+        self.disturb(cell);
         let tap = self.tapped[at];
         if tap.bleed_s + tap.internal_s + tap.external_s == 0.0 {
             self.tapped.remove(at);
@@ -339,6 +436,9 @@ impl Cells {
         idle: bool,
         slow: &SlowDecay,
     ) {
+        for i in range.clone().step_by(self.per_string) {
+            self.disturb(i);
+        }
         for i in range {
             let r = self.resistance.at(self.soc[i], temperature_c[i], charging) * self.resistance_factor[i]
                 + self.lag_ohm(i, temperature_c[i], charging);
@@ -381,11 +481,13 @@ impl Cells {
         let lost = self.capacity_c[i] - capacity_c;
         self.capacity_c[i] = capacity_c;
         self.inverse_capacity[i] = 1.0 / capacity_c;
+        self.disturb(i);
         (lost * self.soc[i], lost * self.ocv.integral(self.soc[i]))
     }
 
     /// A degraded cell: more resistance until the next refresh.
     pub(crate) fn degrade(&mut self, i: usize, factor: f64) {
+        self.disturb(i);
         self.resistance_ohm[i] *= factor;
         self.conductance_s[i] /= factor;
     }
@@ -403,8 +505,22 @@ impl Cells {
             self.v1_v[i] = 0.0;
             self.v2_v[i] = 0.0;
             self.hysteresis[i] = 0.0;
+            self.enter_segment(i);
         }
-        self.refresh_emf(range);
+        for i in range.step_by(self.per_string) {
+            self.disturb(i);
+        }
+    }
+
+    /// What is left of a cell's source voltage, 1 healthy, 0 dead.
+    pub(crate) fn source_scale(&self, i: usize) -> f64 {
+        self.source_scale[i]
+    }
+
+    /// Changes what is left of a cell's source voltage.
+    pub(crate) fn set_source_scale(&mut self, i: usize, scale: f64) {
+        self.source_scale[i] = scale;
+        self.disturb(i);
     }
 
     /// The cell no longer stores anything; returns the energy it held, J. Its voltage follows `source_scale`.
@@ -412,17 +528,8 @@ impl Cells {
         let held_j = self.stored_j(i..i + 1);
         self.capacity_c[i] = 0.0;
         self.inverse_capacity[i] = 0.0;
+        self.disturb(i);
         held_j
-    }
-
-    fn refresh_emf(&mut self, range: Range<usize>) {
-        for i in range {
-            let segment = self.ocv.segment(self.soc[i]);
-            let source = segment[0]
-                + segment[1] * self.soc[i]
-                + (segment[2] + segment[3] * self.soc[i]) * self.hysteresis[i];
-            self.emf_v[i] = self.source_scale[i] * source - self.v1_v[i] - self.v2_v[i];
-        }
     }
 
     fn r0_ohm(&self, i: usize) -> f64 {
@@ -590,7 +697,7 @@ mod tests {
     fn one_cell(soc: f64, capacity_ah: f64) -> (Cells, CellSpec) {
         let mut spec = crate::testing::spec().cell;
         spec.capacity_ah = capacity_ah;
-        let mut cells = Cells::new(&spec, vec![soc], &[capacity_ah], vec![1.0], STEP_S);
+        let mut cells = Cells::new(&spec, vec![soc], &[capacity_ah], vec![1.0], 1, STEP_S);
         cells.refresh(0..1, &[25.0], false, false, &SLOW);
         (cells, spec)
     }
@@ -598,7 +705,7 @@ mod tests {
     fn run(cells: &mut Cells, current_a: f64, seconds: u32) {
         for _ in 0..seconds {
             for _ in 0..100 {
-                cells.step(0..1, current_a, current_a * current_a);
+                cells.step(0, current_a, current_a * current_a);
             }
             cells.refresh(0..1, &[25.0], current_a < 0.0, current_a == 0.0, &SLOW);
         }
@@ -628,7 +735,7 @@ mod tests {
         let (mut cells, spec) = one_cell(0.5, 300.0);
         let r = cells.resistance_ohm[0];
         for _ in 0..4000 {
-            cells.step(0..1, 150.0, 22_500.0);
+            cells.step(0, 150.0, 22_500.0);
         }
         let expected = |k: usize| {
             spec.resistance.split[k + 1] * r * 150.0 * (1.0 - libm::exp(-40.0 / spec.resistance.tau_s[k]))
@@ -663,7 +770,7 @@ mod tests {
             loop {
                 for _ in 0..100 {
                     energy_j += cells.voltage_v(0, current_a) * current_a.abs() * STEP_S;
-                    cells.step(0..1, current_a, current_a * current_a);
+                    cells.step(0, current_a, current_a * current_a);
                     if until(cells.voltage_v(0, current_a)) {
                         return energy_j;
                     }
@@ -689,7 +796,7 @@ mod tests {
             for _ in 0..seconds {
                 for _ in 0..100 {
                     let before = cells.voltage_v(0, current_a);
-                    cells.step(0..1, current_a, current_a * current_a);
+                    cells.step(0, current_a, current_a * current_a);
                     let work = 0.5 * (before + cells.voltage_v(0, current_a)) * current_a * STEP_S;
                     delivered_j += work;
                     moved_j += work.abs();
@@ -723,5 +830,152 @@ mod tests {
         assert!((cells.extra_a[0] - 0.1).abs() < 0.001);
         cells.set_bleed(0, 0.0);
         assert_eq!(cells.extra_a[0], 0.0);
+    }
+
+    /// One cell by the book: the table looked up at every step, no shortcuts. What `kernel.rs` must agree with.
+    #[derive(Clone, Copy, Debug, Default)]
+    struct ByTheBook {
+        soc: f64,
+        v1_v: f64,
+        v2_v: f64,
+        hysteresis: f64,
+        heat_j: f64,
+    }
+
+    impl ByTheBook {
+        fn step(&mut self, i: usize, cells: &Cells, mean_a: f64) {
+            let Constants {
+                split,
+                decay,
+                gamma,
+                efficiency,
+                soc_min,
+                soc_max,
+                step_s,
+            } = cells.constants;
+            let (capacity_c, r) = (cells.capacity_c[i], cells.resistance_ohm[i]);
+            let (extra_a, scale) = (cells.extra_a[i], cells.source_scale[i]);
+            let current_a = mean_a + extra_a;
+            let charge_c = current_a * step_s;
+            let [offset, slope, loop_offset, loop_slope] = cells.ocv.segment(self.soc);
+            let ocv_v = offset + slope * self.soc;
+            let loop_v = (loop_offset + loop_slope * self.soc) * self.hysteresis;
+            let stored_c = if charge_c < 0.0 {
+                charge_c * efficiency
+            } else {
+                charge_c
+            };
+            let soc = if capacity_c > 0.0 {
+                (self.soc - stored_c / capacity_c).clamp(soc_min, soc_max)
+            } else {
+                self.soc
+            };
+            let released_c = (self.soc - soc) * capacity_c;
+            let toward = if charge_c < 0.0 { 1.0 } else { -1.0 };
+            let moved = if capacity_c > 0.0 {
+                gamma * charge_c.abs() / capacity_c
+            } else {
+                0.0
+            };
+            self.hysteresis = toward + (self.hysteresis - toward) * (1.0 - moved + 0.5 * moved * moved);
+            let link = |v: f64, k: usize| decay[k] * v + split[k + 1] * (1.0 - decay[k]) * r * current_a;
+            let (v1_v, v2_v) = (link(self.v1_v, 0), link(self.v2_v, 1));
+            let rc_w = f64::midpoint(v1_v, self.v1_v).powi(2) / (split[1] * r)
+                + f64::midpoint(v2_v, self.v2_v).powi(2) / (split[2] * r);
+            self.heat_j += (split[0] * r * current_a * current_a + rc_w) * step_s + released_c * ocv_v
+                - charge_c * scale * (ocv_v + loop_v);
+            (self.soc, self.v1_v, self.v2_v) = (soc, v1_v, v2_v);
+        }
+
+        fn emf_v(&self, i: usize, cells: &Cells) -> f64 {
+            let [offset, slope, loop_offset, loop_slope] = cells.ocv.segment(self.soc);
+            cells.source_scale[i]
+                * (offset + slope * self.soc + (loop_offset + loop_slope * self.soc) * self.hysteresis)
+                - self.v1_v
+                - self.v2_v
+        }
+    }
+
+    /// Both ends, the knees, reversals, a bleeding cell, a short, a dying and a dead cell.
+    #[test]
+    fn steps_agree_with_the_book() {
+        const CELLS: usize = 19;
+        let spec = crate::testing::spec().cell;
+        let spread = |k: usize| (k as f64 - 9.0) / 9.0;
+        let soc: Vec<f64> = (0..CELLS).map(|k| 0.9 + 0.02 * spread(k)).collect();
+        let capacity_ah: Vec<f64> = (0..CELLS).map(|k| 30.0 + 0.5 * spread(k * 7 % CELLS)).collect();
+        let factor: Vec<f64> = (0..CELLS).map(|k| 1.0 + 0.1 * spread(k * 5 % CELLS)).collect();
+        let mut cells = Cells::new(&spec, soc, &capacity_ah, factor, CELLS, STEP_S);
+        cells.refresh(0..CELLS, &[25.0; CELLS], false, false, &SLOW);
+        let mut book: Vec<ByTheBook> = (0..CELLS)
+            .map(|i| ByTheBook {
+                soc: cells.soc[i],
+                ..ByTheBook::default()
+            })
+            .collect();
+        let (mut plain_steps, mut worst_v) = (0, 0.0_f64);
+        for (second, current_a) in [
+            (-30.0, 700),
+            (15.0, 900),
+            (-60.0, 100),
+            (0.0, 60),
+            (45.0, 2200),
+            (-20.0, 300),
+        ]
+        .into_iter()
+        .flat_map(|(current_a, seconds)| core::iter::repeat_n(current_a, seconds))
+        .enumerate()
+        {
+            match second {
+                600 => cells.set_bleed(3, 1.0 / 33.0),
+                900 => cells.set_bleed(3, 0.0),
+                1000 => cells.set_internal_short(18, 0.5),
+                1010 => cells.set_internal_short(18, 0.0),
+                3000 => cells.set_source_scale(7, 0.6),
+                3500 => {
+                    cells.kill(7);
+                    cells.set_source_scale(7, 0.0);
+                }
+                _ => {}
+            }
+            for _ in 0..100 {
+                plain_steps += usize::from(cells.strings[0].plain);
+                cells.step_taps(|_| current_a);
+                for (i, cell) in book.iter_mut().enumerate() {
+                    cell.step(i, &cells, current_a);
+                }
+                let taps_j: Vec<f64> = cells.heat_j.clone();
+                let sums = cells.step(0, current_a, current_a * current_a);
+                let (mut emf_v, mut r0_ohm) = (0.0, 0.0);
+                for (i, cell) in book.iter_mut().enumerate() {
+                    let r0 = cells.r0_ohm(i);
+                    emf_v += cell.emf_v(i, &cells) - r0 * cells.extra_a[i];
+                    r0_ohm += r0;
+                    // the heat of a short inside the cell is booked by the taps
+                    let step_j = cells.heat_j[i] - taps_j[i];
+                    let book_j = core::mem::take(&mut cell.heat_j);
+                    assert!(
+                        (step_j - book_j).abs() < 1e-9 * taps_j[i].abs().max(1.0),
+                        "{i} at {second} s: {step_j} {book_j} {}",
+                        cells.soc[i]
+                    );
+                }
+                worst_v = worst_v.max((sums.emf_v - emf_v).abs());
+                assert!((sums.r0_ohm - r0_ohm).abs() < 1e-12);
+            }
+            cells.refresh(0..CELLS, &[25.0; CELLS], current_a < 0.0, current_a == 0.0, &SLOW);
+        }
+        for (i, cell) in book.iter().enumerate() {
+            assert!(
+                (cells.soc[i] - cell.soc).abs() < 1e-11,
+                "{i}: {} {}",
+                cells.soc[i],
+                cell.soc
+            );
+            assert!((cells.emf_v(i) - cell.emf_v(i, &cells)).abs() < 1e-9, "{i}");
+        }
+        println!("{plain_steps} plain steps, sum of voltages at most {worst_v:.1e} V off");
+        assert!(worst_v < 1e-8, "{worst_v}");
+        assert!(plain_steps > 100_000, "{plain_steps}");
     }
 }

@@ -29,6 +29,7 @@ pub mod fault;
 mod gas;
 mod grid;
 mod insulation;
+mod kernel;
 pub mod ledger;
 pub mod plant;
 mod rng;

@@ -178,13 +178,11 @@ impl Plant {
         let per_cluster = self.topology.cells_per_cluster();
         self.cells.step_taps(|cell| clusters[cell / per_cluster].mean_a);
         self.stack.step(start, now, &self.grid, &mut self.events);
-        for cluster in &mut self.stack.clusters {
+        for (c, cluster) in self.stack.clusters.iter_mut().enumerate() {
             self.throughput_j += cluster.charge_c.abs() * cluster.sums.emf_v;
-            cluster.sums = self.cells.step(
-                cluster.cells.clone(),
-                cluster.mean_a,
-                cluster.square_a2s / self.step_s,
-            );
+            cluster.sums = self
+                .cells
+                .step(c, cluster.mean_a, cluster.square_a2s / self.step_s);
         }
         self.now = now;
         self.step_in_medium += 1;
@@ -947,7 +945,14 @@ fn spread_cells(
         );
         resistance.push(1.0 + initial.resistance_sigma * aged * rng::normal(&mut rng));
     }
-    let mut cells = Cells::new(&spec.cell, soc, &capacity_ah, resistance, step_s);
+    let mut cells = Cells::new(
+        &spec.cell,
+        soc,
+        &capacity_ah,
+        resistance,
+        topology.cells_per_cluster(),
+        step_s,
+    );
     let mut rng = rng::stream(seed, 0x4C45_414B);
     for i in 0..n {
         let drawn =
@@ -1582,7 +1587,7 @@ mod tests {
                         prop_assert!(value >= 0.0, "{} is {value}", point.point);
                     }
                 }
-                prop_assert!(plant.cells.emf_v.iter().all(|v| v.is_finite()));
+                prop_assert!((0..plant.topology.cells()).all(|i| plant.cells.emf_v(i).is_finite()));
                 prop_assert!(plant.thermal.cell_c.iter().all(|c| c.is_finite()));
             }
         }

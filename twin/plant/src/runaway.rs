@@ -439,18 +439,15 @@ impl Runaway {
         }
 
         // voltage
-        let scale = &mut cells.source_scale[hot.cell];
-        match hot.stage {
-            Stage::Vented => *scale = (*scale - spec.vented_mv_per_min * 1e-3 / 60.0 / 3.3 * dt_s).max(0.0),
-            Stage::Runaway | Stage::BurntOut => {
-                let since_s = if hot.stage == Stage::Runaway {
-                    hot.stage_s
-                } else {
-                    f64::MAX
-                };
-                *scale = scale.min(collapse(since_s));
-            }
-            Stage::Normal | Stage::SelfHeating => {}
+        let scale = cells.source_scale(hot.cell);
+        let next_scale = match hot.stage {
+            Stage::Vented => (scale - spec.vented_mv_per_min * 1e-3 / 60.0 / 3.3 * dt_s).max(0.0),
+            Stage::Runaway => scale.min(collapse(hot.stage_s)),
+            Stage::BurntOut => scale.min(collapse(f64::MAX)),
+            Stage::Normal | Stage::SelfHeating => scale,
+        };
+        if next_scale != scale {
+            cells.set_source_scale(hot.cell, next_scale);
         }
 
         // next stage
