@@ -3,7 +3,7 @@
 //! Read in this order: [`session`] (one scenario's conversation with its rig), [`steps`] (the words of
 //! features), [`watch`] (when a thing happened), [`suite`] (running and judging), [`feature`] (reading and
 //! checking), [`cut`] (controller processes and broken controllers), [`evidence`] and [`report`] (what is
-//! left behind), [`live`] and [`check`] (the other commands).
+//! left behind), [`live`], [`check`] and [`validate`] (the other commands).
 
 #![forbid(unsafe_code)]
 
@@ -20,6 +20,7 @@ mod session;
 mod steps;
 mod suite;
 mod topology;
+mod validate;
 mod watch;
 
 use std::io::Write as _;
@@ -99,6 +100,15 @@ enum Command {
         /// Rig file.
         #[arg(long, default_value = DEFAULT_RIG, value_name = "FILE")]
         rig: PathBuf,
+    },
+    /// Hold the twin against published figures; prints one row each and writes validation.html and validation.json.
+    Validate {
+        /// Output folder.
+        #[arg(long, default_value = "./bessrig-out/validation", value_name = "DIR")]
+        out: PathBuf,
+        /// Only experiments and rows whose name contains this.
+        #[arg(long, value_name = "PATTERN")]
+        only: Option<String>,
     },
     /// Run deliberately broken controllers; each must be caught by a shipped scenario.
     Selftest {
@@ -201,6 +211,7 @@ fn carry_out(cli: Cli) -> Result<u8, Vec<Mistake>> {
             points(&rig, &library).map_err(one)?;
             Ok(0)
         }
+        Command::Validate { out, only } => validate::run(&out, only.as_deref()).map_err(one),
         Command::Selftest { rig, features, out } => {
             let bench = Bench::load(&rig, library, None).map_err(one)?;
             let plan = plan(&[features], None, &bench)?;

@@ -1,0 +1,72 @@
+//! `bessrig validate`: the twin against published figures, on the terminal and as a page.
+
+use std::fs;
+use std::path::Path;
+
+use bess_validation::claim::Figure;
+use bess_validation::{Lab, Report, Row};
+
+use crate::mistake::Mistake;
+use crate::suite::say;
+
+/// Runs it; the exit code is that of the worst row.
+pub(crate) fn run(out: &Path, only: Option<&str>) -> Result<u8, Mistake> {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let report = bess_validation::run(&Lab::shipped(), only, cores).map_err(|error| {
+        Mistake::new(
+            error.to_string(),
+            format!("experiments: {}", error.known.join(", ")),
+        )
+    })?;
+    for row in report.rows() {
+        say(&line(row));
+    }
+    let page = out.join("validation.html");
+    write(out, &page, &report)
+        .map_err(|why| Mistake::new(why, "name a folder that can be written, with --out"))?;
+    let totals = report.totals();
+    say(&format!(
+        "{}: {} rows, {} in range ({} of them predicted), {} out of range, {} without a value\nreport: {}",
+        report.verdict(),
+        totals.rows,
+        totals.pass,
+        totals.predicted,
+        totals.fail,
+        totals.error,
+        page.display()
+    ));
+    Ok(report.verdict().exit_code())
+}
+
+fn write(out: &Path, page: &Path, report: &Report) -> Result<(), String> {
+    let html = report.html()?;
+    let json = report.json().map_err(|error| error.to_string())?;
+    fs::create_dir_all(out)
+        .and_then(|()| fs::write(page, html))
+        .and_then(|()| fs::write(out.join("validation.json"), json))
+        .map_err(|error| format!("{}: {error}", out.display()))
+}
+
+fn line(row: &Row) -> String {
+    let claim = &row.claim;
+    let value = row
+        .value
+        .map_or_else(|| "-".to_owned(), |value| Figure(value).to_string());
+    let mut line = format!(
+        "{:<5} {:<10} {:<30} {:>9} {:<6} {:<17} {}{}  {}",
+        row.verdict,
+        claim.basis.to_string(),
+        claim.id,
+        value,
+        claim.unit,
+        claim.expected.to_string(),
+        claim.source,
+        if claim.source.is_weak() { " (weak)" } else { "" },
+        claim.what
+    );
+    if !row.note.is_empty() {
+        line.push_str("; ");
+        line.push_str(&row.note);
+    }
+    line
+}

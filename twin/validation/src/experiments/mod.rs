@@ -1,0 +1,42 @@
+//! All experiments, in the order of the report.
+
+mod converter;
+mod cycle;
+mod fire;
+mod high_voltage;
+mod runaway;
+mod sensors;
+
+use crate::claim::{Basis, Claim, Expected, Source};
+use crate::experiment::Experiment;
+
+pub(crate) fn all() -> Vec<Experiment> {
+    [
+        cycle::EXPERIMENTS,
+        high_voltage::EXPERIMENTS,
+        converter::EXPERIMENTS,
+        runaway::EXPERIMENTS,
+        fire::EXPERIMENTS,
+        sensors::EXPERIMENTS,
+    ]
+    .concat()
+}
+
+/// A claim on one line.
+const fn claim(
+    id: &'static str,
+    what: &'static str,
+    unit: &'static str,
+    expected: Expected,
+    basis: Basis,
+    source: Source,
+) -> Claim {
+    Claim {
+        id,
+        what,
+        unit,
+        source,
+        expected,
+        basis,
+    }
+}

@@ -1,0 +1,389 @@
+//! Thermal runaway of a cell and its way through a row of cells.
+
+use bess_plant::{PlantFault, PlantSpec};
+
+use super::claim;
+use crate::chart::Chart;
+use crate::claim::{Basis, Expected, Source, Tag};
+use crate::experiment::{Experiment, Findings};
+use crate::lab::{Bench, COARSE, Lab, uniform};
+
+pub(super) const EXPERIMENTS: &[Experiment] = &[
+    Experiment {
+        id: "heated-cell",
+        title: "A heated cell",
+        about: "One face of a full cell is heated at 5 K/min (UL 9540A asks for 4 to 7) until it runs away; neither \
+                plate nor neighbours take heat. Temperatures are those of the hottest fifth of the cell, which faces \
+                the heater as the sensor of such tests does.",
+        claims: &[
+            claim(
+                "self-heating-onset",
+                "measurable self-heating begins",
+                "°C",
+                Expected::stated(80.0, 120.0),
+                Basis::Input,
+                Source::new(
+                    &[Tag::Recalled],
+                    "CT §9",
+                    "onset of measurable self-heating 80 to 120 °C (calorimetry)",
+                ),
+            ),
+            claim(
+                "first-vent-temperature",
+                "first venting",
+                "°C",
+                Expected::read(162.8, 163.8, "163.3 °C ± the half degree of such a sensor"),
+                Basis::Input,
+                Source::new(
+                    &[Tag::S(15)],
+                    "CT §9",
+                    "280 Ah cell, side heated: vents at 163.3 °C and 245.9 °C",
+                ),
+            ),
+            claim(
+                "voltage-begins-to-fall",
+                "terminal voltage 10 mV below its value at rest",
+                "°C",
+                Expected::stated(130.0, 165.0),
+                Basis::Predicted,
+                Source::new(
+                    &[Tag::Recalled],
+                    "CT §9",
+                    "separator fails and voltage begins to fall at 130 to 165 °C",
+                ),
+            ),
+            claim(
+                "runaway-onset",
+                "runaway begins",
+                "°C",
+                Expected::about(203.9),
+                Basis::Input,
+                Source::new(
+                    &[Tag::Recalled],
+                    "CT §9",
+                    "faster than 1 °C/min from 203.9 °C (40 Ah, calorimeter, from second hand)",
+                )
+                .weak(),
+            ),
+            claim(
+                "runaway-peak-temperature",
+                "peak temperature",
+                "°C",
+                Expected::stated(450.0, 534.0),
+                Basis::Calibrated,
+                Source::new(
+                    &[Tag::S(16), Tag::Assumption],
+                    "CT §9, §10",
+                    "100 Ah cell, side heated: 534 °C; heat release chosen so that a cell reaches 450 to 530 °C",
+                ),
+            ),
+            claim(
+                "runaway-duration",
+                "from runaway to the end of its heat release",
+                "s",
+                Expected::about(294.0),
+                Basis::Calibrated,
+                Source::new(
+                    &[Tag::S(16)],
+                    "CT §9",
+                    "runaway of a 100 Ah cell lasts 294 s (rewritten paper)",
+                )
+                .weak(),
+            ),
+        ],
+        run: heated_cell,
+    },
+    Experiment {
+        id: "propagation",
+        title: "Runaway from cell to cell",
+        about: "The first of eleven full cells standing face to face is heated at 5 K/min until it runs away. Bare \
+                faces, nothing cools the cells.",
+        claims: &[
+            claim(
+                "propagation-interval",
+                "mean time from one cell to the next, ten intervals",
+                "s",
+                Expected::stated(667.0, 1305.0),
+                Basis::Calibrated,
+                Source::new(
+                    &[Tag::S(17)],
+                    "CT §9, §11 check 4",
+                    "280 Ah cells at full charge: 667 to 1,305 s per cell",
+                ),
+            ),
+            claim(
+                "propagation-interval-settled",
+                "the last of ten intervals",
+                "s",
+                Expected::stated(667.0, 1305.0),
+                Basis::Calibrated,
+                Source::new(
+                    &[Tag::S(17)],
+                    "CT §9, §11 check 4",
+                    "280 Ah cells at full charge: 667 to 1,305 s per cell",
+                ),
+            ),
+            claim(
+                "propagation-transfer-power",
+                "mean heat flow out of a burning cell into all cells behind it, until the next one runs away",
+                "W",
+                Expected::about(264.0),
+                Basis::Predicted,
+                Source::new(
+                    &[Tag::S(17)],
+                    "CT §9",
+                    "transfer power 264 W between 280 Ah cells",
+                ),
+            ),
+            claim(
+                "propagation-at-80-percent",
+                "cells that run away after the heated one in 3 h at 80 % charge",
+                "",
+                Expected::read(0.0, 0.0, "none, as stated"),
+                Basis::Predicted,
+                Source::new(
+                    &[Tag::S(17)],
+                    "CT §9",
+                    "propagation only at full charge, not at 80 or 40 %",
+                ),
+            ),
+            claim(
+                "propagation-at-40-percent",
+                "cells that run away after the heated one in 3 h at 40 % charge",
+                "",
+                Expected::read(0.0, 0.0, "none, as stated"),
+                Basis::Predicted,
+                Source::new(
+                    &[Tag::S(17)],
+                    "CT §9",
+                    "propagation only at full charge, not at 80 or 40 %",
+                ),
+            ),
+            claim(
+                "propagation-with-barrier",
+                "time to the next cell behind 2 mm of aerogel, liquid cooling running",
+                "min",
+                Expected::at_least(120.0),
+                Basis::Predicted,
+                Source::new(
+                    &[Tag::Assumption],
+                    "CT §10",
+                    "barrier of 3.5 K/W: interval above 2 h or no propagation",
+                ),
+            ),
+        ],
+        run: propagation,
+    },
+];
+
+/// Cells of a row, face to face.
+const ROW: usize = 11;
+const RATE_K_PER_MIN: f64 = 5.0;
+
+fn cell(number: usize) -> String {
+    format!("cluster-01/pack-01/cell-{number:02}")
+}
+
+/// A pack whose plate takes no heat.
+fn uncooled(spec: &mut PlantSpec) {
+    spec.container.pack.cell_to_plate_k_per_w = 1e6;
+}
+
+fn heated(spec: &PlantSpec, soc: f64, first: usize) -> Result<Bench, String> {
+    let mut bench = Bench::new(spec, &uniform(soc), COARSE)?;
+    bench.inject(&PlantFault::HeatCell {
+        cluster: 0,
+        pack: 0,
+        cell: first - 1,
+        kelvin_per_min: RATE_K_PER_MIN,
+    })?;
+    Ok(bench)
+}
+
+fn heated_cell(lab: &Lab) -> Result<Findings, String> {
+    let mut spec = lab.liquid(1, 1)?;
+    uncooled(&mut spec);
+    spec.container.pack.cell_to_cell_k_per_w = 1e6;
+    let mut bench = heated(&spec, 1.0, 6)?;
+    let part = cell(6);
+    let (hottest, mean, volts, stage) = (
+        bench.point(&part, "hottest-slice")?,
+        bench.point(&part, "temperature")?,
+        bench.point(&part, "voltage")?,
+        bench.point(&part, "runaway-stage")?,
+    );
+    let start_v = bench.plant.truth(volts);
+    let mut at_stage = [f64::NAN; 5];
+    let (mut fallen_c, mut peak_c, mut before_c) = (f64::NAN, f64::MIN, 25.0);
+    let (mut hot, mut middle, mut voltage) = (Vec::new(), Vec::new(), Vec::new());
+    bench.run_until(5400.0, |bench| {
+        let hottest_c = bench.plant.truth(hottest);
+        peak_c = peak_c.max(hottest_c);
+        if fallen_c.is_nan() && bench.plant.truth(volts) < start_v - 0.01 {
+            fallen_c = hottest_c;
+        }
+        #[allow(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a stage is 0 to 4"
+        )]
+        let now = bench.plant.truth(stage) as usize;
+        for at in &mut at_stage[1..=now] {
+            if at.is_nan() {
+                // the step that changed the stage has already moved on
+                *at = f64::midpoint(before_c, hottest_c);
+            }
+        }
+        before_c = hottest_c;
+        let t_min = bench.seconds() / 60.0;
+        if hot.last().is_none_or(|&(last, _)| t_min - last >= 0.1) {
+            hot.push((t_min, hottest_c));
+            middle.push((t_min, bench.plant.truth(mean)));
+            voltage.push((t_min, bench.plant.truth(volts)));
+        }
+        false
+    });
+    let mut findings = Findings::default();
+    findings.set("self-heating-onset", at_stage[1]);
+    findings.set("first-vent-temperature", at_stage[2]);
+    findings.set("voltage-begins-to-fall", fallen_c);
+    findings.set("runaway-onset", at_stage[3]);
+    let peak_mean_c = middle.iter().map(|p| p.1).fold(0.0, f64::max);
+    findings.set_noted(
+        "runaway-peak-temperature",
+        peak_c,
+        format!("highest mean of the cell {peak_mean_c:.0} °C"),
+    );
+    let begun_s = bench.when("cell-06", "runaway-stage", 3.0).ok_or("no runaway")?;
+    let burnt_s = bench
+        .when("cell-06", "runaway-stage", 4.0)
+        .ok_or("the cell did not burn out")?;
+    findings.set("runaway-duration", burnt_s - begun_s);
+    findings.draw(
+        Chart::new("Temperatures of the heated cell", "time, min", "°C")
+            .curve("hottest fifth", hot)
+            .curve("mean", middle)
+            .band("published peak", 450.0, 534.0),
+    );
+    findings.draw(Chart::new("Its voltage", "time, min", "V").curve("terminals", voltage));
+    Ok(findings)
+}
+
+/// Times at which cells of the row run away, s.
+fn front(bench: &Bench) -> Vec<f64> {
+    (1..=ROW)
+        .filter_map(|number| bench.when(&cell(number), "runaway-stage", 3.0))
+        .collect()
+}
+
+fn propagation(lab: &Lab) -> Result<Findings, String> {
+    let mut bare = lab.liquid(1, 1)?;
+    uncooled(&mut bare);
+    bare.container.pack.cell_to_cell_k_per_w = 1.4;
+    let cell_j_per_k = bare.cell.mass_kg * bare.cell.specific_heat_j_per_kg_k;
+    let mut findings = Findings::default();
+
+    let mut bench = heated(&bare, 1.0, 1)?;
+    let means = (1..=ROW)
+        .map(|number| bench.point(&cell(number), "temperature"))
+        .collect::<Result<Vec<_>, _>>()?;
+    let mut curves = vec![Vec::new(); ROW];
+    let (mut burning, mut behind_j, mut since_s, mut powers_w) = (0, 0.0, 0.0, Vec::new());
+    bench.run_until(4.5 * 3600.0, |bench| {
+        let t_min = bench.seconds() / 60.0;
+        if curves[0].last().is_none_or(|&(last, _)| t_min - last >= 0.5) {
+            for (curve, &mean) in curves.iter_mut().zip(&means) {
+                curve.push((t_min, bench.plant.truth(mean)));
+            }
+        }
+        let burnt = front(bench).len();
+        if burnt > burning {
+            let held = |from: usize| -> f64 {
+                means[from..]
+                    .iter()
+                    .map(|&mean| bench.plant.truth(mean) * cell_j_per_k)
+                    .sum()
+            };
+            let now_s = bench.seconds();
+            // heat gained by the cells behind the burning one while it was the last
+            if burning > 0 {
+                powers_w.push((held(burning) - behind_j) / (now_s - since_s));
+            }
+            (burning, since_s, behind_j) = (burnt, now_s, held(burnt.min(ROW - 1)));
+        }
+        burnt == ROW
+    });
+    let times = front(&bench);
+    let intervals: Vec<f64> = times.windows(2).map(|t| t[1] - t[0]).collect();
+    if intervals.len() != ROW - 1 {
+        return Err(format!("runaway stopped after {} cells", times.len()));
+    }
+    findings.set_noted(
+        "propagation-interval",
+        intervals.iter().sum::<f64>() / intervals.len() as f64,
+        format!(
+            "{:.0} to {:.0} s",
+            intervals.iter().copied().fold(f64::MAX, f64::min),
+            intervals.iter().copied().fold(0.0, f64::max)
+        ),
+    );
+    findings.set("propagation-interval-settled", intervals[intervals.len() - 1]);
+    // without the first, which the heater helps, and the last, behind which little is left
+    let inner = &powers_w[1..powers_w.len() - 1];
+    findings.set(
+        "propagation-transfer-power",
+        inner.iter().sum::<f64>() / inner.len() as f64,
+    );
+    let mut chart = Chart::new("Mean temperatures along the row, bare", "time, min", "°C");
+    for (number, curve) in curves.into_iter().enumerate().step_by(2) {
+        chart = chart.curve(format!("cell {}", number + 1), curve);
+    }
+    findings.draw(chart);
+
+    for (id, soc) in [
+        ("propagation-at-80-percent", 0.8),
+        ("propagation-at-40-percent", 0.4),
+    ] {
+        let mut bench = heated(&bare, soc, 1)?;
+        bench.run(3.0 * 3600.0);
+        let times = front(&bench);
+        let first_s = times.first().copied().ok_or("the heated cell did not run away")?;
+        let note = times.get(1).map_or_else(String::new, |next| {
+            format!("the next one after {:.0} s", next - first_s)
+        });
+        findings.set_noted(id, (times.len() - 1) as f64, note);
+    }
+
+    let mut barrier = lab.liquid(1, 1)?;
+    barrier.container.pack.cell_to_cell_k_per_w = 3.5;
+    let mut bench = heated(&barrier, 1.0, 1)?;
+    bench.cool(22.0);
+    let next = bench.point(&cell(2), "hottest-slice")?;
+    let first = bench.point(&cell(1), "temperature")?;
+    let (mut burnt, mut kept) = (Vec::new(), Vec::new());
+    bench.run_until(4.0 * 3600.0, |bench| {
+        let t_min = bench.seconds() / 60.0;
+        if kept.last().is_none_or(|&(last, _)| t_min - last >= 0.5) {
+            burnt.push((t_min, bench.plant.truth(first)));
+            kept.push((t_min, bench.plant.truth(next)));
+        }
+        false
+    });
+    let times = front(&bench);
+    let first_s = times.first().copied().ok_or("the heated cell did not run away")?;
+    let hottest_c = kept.iter().map(|p| p.1).fold(0.0, f64::max);
+    match times.get(1) {
+        Some(next_s) => findings.set("propagation-with-barrier", (next_s - first_s) / 60.0),
+        None => findings.set_noted(
+            "propagation-with-barrier",
+            (bench.seconds() - first_s) / 60.0,
+            format!("none while it was watched; the next cell reached {hottest_c:.0} °C"),
+        ),
+    }
+    findings.draw(
+        Chart::new("Behind an aerogel barrier", "time, min", "°C")
+            .curve("heated cell, mean", burnt)
+            .curve("next cell, hottest fifth", kept),
+    );
+    Ok(findings)
+}
