@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use bess_plant::spec::{LFP_300, LIQ_20FT_1267};
+use bess_plant::spec::{CellSpec, LFP_300, LIQ_20FT_1267};
 use bess_plant::{InitialState, Place, Plant, PlantEvent, PlantFault, PlantSpec, TruthRef};
 use bess_types::{Actuation, Channel, Coil, CoolingMode, Reading};
 
@@ -48,6 +48,14 @@ impl Lab {
             change(&mut spec);
         }
         Ok(spec)
+    }
+
+    /// A shipped cell.
+    pub(crate) fn cell(&self, id: &str) -> Result<CellSpec, String> {
+        if id != "lfp-300" {
+            return Err(format!("there is no cell `{id}`"));
+        }
+        Ok(self.container("liq-20ft-1267")?.cell)
     }
 
     /// The liquid-cooled container with fewer clusters and packs.

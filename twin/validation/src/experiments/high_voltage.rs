@@ -61,7 +61,11 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
                 "fuse-melting-time",
                 "fuse of a 400 A box melts",
                 "ms",
-                Expected::about(1.0),
+                Expected::read(
+                    0.8,
+                    1.2,
+                    "±10 % of the current it follows from are ±20 % of the time",
+                ),
                 Basis::Predicted,
                 SHORT,
             ),
@@ -343,31 +347,31 @@ fn contactors(lab: &Lab) -> Result<Findings, String> {
     let spec = lab.container("liq-20ft-1267")?;
     let mut bench = Bench::new(&spec, &InitialState::default(), FINE)?;
     let clusters = spec.container.clusters;
-    let mut slowest_ms = |energised: bool| -> Result<f64, String> {
-        let at_s = bench.seconds();
-        bench.events.clear();
-        for cluster in 0..clusters {
-            for coil in Coil::ALL {
+    let mut slowest_ms = [0.0_f64; 2];
+    // one pole at a time carries no current, so that nothing welds
+    for coil in Coil::ALL {
+        for (slowest_ms, energised) in slowest_ms.iter_mut().zip([true, false]) {
+            let at_s = bench.seconds();
+            bench.events.clear();
+            for cluster in 0..clusters {
                 bench.coil(cluster, coil, energised);
             }
+            bench.run(0.2);
+            let moved = bench
+                .events
+                .iter()
+                .filter(|e| ["main-positive", "main-negative", "precharge"].contains(&e.point));
+            if moved.clone().count() != clusters {
+                return Err(format!("{} contacts of {clusters} moved", moved.count()));
+            }
+            *slowest_ms = moved.fold(*slowest_ms, |slowest, e| {
+                slowest.max((e.at.as_secs_f64() - at_s) * 1e3)
+            });
         }
-        bench.run(0.2);
-        let times: Vec<f64> = bench
-            .events
-            .iter()
-            .filter(|e| ["main-positive", "main-negative", "precharge"].contains(&e.point))
-            .map(|e| (e.at.as_secs_f64() - at_s) * 1e3)
-            .collect();
-        if times.len() == 3 * clusters {
-            Ok(times.into_iter().fold(0.0, f64::max))
-        } else {
-            Err(format!("{} contacts moved, not {}", times.len(), 3 * clusters))
-        }
-    };
+    }
     let mut findings = Findings::default();
-    // without voltage between the poles nothing welds: the bus is charged by the first contacts that close
-    findings.set("contactor-operate-time", slowest_ms(true)?);
-    findings.set("contactor-release-time", slowest_ms(false)?);
+    findings.set("contactor-operate-time", slowest_ms[0]);
+    findings.set("contactor-release-time", slowest_ms[1]);
     Ok(findings)
 }
 

@@ -1,5 +1,6 @@
 //! All experiments, in the order of the report.
 
+mod cell;
 mod converter;
 mod cycle;
 mod fire;
@@ -12,6 +13,7 @@ use crate::experiment::Experiment;
 
 pub(crate) fn all() -> Vec<Experiment> {
     [
+        cell::EXPERIMENTS,
         cycle::EXPERIMENTS,
         high_voltage::EXPERIMENTS,
         converter::EXPERIMENTS,

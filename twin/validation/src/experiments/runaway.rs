@@ -186,7 +186,9 @@ fn cell(number: usize) -> String {
 
 /// A pack whose plate takes no heat.
 fn uncooled(spec: &mut PlantSpec) {
-    spec.container.pack.cell_to_plate_k_per_w = 1e6;
+    if let Some(plate) = &mut spec.container.pack.plate {
+        plate.cell_to_plate_k_per_w = 1e6;
+    }
 }
 
 fn heated(spec: &PlantSpec, soc: f64, first: usize) -> Result<Bench, String> {

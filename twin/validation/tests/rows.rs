@@ -1,0 +1,95 @@
+//! Rows as such: every one has a source, a broken model is noticed, results do not depend on threads.
+
+#![allow(
+    clippy::unwrap_used,
+    missing_docs,
+    reason = "a failed unwrap is the test failing"
+)]
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use bess_types::Verdict;
+use bess_validation::{Lab, Report, experiments, run};
+
+fn verdict_of(report: &Report, id: &str) -> Verdict {
+    report.rows().find(|row| row.claim.id == id).unwrap().verdict
+}
+
+#[test]
+fn every_row_has_a_source_and_a_name_of_its_own() {
+    let mut text = String::new();
+    let mut names = BTreeSet::new();
+    for experiment in experiments() {
+        for claim in experiment.claims {
+            assert!(names.insert(claim.id), "{} is there twice", claim.id);
+            let source = claim.source;
+            assert!(!source.tags().is_empty() && !source.section().is_empty() && !source.figure().is_empty());
+            assert!(
+                claim.expected.low.is_some() || claim.expected.high.is_some(),
+                "{}",
+                claim.id
+            );
+            writeln!(
+                text,
+                "{} | {} {} | {} | {source}{} | {}",
+                claim.id,
+                claim.expected,
+                claim.unit,
+                claim.basis,
+                if source.is_weak() { " (weak)" } else { "" },
+                source.figure()
+            )
+            .unwrap();
+        }
+    }
+    assert!(names.len() >= 25);
+    insta::assert_snapshot!(text);
+}
+
+/// A check that cannot fail says nothing: twice the resistance costs 3 % of round trip.
+#[test]
+fn twice_the_resistance_fails_the_round_trip() {
+    let lab = Lab::changed(|spec| spec.cell.resistance.calibration *= 2.0);
+    let report = run(&lab, Some("cell-cycle"), 1).unwrap();
+    assert_eq!(verdict_of(&report, "cell-round-trip"), Verdict::Fail);
+    assert_eq!(verdict_of(&report, "cell-heat"), Verdict::Fail);
+    assert_eq!(report.verdict().exit_code(), 2);
+}
+
+#[test]
+fn a_cell_without_hysteresis_fails_its_heat() {
+    let lab = Lab::changed(|spec| spec.cell.ocv.hysteresis_mv.fill(0.0));
+    let report = run(&lab, Some("cell-heat"), 1).unwrap();
+    assert_eq!(verdict_of(&report, "cell-heat"), Verdict::Fail);
+    assert_eq!(report.rows().count(), 1);
+}
+
+#[test]
+fn a_plant_that_cannot_be_built_is_an_error() {
+    let lab = Lab::changed(|spec| spec.cell.mass_kg = f64::NAN);
+    let report = run(&lab, Some("rest-recovery"), 1).unwrap();
+    assert_eq!(report.verdict(), Verdict::Error);
+    assert!(
+        report
+            .rows()
+            .all(|row| row.value.is_none() && row.note.contains("mass_kg"))
+    );
+    assert_eq!(report.verdict().exit_code(), 3);
+}
+
+#[test]
+fn an_unknown_pattern_is_refused() {
+    let error = run(&Lab::shipped(), Some("warp"), 1).err().unwrap();
+    assert_eq!(error.to_string(), "no experiment or row is named like `warp`");
+    assert!(error.known.contains(&"cell-cycle"));
+}
+
+#[test]
+fn reruns_give_the_same_bytes_whatever_the_threads() {
+    let bytes = |threads| {
+        let report = run(&Lab::shipped(), Some("cell-r"), threads).unwrap();
+        (report.json().unwrap(), report.html().unwrap())
+    };
+    assert_eq!(bytes(1), bytes(2));
+}
