@@ -2,6 +2,9 @@
 
 use plotters::prelude::*;
 
+/// A curve's points, x and y.
+pub type Points = Vec<(f64, f64)>;
+
 /// A chart of one or more curves over a common axis.
 #[derive(Clone, Debug, Default)]
 pub struct Chart {
@@ -23,7 +26,7 @@ pub struct Curve {
     /// For the legend.
     pub name: String,
     /// x and y.
-    pub points: Vec<(f64, f64)>,
+    pub points: Points,
 }
 
 /// A published range of the vertical axis.
@@ -61,7 +64,7 @@ impl Chart {
     }
 
     #[must_use]
-    pub(crate) fn curve(mut self, name: impl Into<String>, points: Vec<(f64, f64)>) -> Self {
+    pub(crate) fn curve(mut self, name: impl Into<String>, points: Points) -> Self {
         self.curves.push(Curve {
             name: name.into(),
             points,
@@ -178,7 +181,7 @@ fn extent(values: impl Iterator<Item = f64>, margin: f64) -> (f64, f64) {
 }
 
 /// Every so manieth point, and the last.
-fn thinned(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
+fn thinned(points: &[(f64, f64)]) -> Points {
     let every = points.len().div_ceil(MOST_POINTS).max(1);
     let mut kept: Vec<_> = points.iter().copied().step_by(every).collect();
     if let Some(&last) = points.last()

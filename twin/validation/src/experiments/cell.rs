@@ -4,7 +4,7 @@ use bess_plant::bench::{CellBench, STEP_S};
 use bess_plant::spec::CellSpec;
 
 use super::claim;
-use crate::chart::Chart;
+use crate::chart::{Chart, Points};
 use crate::claim::{Basis, Expected, Source, Tag};
 use crate::experiment::{Experiment, Findings};
 use crate::lab::Lab;
@@ -244,7 +244,7 @@ fn rest_recovery(lab: &Lab) -> Result<Findings, String> {
 }
 
 /// Voltage recovered after 0.5C from full to half: within 1 s, 60 s and 2 h, mV, and over time in minutes.
-fn recovery(spec: &CellSpec) -> Result<([f64; 3], Vec<(f64, f64)>), String> {
+fn recovery(spec: &CellSpec) -> Result<([f64; 3], Points), String> {
     let mut cell = bench(spec, 1.0, 25.0)?;
     cell.run(0.5 * spec.capacity_ah, 3600);
     let loaded_v = cell.voltage_v();

@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use super::claim;
-use crate::chart::Chart;
+use crate::chart::{Chart, Points};
 use crate::claim::{Basis, Expected, Source, Tag};
 use crate::experiment::{Experiment, Findings};
 use crate::lab::{Bench, FINE, Lab, uniform};
@@ -109,7 +109,7 @@ fn response(lab: &Lab) -> Result<Findings, String> {
     bench.power(0.0);
     bench.run(1.0);
     let ac = bench.point("pcs", "active-power")?;
-    let mut step = |watts: f64| -> Result<(f64, Vec<(f64, f64)>), String> {
+    let mut step = |watts: f64| -> Result<(f64, Points), String> {
         let at_s = bench.seconds();
         bench.power(watts);
         let mut curve = Vec::new();

@@ -3,7 +3,7 @@
 use bess_plant::{InitialState, TruthRef};
 
 use super::claim;
-use crate::chart::Chart;
+use crate::chart::{Chart, Points};
 use crate::claim::{Basis, Expected, Source, Tag};
 use crate::experiment::{Experiment, Findings};
 use crate::lab::{Bench, COARSE, Lab, uniform};
@@ -151,7 +151,7 @@ const BALANCE_SOURCE: Source = Source::new(
 /// 0.5C of a 300 Ah cell.
 const HALF_C_A: f64 = 150.0;
 
-struct Points {
+struct Truths {
     voltage: [TruthRef; 2],
     mean_c: TruthRef,
     coolant: [TruthRef; 2],
@@ -167,8 +167,8 @@ struct Record {
     over_coolant_k: f64,
     pack_spread_k: f64,
     stack_spread_k: f64,
-    curves: [Vec<(f64, f64)>; 4],
-    spread: [Vec<(f64, f64)>; 2],
+    curves: [Points; 4],
+    spread: [Points; 2],
 }
 
 fn container_cycle(lab: &Lab) -> Result<Findings, String> {
@@ -227,7 +227,7 @@ fn container_cycle(lab: &Lab) -> Result<Findings, String> {
     Ok(findings)
 }
 
-fn points(bench: &Bench) -> Result<Points, String> {
+fn points(bench: &Bench) -> Result<Truths, String> {
     let topology = bench.plant.topology();
     let pair = |part: &str, points: [&str; 2]| -> Result<[TruthRef; 2], String> {
         Ok([bench.point(part, points[0])?, bench.point(part, points[1])?])
@@ -239,7 +239,7 @@ fn points(bench: &Bench) -> Result<Points, String> {
             packs_c.push(pair(&format!("cluster-{c:02}/pack-{p:02}"), extremes)?);
         }
     }
-    Ok(Points {
+    Ok(Truths {
         voltage: pair("", ["cell-voltage-min", "cell-voltage-max"])?,
         mean_c: bench.point("", "cell-temperature-mean")?,
         coolant: pair("coolant", ["supply-temperature", "return-temperature"])?,
@@ -252,7 +252,7 @@ fn points(bench: &Bench) -> Result<Points, String> {
 fn half_cycle(
     bench: &mut Bench,
     amperes: f64,
-    points: &Points,
+    points: &Truths,
     mut record: Option<&mut Record>,
 ) -> Result<(), String> {
     let bus = bench.point("", "bus-voltage")?;
