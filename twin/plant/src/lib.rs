@@ -9,6 +9,7 @@
 //! - [`ageing`]: what time, cycles and cold charging do to cells
 //! - heat and fire: `thermal`, `cooling`, `runaway`, `gas`, `air`, `suppression`
 //! - [`bench`]: one cell of this model under a prescribed current, for comparisons
+//! - many of them: [`site`]
 //! - what comes out: `sensor`, [`fault`], [`truth`], [`ledger`]; `rng` is the only source of chance
 //!
 //! No clock, no input or output, no async, no hash maps, no transcendental functions of the standard library:
@@ -35,6 +36,7 @@ pub mod plant;
 mod rng;
 mod runaway;
 mod sensor;
+pub mod site;
 pub mod spec;
 mod stack;
 mod suppression;
@@ -48,6 +50,7 @@ mod testing;
 pub use fault::{FaultError, PlantFault};
 pub use ledger::Ledger;
 pub use plant::Plant;
+pub use site::Site;
 pub use spec::{InitialState, PlantConfigError, PlantSpec};
 pub use topology::{Place, PlantEvent, Topology};
 pub use truth::{TruthPoint, TruthRef};

@@ -623,6 +623,11 @@ impl Plant {
         }
     }
 
+    /// Rated current of the high-voltage boxes, A.
+    pub(crate) fn hv_box_rated_a(&self) -> f64 {
+        self.spec.hv_box.rated_a
+    }
+
     /// Temperature in a cluster's high-voltage box, °C.
     pub(crate) fn hv_box_c(&self, cluster: usize) -> f64 {
         self.air.mean_c + self.stack.clusters[cluster].box_rise_k

@@ -22,6 +22,48 @@ pub struct PlantSpec {
     pub container: ContainerSpec,
 }
 
+/// A site: containers on the DC strings of its stations, and how far they may be used.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SiteSpec {
+    /// Catalogue name.
+    pub id: String,
+    /// Stations, each group of equal ones with the containers behind them.
+    pub stations: Vec<StationSpec>,
+    /// Voltage at the point of interconnection, kV.
+    pub poi_kv: f64,
+    /// Most active power the site exchanges with the grid, W.
+    pub power_limit_w: f64,
+    /// Most energy dispatched from full to empty, Wh.
+    pub energy_limit_wh: f64,
+}
+
+/// Equal stations of a site. Each container has a DC string of its own: no current flows from one to another.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StationSpec {
+    /// Catalogue name of the station, or of the PCS that stands for one.
+    pub id: String,
+    /// How many there are.
+    pub count: usize,
+    /// Containers on each.
+    pub containers_per_station: usize,
+    /// One of these containers; its `converter` is one string's share of the station, transformer losses included.
+    pub plant: PlantSpec,
+}
+
+impl SiteSpec {
+    /// Containers of the site.
+    pub fn containers(&self) -> usize {
+        self.stations.iter().map(StationSpec::containers).sum()
+    }
+}
+
+impl StationSpec {
+    /// Containers behind all stations of the group.
+    pub fn containers(&self) -> usize {
+        self.count * self.containers_per_station
+    }
+}
+
 /// One cell type.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
