@@ -22,7 +22,7 @@
 use core::ops::Range;
 
 use crate::kernel::{self, Drive, Sums};
-use crate::spec::{CellSpec, OcvSpec, ResistanceSpec, UsableSpec};
+use crate::spec::{ActiveBalancingSpec, CellSpec, OcvSpec, ResistanceSpec, UsableSpec};
 
 /// Segments of the OCV grid per unit of charge: 0.5 % holds every knot.
 const SEGMENTS: f64 = 200.0;
@@ -43,7 +43,7 @@ pub(crate) struct Cells {
     v2_v: Vec<f64>,
     /// Hysteresis state, +1 charge branch, −1 discharge branch.
     hysteresis: Vec<f64>,
-    /// Current through bleed resistor and shorts beside the cluster's own, A.
+    /// Current through bleed resistor, balancer and shorts beside the cluster's own, A.
     pub(crate) extra_a: Vec<f64>,
     /// Capacity, C; 0 once the cell has burnt.
     pub(crate) capacity_c: Vec<f64>,
@@ -69,13 +69,15 @@ pub(crate) struct Cells {
     strings: Vec<CellString>,
     per_string: usize,
     arch: pulp::Arch,
-    /// Cells with a bleed resistor on or a short, rising.
+    /// Cells with a bleed resistor or balancer on or a short, rising.
     tapped: Vec<Tap>,
-    /// Heat made in bleed resistors, J.
+    /// Active balancers at work.
+    transfers: Vec<Transfer>,
+    /// Heat made in bleed resistors and balancing converters, J.
     pub(crate) bleed_heat_j: f64,
     /// Heat made in shorts outside cells, J.
     pub(crate) external_heat_j: f64,
-    /// Charge through bleed resistors and shorts, C.
+    /// Charge through bleed resistors, balancers and shorts, C.
     pub(crate) tap_c: f64,
     /// Charge that went into side reactions (positive: charging lost), C.
     pub(crate) lost_c: f64,
@@ -107,6 +109,9 @@ struct CellString {
     r0_ohm: f64,
 }
 
+/// A balancing channel works within these cell voltages, V (assumption: supply of its gate driver, protection).
+const CHANNEL_V: [f64; 2] = [1.5, 4.0];
+
 /// A load on single cells.
 #[derive(Clone, Copy, Debug)]
 struct Tap {
@@ -114,6 +119,17 @@ struct Tap {
     bleed_s: f64,
     internal_s: f64,
     external_s: f64,
+    /// Part in an active balancer: 1 gives, −1 takes, 0 none.
+    part: f64,
+    /// Current into the balancer in the coming step, A.
+    transfer_a: f64,
+}
+
+/// An active balancer at work on the cells of a pack.
+#[derive(Clone, Debug)]
+struct Transfer {
+    cells: Range<usize>,
+    spec: ActiveBalancingSpec,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -159,6 +175,7 @@ impl Cells {
             per_string,
             arch: pulp::Arch::new(),
             tapped: Vec::with_capacity(n),
+            transfers: Vec::new(),
             bleed_heat_j: 0.0,
             external_heat_j: 0.0,
             tap_c: 0.0,
@@ -365,20 +382,79 @@ impl Cells {
             .sum()
     }
 
-    /// Currents through bleed resistors and shorts for the coming step, and their heat in it.
+    /// Currents through bleed resistors, balancing converters and shorts for the coming step, and their heat in it.
+    /// What cells give a converter and others do not get is its loss.
     pub(crate) fn step_taps(&mut self, cluster_of: impl Fn(usize) -> f64) {
+        self.share_out(&cluster_of);
         for k in 0..self.tapped.len() {
             let tap = self.tapped[k];
             let i = tap.cell;
+            self.disturb(i);
             let total_s = tap.bleed_s + tap.internal_s + tap.external_s;
             let r0 = self.constants.split[0] * self.resistance_ohm[i];
-            let voltage = (self.emf_v(i) - r0 * cluster_of(i)) / (1.0 + r0 * total_s);
-            self.extra_a[i] = voltage * total_s;
-            self.tap_c += voltage * total_s * self.constants.step_s;
+            let voltage = (self.emf_v(i) - r0 * (cluster_of(i) + tap.transfer_a)) / (1.0 + r0 * total_s);
+            self.extra_a[i] = voltage * total_s + tap.transfer_a;
+            self.tap_c += self.extra_a[i] * self.constants.step_s;
             let square_j = voltage * voltage * self.constants.step_s;
             self.heat_j[i] += square_j * tap.internal_s;
-            self.bleed_heat_j += square_j * tap.bleed_s;
+            self.bleed_heat_j += square_j * tap.bleed_s + voltage * tap.transfer_a * self.constants.step_s;
             self.external_heat_j += square_j * tap.external_s;
+        }
+    }
+
+    /// Currents of the active balancers' channels: as much as the givers have or the takers can take.
+    fn share_out(&mut self, cluster_of: impl Fn(usize) -> f64) {
+        for t in 0..self.transfers.len() {
+            let Transfer { cells, spec } = self.transfers[t].clone();
+            let first = self.tapped.partition_point(|tap| tap.cell < cells.start);
+            let end = self.tapped.partition_point(|tap| tap.cell < cells.end);
+            let (mut offered_w, mut wanted_w) = (0.0, 0.0);
+            for k in first..end {
+                let tap = self.tapped[k];
+                let full_a = tap.part * spec.current_a;
+                let r0 = self.r0_ohm(tap.cell);
+                let voltage = self.emf_v(tap.cell) - r0 * (cluster_of(tap.cell) + full_a);
+                let works = (CHANNEL_V[0]..CHANNEL_V[1]).contains(&voltage);
+                let transfer_a = if works { full_a } else { 0.0 };
+                self.tapped[k].transfer_a = transfer_a;
+                offered_w += (voltage * transfer_a).max(0.0) * spec.efficiency;
+                wanted_w -= (voltage * transfer_a).min(0.0);
+            }
+            let moved_w = f64::min(offered_w, wanted_w);
+            let share = |of_w: f64| if of_w > 0.0 { moved_w / of_w } else { 0.0 };
+            let (giving, taking) = (share(offered_w), share(wanted_w));
+            for tap in &mut self.tapped[first..end] {
+                tap.transfer_a *= if tap.part > 0.0 { giving } else { taking };
+            }
+        }
+    }
+
+    /// An active balancer moves charge between cells of its pack, which starts at `cells.start`; masks count from
+    /// there. Without a cell on both sides it rests.
+    pub(crate) fn set_transfer(
+        &mut self,
+        cells: Range<usize>,
+        sources: u64,
+        sinks: u64,
+        spec: ActiveBalancingSpec,
+    ) {
+        let count = cells.len().min(64);
+        let mask = u64::MAX >> (64 - count.max(1));
+        let (sources, sinks) = (sources & !sinks & mask, sinks & !sources & mask);
+        let works = sources != 0 && sinks != 0;
+        self.transfers.retain(|transfer| transfer.cells != cells);
+        if works {
+            self.transfers.push(Transfer {
+                cells: cells.clone(),
+                spec,
+            });
+        }
+        for k in 0..count {
+            let on = |mask: u64| f64::from(works && mask >> k & 1 == 1);
+            self.change_tap(cells.start + k, |tap| {
+                tap.part = on(sources) - on(sinks);
+                tap.transfer_a = 0.0;
+            });
         }
     }
 
@@ -397,11 +473,11 @@ impl Cells {
         self.change_tap(cell, |tap| tap.external_s = conductance_s);
     }
 
-    /// Whether the cell's bleed resistor is on.
-    pub(crate) fn bleeds(&self, cell: usize) -> bool {
+    /// Whether the cell's bleed resistor is on or its active balancer works on it.
+    pub(crate) fn balances(&self, cell: usize) -> bool {
         self.tapped
             .iter()
-            .any(|tap| tap.cell == cell && tap.bleed_s > 0.0)
+            .any(|tap| tap.cell == cell && (tap.bleed_s > 0.0 || tap.part != 0.0))
     }
 
     fn change_tap(&mut self, cell: usize, change: impl FnOnce(&mut Tap)) {
@@ -414,13 +490,15 @@ impl Cells {
                     bleed_s: 0.0,
                     internal_s: 0.0,
                     external_s: 0.0,
+                    part: 0.0,
+                    transfer_a: 0.0,
                 },
             );
         }
         change(&mut self.tapped[at]);
         self.disturb(cell);
         let tap = self.tapped[at];
-        if tap.bleed_s + tap.internal_s + tap.external_s == 0.0 {
+        if tap.bleed_s + tap.internal_s + tap.external_s == 0.0 && tap.part == 0.0 {
             self.tapped.remove(at);
             self.extra_a[cell] = 0.0;
         }
@@ -977,5 +1055,91 @@ mod tests {
         println!("{plain_steps} plain steps, sum of voltages at most {worst_v:.1e} V off");
         assert!(worst_v < 1e-8, "{worst_v}");
         assert!(plain_steps > 100_000, "{plain_steps}");
+    }
+
+    /// A pack whose first cell is 1 % too full, at rest: hours until it is level with the rest, and the pack.
+    fn hours_to_level(start: impl Fn(&mut Cells)) -> (f64, Cells) {
+        const N: usize = 44;
+        let spec = crate::testing::spec().cell;
+        let soc: Vec<f64> = (0..N).map(|i| if i == 0 { 0.61 } else { 0.6 }).collect();
+        let mut cells = Cells::new(&spec, soc, &[300.0; N], vec![1.0; N], N, 1.0);
+        start(&mut cells);
+        let (start_c, start_j) = (cells.stored_c(0..N), cells.stored_j(0..N));
+        let mut seconds = 0_u32;
+        while cells.soc[0] > cells.soc[1] {
+            cells.refresh(0..N, &[25.0; N], false, true, &SLOW);
+            cells.step_taps(|_| 0.0);
+            cells.step(0, 0.0, 0.0);
+            seconds += 1;
+            assert!(seconds < 200_000);
+        }
+        let released_c = start_c - cells.stored_c(0..N);
+        let passed_c = cells.tap_c + cells.lost_c;
+        assert!(
+            (released_c - passed_c).abs() < 1e-3,
+            "{released_c} against {passed_c}"
+        );
+        let heat_j = cells.heat_j.iter().sum::<f64>() + cells.bleed_heat_j;
+        let stored_j = cells.stored_j(0..N) + cells.polarisation_j(spec.resistance.tau_s);
+        let residual_j = start_j - stored_j - heat_j;
+        assert!(residual_j.abs() < 0.02 * heat_j, "{residual_j} of {heat_j}");
+        (f64::from(seconds) / 3600.0, cells)
+    }
+
+    /// cell-and-thermal §4: 1 % of 300 Ah.
+    #[test]
+    fn one_percent_takes_30_hours_at_100_ma() {
+        let (hours, cells) = hours_to_level(|cells| cells.set_bleed(0, 1.0 / 33.0));
+        println!(
+            "bleeding 1 %: {hours:.1} h, {:.1} Wh of heat",
+            cells.bleed_heat_j / 3600.0
+        );
+        assert!((28.0..32.0).contains(&hours), "{hours}");
+    }
+
+    #[test]
+    fn one_percent_takes_1_5_to_3_hours_at_2_to_1_a() {
+        for (current_a, expected_h) in [(1.0, 3.0), (2.0, 1.5)] {
+            let spec = ActiveBalancingSpec {
+                current_a,
+                efficiency: 0.88,
+            };
+            let (hours, cells) = hours_to_level(|cells| cells.set_transfer(0..44, 1, u64::MAX - 1, spec));
+            let taken_j = 3.0 * 3600.0 * 3.3;
+            println!(
+                "{current_a} A moves 1 %: {hours:.2} h, {:.2} Wh of loss",
+                cells.bleed_heat_j / 3600.0
+            );
+            assert!((hours / expected_h - 1.0).abs() < 0.05, "{hours}");
+            assert!(
+                (cells.bleed_heat_j / taken_j - 0.12).abs() < 0.01,
+                "{}",
+                cells.bleed_heat_j
+            );
+            assert!(cells.soc[1] > 0.6, "the others got it");
+        }
+    }
+
+    #[test]
+    fn a_balancer_gives_no_more_than_takers_take_and_stops_at_dead_cells() {
+        let spec = ActiveBalancingSpec {
+            current_a: 2.0,
+            efficiency: 0.9,
+        };
+        let cell = crate::testing::spec().cell;
+        let mut cells = Cells::new(&cell, vec![0.5; 4], &[300.0; 4], vec![1.0; 4], 4, 1.0);
+        cells.refresh(0..4, &[25.0; 4], false, true, &SLOW);
+        cells.set_transfer(0..4, 0b0111, 0b1100, spec);
+        cells.step_taps(|_| 0.0);
+        // cell 3 is on both sides and does neither; cells 1 and 2 feed cell 4
+        assert_eq!(cells.extra_a[2], 0.0);
+        assert!((cells.extra_a[3] + 2.0).abs() < 1e-9, "{}", cells.extra_a[3]);
+        let given_a = cells.extra_a[0] + cells.extra_a[1];
+        assert!((given_a - 2.0 / 0.9).abs() < 0.01, "{given_a}");
+        cells.set_source_scale(3, 0.0);
+        cells.step_taps(|_| 0.0);
+        assert_eq!(cells.extra_a, [0.0; 4]);
+        cells.set_transfer(0..4, 0, 0, spec);
+        assert!(cells.tapped.is_empty() && cells.transfers.is_empty());
     }
 }

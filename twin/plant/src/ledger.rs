@@ -26,7 +26,7 @@ pub struct Ledger {
     pub cell_heat_j: f64,
     /// Heat in busbars, boxes and precharge resistors, J.
     pub path_heat_j: f64,
-    /// Heat in bleed resistors and shorts outside cells, J.
+    /// Heat in bleed resistors, balancing converters and shorts outside cells, J.
     pub tap_heat_j: f64,
     /// Heat in the bus bleeder and bus shorts, J.
     pub bus_heat_j: f64,

@@ -233,6 +233,16 @@ impl Plant {
                     );
                 }
             }
+            Actuation::ActiveBalancing { sources, sinks } => {
+                if let (Some(c), Some(p), Some(spec)) = (
+                    cluster,
+                    place.pack.filter(|&p| p < self.topology.packs_per_cluster),
+                    self.spec.pack.active_balancing,
+                ) {
+                    let cells = self.topology.pack_cells(self.topology.pack_index(c, p));
+                    self.cells.set_transfer(cells, sources, sinks, spec);
+                }
+            }
             Actuation::Balancing { cells } => {
                 if let (Some(c), Some(p)) = (
                     cluster,
@@ -979,6 +989,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::spec::ActiveBalancingSpec;
     use crate::testing::{
         MS, STEP, build, close_all, coil, plant, power, run, small, spec, truth, uniform, when,
     };
@@ -1147,8 +1158,13 @@ mod tests {
     /// Acceptance check 5.
     #[test]
     fn energy_and_charge_balance_over_a_cycle() {
+        let mut spec = small(2, 9);
+        spec.container.pack.active_balancing = Some(ActiveBalancingSpec {
+            current_a: 2.0,
+            efficiency: 0.88,
+        });
         let mut plant = build(
-            &small(2, 9),
+            &spec,
             &InitialState {
                 soc: 0.5,
                 soc_by_cluster: vec![(1, 0.52)],
@@ -1160,6 +1176,14 @@ mod tests {
             plant.now,
             Place::pack(0, 0),
             &Actuation::Balancing { cells: 0b1010 },
+        );
+        plant.actuate(
+            plant.now,
+            Place::pack(1, 3),
+            &Actuation::ActiveBalancing {
+                sources: 0b0111,
+                sinks: 0xFF00,
+            },
         );
         for watts in [3.8e5, -3.8e5, 0.0, 3.0e5, -2.0e5] {
             power(&mut plant, watts);
@@ -1498,6 +1522,8 @@ mod tests {
             Just(Actuation::BreakerTrip),
             any::<bool>().prop_map(|on| Actuation::CoilSupply { on }),
             any::<u64>().prop_map(|cells| Actuation::Balancing { cells }),
+            (any::<u64>(), any::<u64>())
+                .prop_map(|(sources, sinks)| Actuation::ActiveBalancing { sources, sinks }),
             (any::<bool>(), any::<bool>(), any::<f64>(), any::<f64>()).prop_map(
                 |(gate, ac_contactor, active_power_w, reactive_power_var)| Actuation::Converter {
                     gate,
@@ -1573,7 +1599,9 @@ mod tests {
             soc in 0.0..1.0,
             acts in proptest::collection::vec((any_action(), proptest::option::of(any_fault()), any::<bool>()), 1..24),
         ) {
-            let mut plant = Plant::new(&small(3, 3), &InitialState { soc, ..InitialState::default() }, seed, STEP).unwrap();
+            let mut spec = small(3, 3);
+            spec.container.pack.active_balancing = Some(ActiveBalancingSpec { current_a: 2.0, efficiency: 0.85 });
+            let mut plant = Plant::new(&spec, &InitialState { soc, ..InitialState::default() }, seed, STEP).unwrap();
             for ((place, action), fault, clear) in acts {
                 plant.actuate(plant.now, place, &action);
                 if let Some(fault) = fault {

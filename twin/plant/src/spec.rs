@@ -281,6 +281,9 @@ pub struct PackSpec {
     pub rows: usize,
     /// Bleed resistor of passive balancing, Ω.
     pub bleed_ohm: f64,
+    /// Active balancing, if the pack has it besides its bleed resistors.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub active_balancing: Option<ActiveBalancingSpec>,
     /// Busbars, welds and the cable to the next pack, mΩ.
     pub interconnect_mohm: f64,
     /// Cell to cell through the large faces, K/W (aerogel sheet: 3.5).
@@ -337,6 +340,16 @@ pub struct AirflowSpec {
     pub fan_s: f64,
     /// Stretches of the air's way along a row of cells; divides the cells of a row.
     pub segments: usize,
+}
+
+/// Active balancing within a pack: a converter takes charge from some cells and gives it to others.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ActiveBalancingSpec {
+    /// Current of one cell's channel, either way, A (usual: 1 to 2).
+    pub current_a: f64,
+    /// Power given over power taken (usual: 0.85 to 0.9).
+    pub efficiency: f64,
 }
 
 /// High-voltage box of a cluster.
@@ -839,6 +852,10 @@ impl PlantSpec {
                 cells: container.cells_per_pack,
                 rows: container.pack.rows,
             });
+        }
+        if let Some(balancing) = &container.pack.active_balancing {
+            range("pack.active_balancing.current_a", balancing.current_a, 0.01, 20.0)?;
+            range("pack.active_balancing.efficiency", balancing.efficiency, 0.1, 1.0)?;
         }
         self.cell.check()?;
         self.check_cooling()?;

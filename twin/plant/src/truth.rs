@@ -465,8 +465,8 @@ static ROWS: &[Row] = &[
         "cells-balancing",
         "",
         (0.0, 64.0),
-        "bleed resistors on",
-        |p, a| cells_of(p, a).filter(|&i| p.cells.bleeds(i)).count() as f64,
+        "cells whose bleed resistor or active balancer is on",
+        |p, a| cells_of(p, a).filter(|&i| p.cells.balances(i)).count() as f64,
     ),
     row(PACK, "gas", "L", (0.0, 20.0), "vent gas in the pack", |p, a| {
         p.gas.pack_gas_l(a.pack(p))
@@ -538,13 +538,18 @@ static ROWS: &[Row] = &[
         CELL,
         "extra-current",
         "A",
-        (0.0, 1000.0),
-        "through bleed resistor and shorts",
+        (-2.0, 1000.0),
+        "through bleed resistor, balancer and shorts",
         |p, a| p.cells.extra_a[a.cell(p)],
     ),
-    row(CELL, "balancing", "", BIT, "bleed resistor on", |p, a| {
-        f64::from(p.cells.bleeds(a.cell(p)))
-    }),
+    row(
+        CELL,
+        "balancing",
+        "",
+        BIT,
+        "bleed resistor or active balancer on",
+        |p, a| f64::from(p.cells.balances(a.cell(p))),
+    ),
     row(
         CELL,
         "runaway-stage",

@@ -56,6 +56,14 @@ pub enum Actuation {
         /// One bit per cell.
         cells: u64,
     },
+    /// Cells of the pack that the active balancer takes charge from, and cells it gives it to; bit 0 is cell 1. A cell
+    /// in both does neither. Needs a pack with active balancing and at least one of each.
+    ActiveBalancing {
+        /// Cells that give.
+        sources: u64,
+        /// Cells that take.
+        sinks: u64,
+    },
     /// PCS power stage.
     Converter {
         /// Gate pulses enabled.

@@ -2,7 +2,9 @@
 //!
 //! It decides nothing about the cluster. Its fault bits say what it measures; the BCU judges. Balancing
 //! needs all of: BCU_SYNC not older than the timeout, its enable bit, and a BCU_BALCMD that names the cell
-//! with a target below the cell's voltage. A cell whose measurement is not valid never bleeds.
+//! with a target below the cell's voltage. A cell whose measurement is not valid never bleeds. With active
+//! balancing the named cells give their charge to the pack's cells that are not above the target; if there are none, to
+//! those below the pack's mean.
 //!
 //! An air-cooled pack has a fan. Its duty follows the pack's own highest temperature, so that a silent BCU
 //! does not let a pack get hot; the BCU can ask for more. A fan that turns too slowly is a fault.
@@ -17,7 +19,7 @@ use std::sync::Arc;
 use bess_types::{Actuation, Channel, Quality, Reading, SimTime};
 
 pub use points::{BmuPoints, STATES};
-pub use settings::{FanSettings, Settings};
+pub use settings::{Balancing, FanSettings, Settings};
 
 use crate::codec::can::{CanPort, MessageRef};
 use crate::device::{Device, DeviceFault, Input, Output, Sense, UnsupportedFault};
@@ -61,6 +63,8 @@ pub struct Bmu {
     supply: Supply,
     last_sync: SimTime,
     bleeding: u64,
+    /// Cells that get charge from the active balancer.
+    filling: u64,
     /// Duty the fan is driven with, %.
     fan_duty: f64,
     outputs: VecDeque<Output>,
@@ -85,6 +89,7 @@ impl Bmu {
             supply: Supply::Applied,
             last_sync: SimTime::ZERO,
             bleeding: 0,
+            filling: 0,
             fan_duty: 0.0,
             outputs: VecDeque::new(),
         })
@@ -219,31 +224,53 @@ impl Bmu {
         let allowed = self.points.is_on(ids.balance_enable) && !self.points.is_on(ids.sync_lost);
         let target = self.points.get(ids.balance_target);
         let mut cells = 0;
+        let mut takers = 0;
         if let (true, Some(target)) = (allowed, target) {
             let requested = mask_of(self.points.get(ids.balance_request).unwrap_or(0.0));
-            for (i, reading) in self.points.row(ids.cell_voltages).iter().enumerate() {
-                if requested >> i & 1 == 1 && reading.ok().is_some_and(|volts| volts > target) {
-                    cells |= 1 << i;
+            cells = requested & self.cells_where(|volts| volts > target);
+            if self.settings.balancing == Balancing::Active && cells != 0 {
+                takers = self.cells_where(|volts| volts <= target);
+                if takers == 0 {
+                    let voltages = Extremes::of(self.points.row(ids.cell_voltages));
+                    let valid = self.settings.cells - voltages.unusable;
+                    let mean = voltages.sum / valid.max(1) as f64;
+                    takers = self.cells_where(|volts| volts < mean);
+                    cells &= !takers;
                 }
             }
         }
-        self.bleed(cells);
+        self.bleed(cells, takers);
     }
 
-    fn bleed(&mut self, cells: u64) {
+    /// Cells with a valid voltage that `is`; bit 0 is cell 1.
+    fn cells_where(&self, is: impl Fn(f64) -> bool) -> u64 {
+        let voltages = self.points.row(self.ids.cell_voltages);
+        let mask =
+            |mask, (i, reading): (usize, &Reading)| mask | u64::from(reading.ok().is_some_and(&is)) << i;
+        voltages.iter().enumerate().fold(0, mask)
+    }
+
+    /// Takes charge from cells: into their resistors, or with active balancing into the takers.
+    fn bleed(&mut self, cells: u64, takers: u64) {
         self.points.set(self.ids.balance_map, cells as f64);
         self.points
             .set(self.ids.balance_count, f64::from(cells.count_ones()));
-        if cells != self.bleeding {
-            self.bleeding = cells;
+        if (cells, takers) != (self.bleeding, self.filling) {
+            (self.bleeding, self.filling) = (cells, takers);
             self.outputs
-                .push_back(Output::Actuate(Actuation::Balancing { cells }));
+                .push_back(Output::Actuate(match self.settings.balancing {
+                    Balancing::Passive => Actuation::Balancing { cells },
+                    Balancing::Active => Actuation::ActiveBalancing {
+                        sources: cells,
+                        sinks: takers,
+                    },
+                }));
         }
     }
 
     fn power_off(&mut self) {
         self.supply = Supply::Off;
-        self.bleed(0);
+        self.bleed(0, 0);
         self.port.stop();
         self.port.freeze_counters(false);
         self.points = Points::new(self.points.table().clone());

@@ -32,6 +32,9 @@ pub struct Settings {
     /// A sensor below this reports under-temperature, °C.
     #[serde(default = "default_under_temperature")]
     pub under_temperature_c: f64,
+    /// How it balances.
+    #[serde(default)]
+    pub balancing: Balancing,
     /// Fan of an air-cooled pack; a liquid-cooled one has none.
     pub fan: Option<FanSettings>,
 }
@@ -73,6 +76,17 @@ impl FanSettings {
         let share = (hottest - self.start_c) / (self.full_c - self.start_c);
         self.least_pct + (100.0 - self.least_pct) * share.clamp(0.0, 1.0)
     }
+}
+
+/// How a BMU balances the cells the BCU names.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Balancing {
+    /// Bleed resistors.
+    #[default]
+    Passive,
+    /// A converter that gives their charge to the pack's other cells; needs a pack that has one.
+    Active,
 }
 
 const fn default_start_up_ms() -> u64 {

@@ -230,6 +230,46 @@ fn bleeds_what_the_bcu_asks_for_while_it_is_heard() {
 }
 
 #[test]
+fn an_active_bmu_moves_charge_to_the_cells_that_lack_it() {
+    let library = Library::shipped();
+    let overrides = toml::from_str("balancing = \"active\"").unwrap();
+    let product = library.product("rig-bmu-44").unwrap().with_settings(&overrides);
+    let mut bmu = Bmu::new(&product, &library, NODE).unwrap();
+    let moved = |bmu: &mut Bmu| {
+        let mut last = None;
+        while let Some(output) = bmu.poll_output() {
+            if let Output::Actuate(action) = output {
+                last = Some(action);
+            }
+        }
+        last
+    };
+    sense(&mut bmu, SimTime::ZERO, &cells());
+    run(&mut bmu, SimTime::from_millis(400));
+    let now = SimTime::from_millis(400);
+    sync(&mut bmu, now, true);
+    balance(&mut bmu, now, NODE, 3_241, 0xFFF_FFFF_FFFF);
+    let (sources, sinks) = (0b11 << 42, (1 << 42) - 1);
+    assert_eq!(
+        moved(&mut bmu),
+        Some(Actuation::ActiveBalancing { sources, sinks })
+    );
+    // Every cell above the target: the lower half of the pack takes.
+    balance(&mut bmu, now, NODE, 3_100, 0xFFF_FFFF_FFFF);
+    let (sources, sinks) = (0x3F_FFFF << 22, 0x3F_FFFF);
+    assert_eq!(
+        moved(&mut bmu),
+        Some(Actuation::ActiveBalancing { sources, sinks })
+    );
+    bmu.accept(SimTime::from_millis(1_400), Input::Wake);
+    let (sources, sinks) = (0, 0);
+    assert_eq!(
+        moved(&mut bmu),
+        Some(Actuation::ActiveBalancing { sources, sinks })
+    );
+}
+
+#[test]
 fn a_remote_image_reads_what_was_measured() {
     let library = Library::shipped();
     let product = library.product("rig-bmu-44").unwrap();
