@@ -125,8 +125,8 @@ fn step<const PLAIN: bool>(state: State<'_>, given: Given<'_>, drive: &Drive) ->
         add(&mut sums, parts);
     }
     if !soc_tail.is_empty() {
-        // zeros in the lanes beyond the string's end add nothing
-        let (next, parts) = chunk::<PLAIN>(
+        // zeros in the lanes beyond the string's end add nothing to voltage and resistance
+        let (next, mut parts) = chunk::<PLAIN>(
             [
                 padded(soc_tail),
                 padded(v1_tail),
@@ -154,6 +154,8 @@ fn step<const PLAIN: bool>(state: State<'_>, given: Given<'_>, drive: &Drive) ->
         v2_tail.copy_from_slice(&next[2][..left]);
         hysteresis_tail.copy_from_slice(&next[3][..left]);
         heat_tail.copy_from_slice(&next[4][..left]);
+        // but the string's charge would count as lost in them
+        parts[2].0[left..].fill(0.0);
         add(&mut sums, parts);
     }
     let charge = Charge::of(drive);
