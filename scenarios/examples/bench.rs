@@ -6,6 +6,7 @@ use std::error::Error;
 use std::io::Write;
 use std::time::Instant;
 
+use bess_catalogue::Catalogue;
 use bess_devices::hmi::HmiTarget;
 use bess_devices::library::Library;
 use bess_rig::{Driver, Rig, RigCommand, RigConfig, Role, VirtualDriver};
@@ -19,7 +20,7 @@ fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     let path = std::env::args()
         .nth(1)
         .unwrap_or_else(|| "scenarios/rigs/liquid-20ft.toml".into());
-    let config = RigConfig::load(&path, &|path| {
+    let config = RigConfig::load(&path, &Catalogue::shipped(), &|path| {
         std::fs::read_to_string(path).map_err(|error| error.to_string())
     })?;
     let rig = Rig::new(&config, &Library::shipped(), Role::Rig)?;

@@ -2,10 +2,11 @@
 
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use bess_catalogue::{Catalogue, Kind};
 use bess_devices::library::Library;
 use bess_fieldbus::{Limits, PacedDriver};
 use bess_rig::{ClockMode, Driver, Rig, RigConfig, Role, VirtualDriver};
@@ -13,26 +14,32 @@ use bess_rig::{ClockMode, Driver, Rig, RigConfig, Role, VirtualDriver};
 use crate::mistake::Mistake;
 use crate::watch::Names;
 
+/// Data files: of devices, and of the products the plant is made of.
+pub(crate) struct Data {
+    pub(crate) library: Library,
+    pub(crate) catalogue: Catalogue,
+}
+
 /// A rig file and the data it needs, read and checked, not yet running.
 #[derive(Clone)]
 pub(crate) struct Bench {
     pub(crate) config: RigConfig,
-    pub(crate) library: Arc<Library>,
+    pub(crate) data: Arc<Data>,
     pub(crate) names: Arc<Names>,
 }
 
 impl Bench {
     /// Reads the rig file and builds the rig once, so that every mistake shows before anything starts.
-    pub(crate) fn load(rig: &Path, library: Arc<Library>, seed: Option<u64>) -> Result<Self, Mistake> {
-        let mut config = load_config(rig)?;
+    pub(crate) fn load(rig: &Path, data: Arc<Data>, seed: Option<u64>) -> Result<Self, Mistake> {
+        let mut config = load_config(rig, &data.catalogue)?;
         if let Some(seed) = seed {
             config.seed = seed;
         }
-        let built = Rig::new(&config, &library, Role::Rig)?;
+        let built = Rig::new(&config, &data.library, Role::Rig)?;
         let names = Names::of(&built, config.plant.clusters, config.plant.packs);
         Ok(Self {
             config,
-            library,
+            data,
             names: Arc::new(names),
         })
     }
@@ -43,7 +50,7 @@ impl Bench {
 
     /// A fresh rig with its driver; a paced one has its sockets open afterwards.
     pub(crate) fn driver(&self) -> Result<Box<dyn Driver>, Mistake> {
-        let rig = Rig::new(&self.config, &self.library, Role::Rig)?;
+        let rig = Rig::new(&self.config, &self.data.library, Role::Rig)?;
         Ok(if self.paced() {
             Box::new(paced_driver(rig, &self.config)?)
         } else {
@@ -63,29 +70,46 @@ pub(crate) fn paced_driver(rig: Rig, config: &RigConfig) -> Result<PacedDriver, 
 }
 
 /// Reads a rig file and what it inherits.
-pub(crate) fn load_config(path: &Path) -> Result<RigConfig, Mistake> {
+pub(crate) fn load_config(path: &Path, catalogue: &Catalogue) -> Result<RigConfig, Mistake> {
     let name = path.to_string_lossy();
-    Ok(RigConfig::load(&name, &|file| read_text(Path::new(file)))?)
+    Ok(RigConfig::load(&name, catalogue, &|file| read_text(Path::new(file)))?)
 }
 
 /// The shipped data files, with those of a `--data` folder in front.
-pub(crate) fn library(data: Option<&Path>) -> Result<Arc<Library>, Mistake> {
-    let mut library = Library::shipped();
-    if let Some(folder) = data {
+pub(crate) fn data(folder: Option<&Path>) -> Result<Arc<Data>, Mistake> {
+    let mut data = Data {
+        library: Library::shipped(),
+        catalogue: Catalogue::shipped(),
+    };
+    if let Some(folder) = folder {
         for kind in ["products", "dbc", "modbus"] {
-            let below = folder.join(kind);
-            if !below.is_dir() {
-                continue;
+            for (path, text) in texts_below(&folder.join(kind), None)? {
+                let name = path.strip_prefix(folder).unwrap_or(&path);
+                data.library.overlay(name.to_string_lossy().into_owned(), text);
             }
-            for file in files_below(&below, None)? {
-                let text =
-                    read_text(&file).map_err(|why| Mistake::new(format!("{}: {why}", file.display()), ""))?;
-                let name = file.strip_prefix(folder).unwrap_or(&file);
-                library.overlay(name.to_string_lossy().into_owned(), text);
+        }
+        for kind in Kind::ALL {
+            for (path, text) in texts_below(&folder.join(kind.folder()), Some("toml"))? {
+                data.catalogue
+                    .add(kind, bess_catalogue::File::new(path.to_string_lossy(), text))?;
             }
         }
     }
-    Ok(Arc::new(library))
+    Ok(Arc::new(data))
+}
+
+/// Paths and texts of the files below a folder, if there is such a folder.
+fn texts_below(folder: &Path, extension: Option<&str>) -> Result<Vec<(PathBuf, String)>, Mistake> {
+    if !folder.is_dir() {
+        return Ok(vec![]);
+    }
+    files_below(folder, extension)?
+        .into_iter()
+        .map(|file| match read_text(&file) {
+            Ok(text) => Ok((file, text)),
+            Err(why) => Err(Mistake::new(format!("{}: {why}", file.display()), "")),
+        })
+        .collect()
 }
 
 /// The text of a file, or in words why there is none.
@@ -105,7 +129,7 @@ pub(crate) fn read_text(path: &Path) -> Result<String, String> {
 pub(crate) fn files_below(
     folder: &Path,
     extension: Option<&str>,
-) -> Result<Vec<std::path::PathBuf>, Mistake> {
+) -> Result<Vec<PathBuf>, Mistake> {
     let mut found = Vec::new();
     let mut open = vec![folder.to_owned()];
     while let Some(next) = open.pop() {

@@ -8,7 +8,7 @@ use bess_devices::codec::modbus::RegisterMap;
 use bess_devices::kinds::point_table;
 use bess_devices::library::Library;
 
-use crate::bench::{Bench, read_text};
+use crate::bench::{Bench, Data, read_text};
 use crate::feature;
 use crate::mistake::Mistake;
 
@@ -20,10 +20,12 @@ enum Kind {
     Rig,
     Product,
     RegisterMap,
+    /// Of the catalogue.
+    Part(bess_catalogue::Kind),
 }
 
 /// Checks one file; a few words on what it is, if it is right.
-pub(crate) fn file(path: &Path, rig: &Path, library: &Arc<Library>) -> Result<String, Vec<Mistake>> {
+pub(crate) fn file(path: &Path, rig: &Path, data: &Arc<Data>) -> Result<String, Vec<Mistake>> {
     let name = path.to_string_lossy().into_owned();
     let text = read_text(path).map_err(|why| {
         vec![Mistake::new(
@@ -33,17 +35,21 @@ pub(crate) fn file(path: &Path, rig: &Path, library: &Arc<Library>) -> Result<St
     })?;
     let one = |mistake: Mistake| vec![mistake];
     match kind(path, &text).map_err(one)? {
-        Kind::Feature => check_feature(path, rig, library),
+        Kind::Feature => check_feature(path, rig, data),
         Kind::Rig => {
-            let bench = Bench::load(path, Arc::clone(library), None).map_err(one)?;
+            let bench = Bench::load(path, Arc::clone(data), None).map_err(one)?;
             Ok(format!("rig, {} devices", bench.config.devices.len()))
         }
         Kind::Dbc => {
             DbcFile::parse(&name, &text).map_err(|error| one(error.into()))?;
             Ok("DBC".into())
         }
-        Kind::Product => check_product(&name, &text, library).map_err(one),
-        Kind::RegisterMap => check_register_map(path, &name, &text, library).map_err(one),
+        Kind::Part(kind) => {
+            let file = bess_catalogue::File::new(&*name, text);
+            data.catalogue.check(kind, file).map_err(|error| one(error.into()))
+        }
+        Kind::Product => check_product(&name, &text, &data.library).map_err(one),
+        Kind::RegisterMap => check_register_map(path, &name, &text, &data.library).map_err(one),
     }
 }
 
@@ -74,12 +80,12 @@ fn kind(path: &Path, text: &str) -> Result<Kind, Mistake> {
     } else if table.contains_key("block") {
         Ok(Kind::RegisterMap)
     } else {
-        Ok(Kind::Rig)
+        Ok(bess_catalogue::Kind::of(&table, path).map_or(Kind::Rig, Kind::Part))
     }
 }
 
-fn check_feature(path: &Path, rig: &Path, library: &Arc<Library>) -> Result<String, Vec<Mistake>> {
-    let bench = Bench::load(rig, Arc::clone(library), None).map_err(|mistake| vec![mistake])?;
+fn check_feature(path: &Path, rig: &Path, data: &Arc<Data>) -> Result<String, Vec<Mistake>> {
+    let bench = Bench::load(rig, Arc::clone(data), None).map_err(|mistake| vec![mistake])?;
     let loaded = feature::load(&[path.to_owned()])?;
     let mistakes: Vec<_> = loaded
         .iter()

@@ -3,16 +3,14 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use bess_devices::library::Library;
 use bess_rig::{Attach, ClockMode, Driver, Health, Rig, RigConfig, Role};
 use bess_types::{Reading, Tag};
 use serde::Serialize;
 
-use crate::bench::{load_config, paced_driver};
+use crate::bench::{Data, load_config, paced_driver};
 use crate::cut::process::{Processes, command_line, die_with_parent};
 use crate::evidence::ScenarioFolder;
 use crate::mistake::Mistake;
@@ -35,14 +33,14 @@ pub(crate) struct LiveOptions<'a> {
 /// Runs the whole rig live, with its controller processes if asked for.
 pub(crate) fn run(
     rig: &Path,
-    library: &Arc<Library>,
+    data: &Data,
     options: &LiveOptions<'_>,
     interrupted: &AtomicBool,
 ) -> Result<(), Mistake> {
-    let mut config = load_paced(rig)?;
+    let mut config = load_paced(rig, data)?;
     config.seed = options.seed.unwrap_or(config.seed);
     let shown = |cut| command_line(cut, "bessrig", &config.path).join(" ");
-    let built = Rig::new(&config, library, Role::Rig)?;
+    let built = Rig::new(&config, &data.library, Role::Rig)?;
     say(&format!("{} (seed {})", config.title, config.seed));
     print_wires(&built);
     let mut driver = paced_driver(built, &config)?;
@@ -96,12 +94,12 @@ pub(crate) fn run(
 /// Runs chosen devices of a rig over its wires only: no plant, nothing shared with the rig's process.
 pub(crate) fn host(
     rig: &Path,
-    library: &Arc<Library>,
+    data: &Data,
     tags: &[Tag],
     interrupted: &AtomicBool,
 ) -> Result<(), Mistake> {
     die_with_parent()?;
-    let mut config = load_paced(rig)?;
+    let mut config = load_paced(rig, data)?;
     for tag in tags {
         if config.device(tag).is_none() {
             return Err(Mistake::new(
@@ -111,7 +109,7 @@ pub(crate) fn host(
         }
     }
     detach_others_buses(&mut config, tags);
-    let built = Rig::new(&config, library, Role::Host(tags))?;
+    let built = Rig::new(&config, &data.library, Role::Host(tags))?;
     for tag in tags {
         say(&format!("hosting {tag}"));
     }
@@ -192,8 +190,8 @@ fn write_summary(driver: &dyn Driver, config: &RigConfig, out: &Path) -> Result<
     Ok(())
 }
 
-fn load_paced(rig: &Path) -> Result<RigConfig, Mistake> {
-    let config = load_config(rig)?;
+fn load_paced(rig: &Path, data: &Data) -> Result<RigConfig, Mistake> {
+    let config = load_config(rig, &data.catalogue)?;
     if config.clock.mode == ClockMode::Paced {
         Ok(config)
     } else {

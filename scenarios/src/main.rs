@@ -35,7 +35,7 @@ use clap::{Args, Parser, Subcommand};
 use cucumber::gherkin::tagexpr::TagOperation;
 use miette::{GraphicalReportHandler, GraphicalTheme};
 
-use crate::bench::Bench;
+use crate::bench::{Bench, Data};
 use crate::feature::Planned;
 use crate::mistake::Mistake;
 use crate::report::summary::{Summary, Totals, overall};
@@ -53,7 +53,8 @@ const DEFAULT_OUT: &str = "./bessrig-out";
 struct Cli {
     #[command(subcommand)]
     command: Command,
-    /// Folder with products/, dbc/ and modbus/ that are taken before the shipped ones.
+    /// Folder with products/, dbc/, modbus/, cells/, packs/, hv-boxes/, pcs/, stations/, containers/ and sites/ that are
+    /// taken before the shipped ones.
     #[arg(long, global = true, value_name = "DIR")]
     data: Option<PathBuf>,
 }
@@ -185,9 +186,9 @@ fn main() -> ExitCode {
 fn carry_out(cli: Cli) -> Result<u8, Vec<Mistake>> {
     let one = |mistake: Mistake| vec![mistake];
     let interrupted = on_interrupt().map_err(one)?;
-    let library = bench::library(cli.data.as_deref()).map_err(one)?;
+    let data = bench::data(cli.data.as_deref()).map_err(one)?;
     match cli.command {
-        Command::Test(args) => test(&args, library, interrupted),
+        Command::Test(args) => test(&args, data, interrupted),
         Command::Run {
             rig,
             seed,
@@ -199,21 +200,21 @@ fn carry_out(cli: Cli) -> Result<u8, Vec<Mistake>> {
                 controllers,
                 out: out.as_deref(),
             };
-            live::run(&rig, &library, &options, &interrupted).map_err(one)?;
+            live::run(&rig, &data, &options, &interrupted).map_err(one)?;
             Ok(0)
         }
         Command::Host { rig, devices } => {
-            live::host(&rig, &library, &devices, &interrupted).map_err(one)?;
+            live::host(&rig, &data, &devices, &interrupted).map_err(one)?;
             Ok(0)
         }
-        Command::Check { files, rig } => check_all(&files, &rig, &library),
+        Command::Check { files, rig } => check_all(&files, &rig, &data),
         Command::Points { rig } => {
-            points(&rig, &library).map_err(one)?;
+            points(&rig, &data).map_err(one)?;
             Ok(0)
         }
         Command::Validate { out, only } => validate::run(&out, only.as_deref()).map_err(one),
         Command::Selftest { rig, features, out } => {
-            let bench = Bench::load(&rig, library, None).map_err(one)?;
+            let bench = Bench::load(&rig, data, None).map_err(one)?;
             let plan = plan(&[features], None, &bench)?;
             let options = Options {
                 out,
@@ -230,10 +231,10 @@ fn carry_out(cli: Cli) -> Result<u8, Vec<Mistake>> {
 
 fn test(
     args: &TestArgs,
-    library: Arc<bess_devices::library::Library>,
+    data: Arc<Data>,
     interrupted: Arc<AtomicBool>,
 ) -> Result<u8, Vec<Mistake>> {
-    let bench = Bench::load(&args.rig, library, args.seed).map_err(|mistake| vec![mistake])?;
+    let bench = Bench::load(&args.rig, data, args.seed).map_err(|mistake| vec![mistake])?;
     let plan = plan(&args.features, args.tags.as_deref(), &bench)?;
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let options = Options {
@@ -342,11 +343,11 @@ fn plan(features: &[PathBuf], tags: Option<&str>, bench: &Bench) -> Result<Vec<P
 fn check_all(
     files: &[PathBuf],
     rig: &Path,
-    library: &Arc<bess_devices::library::Library>,
+    data: &Arc<Data>,
 ) -> Result<u8, Vec<Mistake>> {
     let mut mistakes = Vec::new();
     for file in files {
-        match check::file(file, rig, library) {
+        match check::file(file, rig, data) {
             Ok(what) => say(&format!("ok  {}: {what}", file.display())),
             Err(found) => mistakes.extend(found),
         }
@@ -354,9 +355,9 @@ fn check_all(
     if mistakes.is_empty() { Ok(0) } else { Err(mistakes) }
 }
 
-fn points(rig: &Path, library: &bess_devices::library::Library) -> Result<(), Mistake> {
-    let config = bench::load_config(rig)?;
-    let built = bess_rig::Rig::new(&config, library, bess_rig::Role::Rig)?;
+fn points(rig: &Path, data: &Data) -> Result<(), Mistake> {
+    let config = bench::load_config(rig, &data.catalogue)?;
+    let built = bess_rig::Rig::new(&config, &data.library, bess_rig::Role::Rig)?;
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     let mut lines = || -> std::io::Result<()> {
         writeln!(

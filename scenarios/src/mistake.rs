@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::ops::Range;
 
+use bess_catalogue::CatalogueError;
 use bess_devices::product::ProductError;
 use bess_fieldbus::FieldbusError;
 use bess_rig::RigConfigError;
@@ -100,6 +101,21 @@ impl From<RigConfigError> for Mistake {
             error.to_string(),
             error.help(),
         )
+    }
+}
+
+impl From<CatalogueError> for Mistake {
+    fn from(error: CatalogueError) -> Self {
+        match error.file() {
+            Some(file) => Self::at(
+                file.path(),
+                file.text(),
+                error.span(),
+                error.to_string(),
+                error.help(),
+            ),
+            None => Self::new(error.to_string(), error.help()),
+        }
     }
 }
 

@@ -8,15 +8,12 @@
 use core::time::Duration;
 use std::time::Instant;
 
-use bess_plant::spec::{LFP_300, LIQ_20FT_1267};
-use bess_plant::{InitialState, Place, Plant, PlantSpec};
+use bess_catalogue::Catalogue;
+use bess_plant::{InitialState, Place, Plant};
 use bess_types::{Actuation, Coil, SimTime};
 
 fn main() -> Result<(), Box<dyn core::error::Error>> {
-    let spec = PlantSpec {
-        cell: toml::from_str(LFP_300)?,
-        container: toml::from_str(LIQ_20FT_1267)?,
-    };
+    let spec = Catalogue::shipped().plant("liq-20ft-1267", None)?;
     let step = Duration::from_millis(10);
     let mut plant = Plant::new(&spec, &InitialState::default(), 1, step)?;
     let mut now = SimTime::ZERO;

@@ -1,5 +1,5 @@
-//! What the plant is made of, as plain data. The rig reads these structures from TOML; every figure's
-//! origin stands beside it in the data files ([`LFP_300`], [`LIQ_20FT_1267`]).
+//! What the plant is made of, as plain data. Product files (`twin/catalogue/data`) hold these structures in TOML, each
+//! file its part, with every figure's origin beside it; [`ContainerSpec::compose`] puts the parts together.
 //!
 //! Units are in the names. Nothing here computes; [`PlantSpec::check`] only refuses what cannot be built.
 
@@ -7,10 +7,7 @@ use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Data file of the 300 Ah LFP cell: a [`CellSpec`] in TOML.
-pub const LFP_300: &str = include_str!("../data/cells/lfp-300.toml");
-/// Data file of the 20-ft liquid-cooled container: a [`ContainerSpec`] in TOML.
-pub const LIQ_20FT_1267: &str = include_str!("../data/containers/liq-20ft-1267.toml");
+use crate::topology::Topology;
 
 /// Everything the plant is made of.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -68,7 +65,8 @@ impl StationSpec {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CellSpec {
-    /// Catalogue name.
+    /// Catalogue name; the file of the product says it.
+    #[serde(skip)]
     pub id: String,
     /// Rated capacity, Ah.
     pub capacity_ah: f64,
@@ -238,7 +236,8 @@ pub struct RunawaySpec {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ContainerSpec {
-    /// Catalogue name.
+    /// Catalogue name; the file of the product says it.
+    #[serde(skip)]
     pub id: String,
     /// Clusters in parallel on the stack's DC bus.
     pub clusters: usize,
@@ -271,6 +270,56 @@ pub struct ContainerSpec {
     pub auxiliary: AuxiliarySpec,
     /// Measurement errors.
     pub sensors: SensorsSpec,
+}
+
+/// The parts of a [`ContainerSpec`] that belong to the container itself and not to a product in it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HousingSpec {
+    /// Insulation to earth and its monitor.
+    pub insulation: InsulationSpec,
+    /// Coolant loop and chiller; there exactly if packs have plates.
+    pub cooling: Option<CoolingSpec>,
+    /// Container air, walls and HVAC.
+    pub air: AirSpec,
+    /// Vent gas, smoke and flame.
+    pub gas: GasSpec,
+    /// Gaseous suppression.
+    pub suppression: SuppressionSpec,
+    /// Supply of the container's own needs.
+    pub auxiliary: AuxiliarySpec,
+    /// Measurement errors.
+    pub sensors: SensorsSpec,
+}
+
+impl ContainerSpec {
+    /// Puts a container together from its products and its housing.
+    pub fn compose(
+        id: &str,
+        topology: Topology,
+        pack: PackSpec,
+        hv_box: HvBoxSpec,
+        pcs: PcsSpec,
+        housing: HousingSpec,
+    ) -> Self {
+        Self {
+            id: id.into(),
+            clusters: topology.clusters,
+            packs_per_cluster: topology.packs_per_cluster,
+            cells_per_pack: topology.cells_per_pack,
+            pack,
+            hv_box,
+            dc_bus: pcs.dc_bus,
+            converter: pcs.converter,
+            grid: pcs.grid,
+            insulation: housing.insulation,
+            cooling: housing.cooling,
+            air: housing.air,
+            gas: housing.gas,
+            suppression: housing.suppression,
+            auxiliary: housing.auxiliary,
+            sensors: housing.sensors,
+        }
+    }
 }
 
 /// A pack.
@@ -356,7 +405,8 @@ pub struct ActiveBalancingSpec {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HvBoxSpec {
-    /// Catalogue name.
+    /// Catalogue name; the file of the product says it.
+    #[serde(skip)]
     pub id: String,
     /// Full scale of the current sensor, A.
     pub rated_a: f64,
@@ -410,7 +460,8 @@ pub struct DcBusSpec {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ConverterSpec {
-    /// Catalogue name.
+    /// Catalogue name; the file of the product says it.
+    #[serde(skip)]
     pub id: String,
     /// Rated apparent power, VA.
     pub rated_va: f64,
@@ -434,6 +485,32 @@ pub struct ConverterSpec {
     pub rise_k_per_w: f64,
     /// Its time constant, s.
     pub rise_s: f64,
+}
+
+/// A PCS product: power stage, DC link and the grid it is made for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PcsSpec {
+    /// The power stage.
+    pub converter: ConverterSpec,
+    /// Its DC link.
+    pub dc_bus: DcBusSpec,
+    /// The grid at its terminals.
+    pub grid: GridSpec,
+}
+
+impl PcsSpec {
+    /// `share` of this PCS as one: several modules side by side on one DC bus (2.0), or one string of two (0.5).
+    /// Losses, limits and times per unit stay.
+    #[must_use]
+    pub fn scaled(mut self, share: f64) -> Self {
+        self.converter.rated_va *= share;
+        self.converter.dc_max_a *= share;
+        self.converter.rise_k_per_w /= share;
+        self.dc_bus.capacitance_mf *= share;
+        self.dc_bus.bleeder_kohm /= share;
+        self
+    }
 }
 
 /// Grid at the PCS terminals.
@@ -839,6 +916,21 @@ impl fmt::Display for PlantConfigError {
 
 impl core::error::Error for PlantConfigError {}
 
+impl PlantConfigError {
+    /// The figure it is about, as `check` names it: `pack.rows`, `resistance.split[0]`; none if it is about no one figure.
+    pub fn field(&self) -> Option<&str> {
+        match self {
+            Self::Count { field, .. }
+            | Self::Segments { field, .. }
+            | Self::Range { field, .. }
+            | Self::Table { field } => Some(field),
+            Self::Rows { .. } => Some("pack.rows"),
+            Self::OcvKnot { .. } => Some("ocv.soc_percent"),
+            Self::Parts { .. } | Self::NoCluster { .. } | Self::GridStep { .. } => None,
+        }
+    }
+}
+
 impl PlantSpec {
     /// Refuses what cannot be built or would divide by zero.
     pub fn check(&self) -> Result<(), PlantConfigError> {
@@ -1169,9 +1261,14 @@ mod tests {
     }
 
     #[test]
-    fn unknown_fields_are_refused() {
-        let text = format!("colour = \"blue\"\n{LFP_300}");
-        assert!(toml::from_str::<CellSpec>(&text).is_err());
+    fn a_share_of_a_pcs_keeps_what_is_per_unit() {
+        let pcs = crate::testing::pcs();
+        let two = pcs.clone().scaled(2.0);
+        assert_eq!(two.converter.rated_va, 2.0 * pcs.converter.rated_va);
+        assert_eq!(two.converter.loss_charge_pu, pcs.converter.loss_charge_pu);
+        let tau = |pcs: &PcsSpec| pcs.dc_bus.capacitance_mf * pcs.dc_bus.bleeder_kohm;
+        assert_eq!(tau(&two), tau(&pcs));
+        assert_eq!(two.scaled(0.5), pcs);
     }
 
     #[test]

@@ -5,18 +5,61 @@ use core::time::Duration;
 
 use bess_types::{Actuation, Coil, SimTime};
 
-use crate::spec::{AirflowSpec, InitialState, LFP_300, LIQ_20FT_1267, PlantSpec};
-use crate::{Place, Plant, PlantEvent};
+use crate::spec::{AirflowSpec, ContainerSpec, HousingSpec, InitialState, PcsSpec, PlantSpec};
+use crate::{Place, Plant, PlantEvent, Topology};
+
+/// A product file as the catalogue ships it.
+macro_rules! product {
+    ($path:literal) => {
+        toml::from_str::<toml::Table>(include_str!(concat!("../../catalogue/data/", $path, ".toml"))).unwrap()
+    };
+}
 
 /// Default grid step.
 pub(crate) const STEP: Duration = Duration::from_millis(10);
 
 /// The shipped liquid container.
 pub(crate) fn spec() -> PlantSpec {
+    let container = product!("containers/liq-20ft-1267");
+    let pack = product!("packs/pack-liq-1P44S");
     PlantSpec {
-        cell: toml::from_str(LFP_300).unwrap(),
-        container: toml::from_str(LIQ_20FT_1267).unwrap(),
+        cell: part(&product!("cells/lfp-300"), "cell"),
+        container: ContainerSpec::compose(
+            "liq-20ft-1267",
+            Topology {
+                clusters: part(&container, "clusters"),
+                packs_per_cluster: part(&container, "packs_per_cluster"),
+                cells_per_pack: part(&pack, "cells"),
+            },
+            part(&pack, "pack"),
+            part(&product!("hv-boxes/SJ-H15-250"), "hv_box"),
+            pcs(),
+            HousingSpec {
+                insulation: part(&container, "insulation"),
+                cooling: Some(part(&container, "cooling")),
+                air: part(&container, "air"),
+                gas: part(&container, "gas"),
+                suppression: part(&container, "suppression"),
+                auxiliary: part(&container, "auxiliary"),
+                sensors: part(&container, "sensors"),
+            },
+        ),
     }
+}
+
+/// Its PCS.
+pub(crate) fn pcs() -> PcsSpec {
+    let pcs = product!("pcs/SJPCS-1725-M");
+    PcsSpec {
+        converter: part(&pcs, "converter"),
+        dc_bus: part(&pcs, "dc_bus"),
+        grid: part(&pcs, "grid"),
+    }
+}
+
+/// A key of a product file as the structure that it holds.
+pub(crate) fn part<T: serde::de::DeserializeOwned>(product: &toml::Table, key: &str) -> T {
+    product[key].clone().try_into().unwrap()
 }
 
 /// The same with fewer clusters and packs.

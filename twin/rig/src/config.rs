@@ -17,7 +17,8 @@ use std::sync::Arc;
 
 use bess_devices::defects::Defect;
 use bess_devices::product::DeviceKind;
-use bess_plant::InitialState;
+use bess_catalogue::{Catalogue, CatalogueError};
+use bess_plant::{InitialState, PlantSpec};
 use bess_types::Tag;
 use serde::{Deserialize, Serialize};
 
@@ -67,11 +68,9 @@ pub struct Clock {
 /// Plant section.
 #[derive(Clone, Debug)]
 pub struct PlantSection {
-    /// Container preset id.
-    pub container: String,
-    /// Cell id.
-    pub cell: String,
-    /// Clusters built, at most the preset's.
+    /// What the plant is built from, with as many clusters as the rig has.
+    pub spec: PlantSpec,
+    /// Clusters built, at most the container's.
     pub clusters: usize,
     /// Packs in each cluster.
     pub packs: usize,
@@ -157,9 +156,14 @@ pub struct CutConfig {
 }
 
 impl RigConfig {
-    /// Reads a rig file and everything it inherits. `read` returns a file's text, or why it cannot.
-    pub fn load(path: &str, read: &dyn Fn(&str) -> Result<String, String>) -> Result<Self, RigConfigError> {
-        load::load(path, read)
+    /// Reads a rig file and everything it inherits. `read` returns a file's text, or why it cannot; the plant is made
+    /// of products of the `catalogue`.
+    pub fn load(
+        path: &str,
+        catalogue: &Catalogue,
+        read: &dyn Fn(&str) -> Result<String, String>,
+    ) -> Result<Self, RigConfigError> {
+        load::load(path, catalogue, read)
     }
 
     /// The merged rig file, as TOML, for the evidence folder.
@@ -212,6 +216,20 @@ impl Origin {
             message: message.into(),
             help: help.into(),
         }))
+    }
+
+    /// A problem with the products this place asks for: theirs if one of their files is wrong, else this place's.
+    fn product_error(&self, error: &CatalogueError) -> RigConfigError {
+        match error.file() {
+            Some(file) => RigConfigError::at(
+                file.path(),
+                file.text(),
+                error.span(),
+                error.to_string(),
+                error.help(),
+            ),
+            None => self.error(error.to_string(), error.help()),
+        }
     }
 
     /// `path:line`, for messages that name a second place.

@@ -1,6 +1,5 @@
 //! Devices built from a rig file, and who is connected to whom.
 
-pub mod plant_data;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -188,10 +187,7 @@ fn fixed_tag(text: &str) -> Tag {
 
 fn plant(config: &RigConfig) -> Result<Plant, RigConfigError> {
     let section = &config.plant;
-    let mut spec = plant_data::spec(&section.container, &section.cell)
-        .map_err(|why| section.origin.error(why.message, why.help))?;
-    spec.container.clusters = section.clusters;
-    Plant::new(&spec, &section.initial, config.seed, section.grid_step).map_err(|error| {
+    Plant::new(&section.spec, &section.initial, config.seed, section.grid_step).map_err(|error| {
         section.origin.error(
             error.to_string(),
             "correct the [plant] section or the data it names",

@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use bess_catalogue::Catalogue;
 use bess_devices::Library;
 use bess_devices::defects::Defect;
 use bess_devices::hmi::HmiTarget;
@@ -21,7 +22,7 @@ fn driver(defect: Option<Defect>) -> VirtualDriver {
         "base/container.toml" => Ok(CONTAINER.to_owned()),
         _ => Err("no such file".to_owned()),
     };
-    let config = RigConfig::load("rig.toml", &read).unwrap();
+    let config = RigConfig::load("rig.toml", &Catalogue::shipped(), &read).unwrap();
     let config = match defect {
         Some(defect) => config.with_defect(defect),
         None => config,

@@ -6,6 +6,7 @@
     reason = "a failed unwrap is the test failing"
 )]
 
+use bess_catalogue::Catalogue;
 use bess_devices::Library;
 use bess_rig::{Rig, RigConfig, RigConfigError, Role};
 
@@ -24,7 +25,7 @@ fn build(top: &str) -> Result<RigConfig, RigConfigError> {
         "rigs/liquid-20ft-vcan.toml" => Ok(VCAN.to_owned()),
         _ => Err("no such file".to_owned()),
     };
-    let config = RigConfig::load("rigs/top.toml", &read)?;
+    let config = RigConfig::load("rigs/top.toml", &Catalogue::shipped(), &read)?;
     Rig::new(&config, &Library::shipped(), Role::Rig)?;
     Ok(config)
 }

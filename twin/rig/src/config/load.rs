@@ -5,6 +5,7 @@ use core::time::Duration;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use bess_catalogue::Catalogue;
 use bess_devices::product::DeviceKind;
 use bess_plant::InitialState;
 use bess_types::Tag;
@@ -15,7 +16,6 @@ use super::{
     Attach, Backing, CanBusConfig, Clock, ClockMode, CutConfig, DeviceConfig, Origin, PlantSection,
     RigConfig, RigConfigError, SourceFile,
 };
-use crate::wiring::plant_data;
 
 type Read<'a> = &'a dyn Fn(&str) -> Result<String, String>;
 
@@ -35,10 +35,14 @@ struct Merged {
     cuts: Vec<Entry<CutFile>>,
 }
 
-pub(super) fn load(path: &str, read: Read<'_>) -> Result<RigConfig, RigConfigError> {
+pub(super) fn load(
+    path: &str,
+    catalogue: &Catalogue,
+    read: Read<'_>,
+) -> Result<RigConfig, RigConfigError> {
     let merged = merge_chain(path, read)?;
     let clock = clock(&merged)?;
-    let plant = plant(&merged)?;
+    let plant = plant(&merged, catalogue)?;
     let buses = buses(&merged, &plant)?;
     let devices = devices(&merged, &plant, &buses)?;
     let cuts = cuts(&merged, &plant, &devices)?;
@@ -274,22 +278,22 @@ fn clock(merged: &Merged) -> Result<Clock, RigConfigError> {
     Ok(clock)
 }
 
-fn plant(merged: &Merged) -> Result<PlantSection, RigConfigError> {
+fn plant(merged: &Merged, catalogue: &Catalogue) -> Result<PlantSection, RigConfigError> {
     let Some(Entry { value: file, origin }) = &merged.plant else {
         return Err(merged.top.error(
             "there is no [plant] section",
-            "add [plant] with container = \"liq-20ft-1267\" and cell = \"lfp-300\"",
+            "add [plant] with container = \"liq-20ft-1267\"",
         ));
     };
-    let missing = |key: &str| {
+    let container = file.container.as_deref().ok_or_else(|| {
         origin.error(
-            format!("[plant] does not name a {key}"),
-            format!("add {key} = \"...\""),
+            "[plant] does not name a container",
+            "add container = \"...\"; bessrig catalogue lists them",
         )
-    };
-    let container = file.container.clone().ok_or_else(|| missing("container"))?;
-    let cell = file.cell.clone().ok_or_else(|| missing("cell"))?;
-    let spec = plant_data::spec(&container, &cell).map_err(|why| origin.error(why.message, why.help))?;
+    })?;
+    let mut spec = catalogue
+        .plant(container, file.cell.as_deref())
+        .map_err(|error| origin.product_error(&error))?;
     let clusters = file.clusters.unwrap_or(spec.container.clusters);
     if clusters == 0 || clusters > spec.container.clusters {
         return Err(origin.error(
@@ -317,11 +321,11 @@ fn plant(merged: &Merged) -> Result<PlantSection, RigConfigError> {
                 help_for(error.message()),
             )
         })?;
+    spec.container.clusters = clusters;
     Ok(PlantSection {
-        container,
-        cell,
         clusters,
         packs: spec.container.packs_per_cluster,
+        spec,
         grid_step: Duration::from_millis(grid_step_ms),
         initial,
         origin: origin.clone(),
