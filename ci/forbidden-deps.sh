@@ -26,9 +26,10 @@ forbid() {
 }
 
 forbid bess-types tokio socketcan tokio-modbus bevy cucumber toml can-dbc bess-plant bess-devices bess-rig
-forbid bess-plant tokio socketcan tokio-modbus bevy cucumber bess-devices bess-rig toml can-dbc
+forbid bess-plant tokio socketcan tokio-modbus bevy cucumber bess-devices bess-catalogue bess-rig toml can-dbc
+forbid bess-catalogue tokio socketcan tokio-modbus bevy cucumber bess-devices bess-rig
 forbid bess-validation tokio socketcan tokio-modbus bevy cucumber bess-devices bess-rig
-forbid bess-devices tokio socketcan tokio-modbus bevy cucumber bess-plant bess-rig
+forbid bess-devices tokio socketcan tokio-modbus bevy cucumber bess-plant bess-catalogue bess-rig
 forbid bess-rig tokio socketcan tokio-modbus bevy cucumber bess-fieldbus
 forbid bess-fieldbus bevy cucumber bess-scenarios
 forbid bess-scenarios bevy

@@ -72,7 +72,9 @@ pub(crate) fn paced_driver(rig: Rig, config: &RigConfig) -> Result<PacedDriver, 
 /// Reads a rig file and what it inherits.
 pub(crate) fn load_config(path: &Path, catalogue: &Catalogue) -> Result<RigConfig, Mistake> {
     let name = path.to_string_lossy();
-    Ok(RigConfig::load(&name, catalogue, &|file| read_text(Path::new(file)))?)
+    Ok(RigConfig::load(&name, catalogue, &|file| {
+        read_text(Path::new(file))
+    })?)
 }
 
 /// The shipped data files, with those of a `--data` folder in front.
@@ -126,10 +128,7 @@ pub(crate) fn read_text(path: &Path) -> Result<String, String> {
 }
 
 /// Every file below `folder` with this extension, in order of their paths.
-pub(crate) fn files_below(
-    folder: &Path,
-    extension: Option<&str>,
-) -> Result<Vec<PathBuf>, Mistake> {
+pub(crate) fn files_below(folder: &Path, extension: Option<&str>) -> Result<Vec<PathBuf>, Mistake> {
     let mut found = Vec::new();
     let mut open = vec![folder.to_owned()];
     while let Some(next) = open.pop() {

@@ -46,7 +46,9 @@ pub(crate) fn file(path: &Path, rig: &Path, data: &Arc<Data>) -> Result<String, 
         }
         Kind::Part(kind) => {
             let file = bess_catalogue::File::new(&*name, text);
-            data.catalogue.check(kind, file).map_err(|error| one(error.into()))
+            data.catalogue
+                .check(kind, file)
+                .map_err(|error| one(error.into()))
         }
         Kind::Product => check_product(&name, &text, &data.library).map_err(one),
         Kind::RegisterMap => check_register_map(path, &name, &text, &data.library).map_err(one),

@@ -92,12 +92,7 @@ pub(crate) fn run(
 }
 
 /// Runs chosen devices of a rig over its wires only: no plant, nothing shared with the rig's process.
-pub(crate) fn host(
-    rig: &Path,
-    data: &Data,
-    tags: &[Tag],
-    interrupted: &AtomicBool,
-) -> Result<(), Mistake> {
+pub(crate) fn host(rig: &Path, data: &Data, tags: &[Tag], interrupted: &AtomicBool) -> Result<(), Mistake> {
     die_with_parent()?;
     let mut config = load_paced(rig, data)?;
     for tag in tags {

@@ -229,11 +229,7 @@ fn carry_out(cli: Cli) -> Result<u8, Vec<Mistake>> {
     }
 }
 
-fn test(
-    args: &TestArgs,
-    data: Arc<Data>,
-    interrupted: Arc<AtomicBool>,
-) -> Result<u8, Vec<Mistake>> {
+fn test(args: &TestArgs, data: Arc<Data>, interrupted: Arc<AtomicBool>) -> Result<u8, Vec<Mistake>> {
     let bench = Bench::load(&args.rig, data, args.seed).map_err(|mistake| vec![mistake])?;
     let plan = plan(&args.features, args.tags.as_deref(), &bench)?;
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
@@ -340,11 +336,7 @@ fn plan(features: &[PathBuf], tags: Option<&str>, bench: &Bench) -> Result<Vec<P
     Ok(plan)
 }
 
-fn check_all(
-    files: &[PathBuf],
-    rig: &Path,
-    data: &Arc<Data>,
-) -> Result<u8, Vec<Mistake>> {
+fn check_all(files: &[PathBuf], rig: &Path, data: &Arc<Data>) -> Result<u8, Vec<Mistake>> {
     let mut mistakes = Vec::new();
     for file in files {
         match check::file(file, rig, data) {

@@ -3,11 +3,11 @@
 use core::ops::Range;
 
 use bess_plant::spec::{
-    ConverterSpec, ContainerSpec, HousingSpec, PcsSpec, PlantConfigError, SiteSpec, StationSpec,
+    ContainerSpec, ConverterSpec, HousingSpec, PcsSpec, PlantConfigError, SiteSpec, StationSpec,
 };
 use bess_plant::{PlantSpec, Topology};
 use toml::Spanned;
-use toml_edit::{Document, Item};
+use toml_edit::Document;
 
 use crate::catalogue::{Catalogue, File, Read};
 use crate::error::CatalogueError;
@@ -140,7 +140,7 @@ impl Catalogue {
             packs_per_cluster: value.packs_per_cluster,
             cells_per_pack: pack.value.cells,
         };
-        let (housing, base) = self.housing(container)?;
+        let (housing, base) = self.housing(container, pack.value.pack.plate.is_some())?;
         let mut spec = PlantSpec {
             cell: cell.value.cell,
             container: ContainerSpec::compose(
@@ -163,7 +163,12 @@ impl Catalogue {
     }
 
     /// The container's own parts, those it does not have taken from the container it is like, with that one's file.
-    fn housing(&self, container: &Read<Container>) -> Result<(HousingSpec, Option<File>), CatalogueError> {
+    /// A coolant loop is taken only for packs with plates.
+    fn housing(
+        &self,
+        container: &Read<Container>,
+        plates: bool,
+    ) -> Result<(HousingSpec, Option<File>), CatalogueError> {
         let base = match &container.value.like {
             Some(like) => Some(self.part::<Container>(&container.file, like)?),
             None => None,
@@ -179,7 +184,11 @@ impl Catalogue {
         }
         let housing = HousingSpec {
             insulation: table!(insulation),
-            cooling: own.cooling.clone(),
+            cooling: if plates {
+                Some(table!(cooling))
+            } else {
+                own.cooling.clone()
+            },
             air: table!(air),
             gas: table!(gas),
             suppression: table!(suppression),
@@ -236,9 +245,11 @@ fn missing_table(container: &Read<Container>, base: Option<&Read<Container>>, ta
 /// A figure the plant refuses, shown where it stands.
 fn out_of_range(error: &PlantConfigError, files: &[&File]) -> CatalogueError {
     let help = "correct the figure; its unit is in its name";
+    // The cell's figures come without the table they are in.
+    let find_in_all = |field: &str| files.iter().find_map(|file| Some((*file, find(file, field)?)));
     let place = error
         .field()
-        .and_then(|field| files.iter().find_map(|file| Some((*file, find(file, field)?))));
+        .and_then(|field| find_in_all(&format!("cell.{field}")).or_else(|| find_in_all(field)));
     match (place, files) {
         (Some((file, span)), _) => CatalogueError::at(file, Some(span), error.to_string(), help),
         (None, [container, ..]) => CatalogueError::at(container, None, error.to_string(), help),
@@ -246,19 +257,16 @@ fn out_of_range(error: &PlantConfigError, files: &[&File]) -> CatalogueError {
     }
 }
 
-/// Where a figure such as `pack.rows` or `resistance.split[0]` stands in a file; the cell's are in `[cell]`.
+/// Where a figure such as `pack.rows` or `cell.resistance.split[0]` stands in a file.
 fn find(file: &File, field: &str) -> Option<Range<usize>> {
     let path = field.split([' ', '[']).next()?;
     let document = Document::parse(file.text()).ok()?;
-    let at = |path: &mut dyn Iterator<Item = &str>| {
-        let mut item = document.as_item();
-        let mut span = None;
-        for key in path {
-            let (name, next) = item.as_table_like()?.get_key_value(key)?;
-            span = name.span().or(next.span());
-            item = next;
-        }
-        (!matches!(item, Item::None)).then_some(span).flatten()
-    };
-    at(&mut path.split('.')).or_else(|| at(&mut core::iter::once("cell").chain(path.split('.'))))
+    let mut item = document.as_item();
+    let mut span = None;
+    for key in path.split('.') {
+        let (name, next) = item.as_table_like()?.get_key_value(key)?;
+        span = name.span().or(next.span());
+        item = next;
+    }
+    span
 }

@@ -4,8 +4,8 @@
 use std::path::Path;
 
 use bess_plant::spec::{
-    AirSpec, AuxiliarySpec, CellSpec, ConverterSpec, CoolingSpec, DcBusSpec, GasSpec, GridSpec, HvBoxSpec, InsulationSpec,
-    PackSpec, SensorsSpec, SuppressionSpec,
+    AirSpec, AuxiliarySpec, CellSpec, ConverterSpec, CoolingSpec, DcBusSpec, GasSpec, GridSpec, HvBoxSpec,
+    InsulationSpec, PackSpec, SensorsSpec, SuppressionSpec,
 };
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -210,6 +210,7 @@ pub struct Pcs {
     /// Highest DC power, kW.
     pub dc_max_kw: Option<f64>,
     /// DC strings it takes, each with a container of its own.
+    #[serde(default = "one")]
     pub strings: usize,
     /// Best efficiency as printed.
     pub max_efficiency: Option<f64>,

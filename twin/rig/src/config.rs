@@ -15,9 +15,9 @@ use core::time::Duration;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use bess_catalogue::{Catalogue, CatalogueError};
 use bess_devices::defects::Defect;
 use bess_devices::product::DeviceKind;
-use bess_catalogue::{Catalogue, CatalogueError};
 use bess_plant::{InitialState, PlantSpec};
 use bess_types::Tag;
 use serde::{Deserialize, Serialize};

@@ -1,6 +1,5 @@
 //! Devices built from a rig file, and who is connected to whom.
 
-
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

@@ -2,7 +2,8 @@
 
 use core::time::Duration;
 
-use bess_plant::spec::{CellSpec, LFP_300, LIQ_20FT_1267};
+use bess_catalogue::Catalogue;
+use bess_plant::spec::CellSpec;
 use bess_plant::{InitialState, Place, Plant, PlantEvent, PlantFault, PlantSpec, TruthRef};
 use bess_types::{Actuation, Channel, Coil, CoolingMode, Reading};
 
@@ -36,14 +37,13 @@ impl Lab {
 
     /// A shipped container.
     pub(crate) fn container(&self, id: &str) -> Result<PlantSpec, String> {
-        if id != "liq-20ft-1267" {
-            return Err(format!("there is no container `{id}`"));
-        }
-        let read = |error: toml::de::Error| format!("{id}: {}", error.message());
-        let mut spec = PlantSpec {
-            cell: toml::from_str(LFP_300).map_err(read)?,
-            container: toml::from_str(LIQ_20FT_1267).map_err(read)?,
-        };
+        self.plant(id, None)
+    }
+
+    fn plant(&self, container: &str, cell: Option<&str>) -> Result<PlantSpec, String> {
+        let mut spec = Catalogue::shipped()
+            .plant(container, cell)
+            .map_err(|error| error.to_string())?;
         if let Some(change) = &self.change {
             change(&mut spec);
         }
@@ -52,10 +52,7 @@ impl Lab {
 
     /// A shipped cell.
     pub(crate) fn cell(&self, id: &str) -> Result<CellSpec, String> {
-        if id != "lfp-300" {
-            return Err(format!("there is no cell `{id}`"));
-        }
-        Ok(self.container("liq-20ft-1267")?.cell)
+        Ok(self.plant("liq-20ft-1267", Some(id))?.cell)
     }
 
     /// The liquid-cooled container with fewer clusters and packs.

@@ -35,11 +35,7 @@ struct Merged {
     cuts: Vec<Entry<CutFile>>,
 }
 
-pub(super) fn load(
-    path: &str,
-    catalogue: &Catalogue,
-    read: Read<'_>,
-) -> Result<RigConfig, RigConfigError> {
+pub(super) fn load(path: &str, catalogue: &Catalogue, read: Read<'_>) -> Result<RigConfig, RigConfigError> {
     let merged = merge_chain(path, read)?;
     let clock = clock(&merged)?;
     let plant = plant(&merged, catalogue)?;

@@ -1,0 +1,137 @@
+//! Mistakes in product files are told with file, line and remedy.
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is the test failing")]
+
+use bess_catalogue::{Catalogue, CatalogueError, File, Kind};
+
+/// The message as `bessrig` shows it.
+fn said(error: &CatalogueError) -> String {
+    let place = error.file().map_or_else(String::new, |file| {
+        let span = error.span().unwrap_or(0..0);
+        let line = file.text()[..span.start].matches('\n').count() + 1;
+        format!(
+            "{}:{line} `{}`\n",
+            file.path(),
+            &file.text()[span].lines().next().unwrap_or_default()
+        )
+    });
+    format!("{place}{error}\nhelp: {}", error.help())
+}
+
+/// What is said of a shipped product after a change of its text.
+fn complaint(kind: Kind, id: &str, change: &dyn Fn(&str) -> String) -> String {
+    let catalogue = Catalogue::shipped();
+    let text = catalogue.file(kind, id).unwrap().text();
+    let changed = change(text);
+    assert_ne!(text, changed, "the change of {id} changes nothing");
+    match catalogue.check(kind, File::new("own/x.toml", changed)) {
+        Ok(what) => panic!("nothing is wrong with {what}"),
+        Err(error) => said(&error),
+    }
+}
+
+fn replaced<'a>(from: &'a str, to: &'a str) -> impl Fn(&str) -> String + 'a {
+    move |text| text.replacen(from, to, 1)
+}
+
+#[test]
+fn mistakes_are_explained() {
+    let all = [
+        (
+            "wrong key in a table of the plant",
+            complaint(Kind::Pack, "pack-liq-1P44S", &replaced("rows =", "row =")),
+        ),
+        (
+            "missing key in the head",
+            complaint(Kind::Pack, "pack-liq-1P44S", &replaced("cells =", "# cells =")),
+        ),
+        (
+            "unknown cell",
+            complaint(
+                Kind::Pack,
+                "pack-liq-1P44S",
+                &replaced("\"lfp-300\"", "\"lfp-301\""),
+            ),
+        ),
+        (
+            "unknown HV box",
+            complaint(
+                Kind::Container,
+                "liq-20ft-1267",
+                &replaced("SJ-H15-250", "SJ-H15-260"),
+            ),
+        ),
+        (
+            "a text for a number",
+            complaint(Kind::HvBox, "SJ-H15-250", &replaced("250.0", "\"250 A\"")),
+        ),
+        (
+            "a figure in the wrong unit",
+            complaint(
+                Kind::Cell,
+                "lfp-300",
+                &replaced("mass_kg = 5.7", "mass_kg = 5700.0"),
+            ),
+        ),
+        (
+            "a figure out of range in an inner table",
+            complaint(
+                Kind::Pack,
+                "pack-liq-1P44S",
+                &replaced("film_k_per_w = 0.08", "film_k_per_w = 0.0"),
+            ),
+        ),
+        (
+            "a table that is not there",
+            complaint(Kind::Container, "liq-20ft-1267", &|text| {
+                let (begin, rest) = text.split_once("[gas]").unwrap();
+                format!("{begin}{}", &rest[rest.find("\n[").unwrap()..])
+            }),
+        ),
+        (
+            "not TOML",
+            complaint(Kind::Pcs, "SJPCS-1725-M", &replaced("1.725e6", "")),
+        ),
+        (
+            "no id",
+            complaint(Kind::Pcs, "SJPCS-1725-M", &replaced("id =", "name =")),
+        ),
+    ];
+    let text: Vec<_> = all
+        .iter()
+        .map(|(what, said)| format!("## {what}\n{said}\n"))
+        .collect();
+    insta::assert_snapshot!(text.join("\n"));
+}
+
+#[test]
+fn what_was_asked_for_is_named_with_what_there_is() {
+    let error = Catalogue::shipped().plant("liq-21ft", None).unwrap_err();
+    assert!(error.file().is_none());
+    assert_eq!(error.to_string(), "there is no container `liq-21ft`");
+    assert!(error.help().contains("liq-20ft-1267"));
+    let error = Catalogue::shipped()
+        .plant("liq-20ft-1267", Some("nmc"))
+        .unwrap_err();
+    assert_eq!(error.to_string(), "there is no cell `nmc`");
+}
+
+#[test]
+fn an_added_product_takes_the_place_of_a_shipped_one_but_not_of_another_added_one() {
+    let mut catalogue = Catalogue::shipped();
+    let text = catalogue
+        .file(Kind::Cell, "lfp-300")
+        .unwrap()
+        .text()
+        .replace("capacity_ah = 300.0", "capacity_ah = 314.0");
+    catalogue
+        .add(Kind::Cell, File::new("own/a.toml", text.clone()))
+        .unwrap();
+    assert_eq!(
+        catalogue.plant("liq-20ft-1267", None).unwrap().cell.capacity_ah,
+        314.0
+    );
+    let error = catalogue
+        .add(Kind::Cell, File::new("own/b.toml", text))
+        .unwrap_err();
+    assert_eq!(error.to_string(), "the cell `lfp-300` is in own/a.toml too");
+}
