@@ -27,7 +27,10 @@ fn main() -> io::Result<()> {
             let Some(name) = file.file_name().and_then(|name| name.to_str()).filter(|_| known) else {
                 continue;
             };
-            writeln!(list, "(\"{folder}/{name}\", include_str!({file:?})),").map_err(io::Error::other)?;
+            let path = file
+                .to_str()
+                .ok_or_else(|| io::Error::other("a path that is not UTF-8"))?;
+            writeln!(list, "(\"{folder}/{name}\", include_str!({path:?})),").map_err(io::Error::other)?;
         }
     }
     list += "]\n";
