@@ -12,6 +12,7 @@ use bess_fieldbus::{Limits, PacedDriver};
 use bess_rig::{ClockMode, Driver, Rig, RigConfig, Role, VirtualDriver};
 
 use crate::mistake::Mistake;
+use crate::nameplate::Nameplate;
 use crate::watch::Names;
 
 /// Data files: of devices, and of the products the plant is made of.
@@ -26,6 +27,7 @@ pub(crate) struct Bench {
     pub(crate) config: RigConfig,
     pub(crate) data: Arc<Data>,
     pub(crate) names: Arc<Names>,
+    pub(crate) nameplate: Arc<Nameplate>,
 }
 
 impl Bench {
@@ -37,10 +39,12 @@ impl Bench {
         }
         let built = Rig::new(&config, &data.library, Role::Rig)?;
         let names = Names::of(&built, config.plant.clusters, config.plant.packs);
+        let nameplate = Nameplate::of(&data.catalogue, &config.plant.spec)?;
         Ok(Self {
             config,
             data,
             names: Arc::new(names),
+            nameplate: Arc::new(nameplate),
         })
     }
 

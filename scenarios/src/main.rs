@@ -15,6 +15,7 @@ mod feature;
 mod live;
 mod measure;
 mod mistake;
+mod nameplate;
 mod report;
 mod session;
 mod steps;
@@ -133,9 +134,9 @@ struct TestArgs {
     /// Rig file.
     #[arg(long, default_value = DEFAULT_RIG, value_name = "FILE")]
     rig: PathBuf,
-    /// Only scenarios this tag expression takes, such as "not @long".
-    #[arg(long, value_name = "EXPR")]
-    tags: Option<String>,
+    /// Only scenarios this tag expression takes, such as "not @long"; full cycles of any container are @preset.
+    #[arg(long, value_name = "EXPR", default_value = "not @preset")]
+    tags: String,
     /// Seed in place of the rig file's.
     #[arg(long)]
     seed: Option<u64>,
@@ -231,7 +232,7 @@ fn carry_out(cli: Cli) -> Result<u8, Vec<Mistake>> {
 
 fn test(args: &TestArgs, data: Arc<Data>, interrupted: Arc<AtomicBool>) -> Result<u8, Vec<Mistake>> {
     let bench = Bench::load(&args.rig, data, args.seed).map_err(|mistake| vec![mistake])?;
-    let plan = plan(&args.features, args.tags.as_deref(), &bench)?;
+    let plan = plan(&args.features, Some(&args.tags), &bench)?;
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let options = Options {
         out: args.out.clone(),

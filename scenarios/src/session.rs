@@ -15,9 +15,10 @@ use cucumber::World;
 use crate::cut::process::Processes;
 use crate::evidence::ScenarioFolder;
 use crate::measure::{Bound, Measurement};
+use crate::nameplate::Nameplate;
 use crate::steps::Phrase;
 use crate::topology::Topology;
-use crate::watch::{Key, Names, Watch};
+use crate::watch::{Key, Names, Phase, Watch};
 
 /// Why a scenario ends before its last step. The verdict is kept by the session.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +51,7 @@ pub(crate) struct StepText {
 pub(crate) struct Session {
     driver: Box<dyn Driver>,
     names: Arc<Names>,
+    nameplate: Arc<Nameplate>,
     topology: Topology,
     watch: Watch,
     pub(crate) processes: Processes,
@@ -67,6 +69,7 @@ pub(crate) struct Session {
 pub(crate) struct Parts {
     pub(crate) driver: Box<dyn Driver>,
     pub(crate) names: Arc<Names>,
+    pub(crate) nameplate: Arc<Nameplate>,
     pub(crate) processes: Processes,
     pub(crate) folder: ScenarioFolder,
     pub(crate) interrupted: Arc<AtomicBool>,
@@ -79,6 +82,7 @@ impl Session {
         let Parts {
             driver,
             names,
+            nameplate,
             processes,
             folder,
             interrupted,
@@ -96,6 +100,7 @@ impl Session {
         Self {
             driver,
             names,
+            nameplate,
             topology,
             watch,
             processes,
@@ -117,6 +122,11 @@ impl Session {
 
     pub(crate) fn topology(&self) -> Topology {
         self.topology
+    }
+
+    /// What the catalogue says of the rig's container.
+    pub(crate) fn nameplate(&self) -> Arc<Nameplate> {
+        Arc::clone(&self.nameplate)
     }
 
     pub(crate) fn now(&self) -> SimTime {
@@ -234,12 +244,13 @@ impl Session {
         Ok(())
     }
 
-    /// Energy through the stack's DC terminals since the last mark, J: (discharged, charged).
-    pub(crate) fn energy(&self) -> (f64, f64) {
-        self.watch.energy()
+    /// A charge or discharge since the last cause, with its energies.
+    pub(crate) fn phase(&self, charging: bool) -> Phase {
+        self.watch.phase(charging)
     }
 
-    pub(crate) fn phases(&mut self) -> &mut Vec<(bool, f64)> {
+    /// Charges and discharges done so far.
+    pub(crate) fn phases(&mut self) -> &mut Vec<Phase> {
         self.watch.phases()
     }
 

@@ -269,6 +269,7 @@ fn open_session(
     Ok(Session::new(Parts {
         driver,
         names: Arc::clone(&bench.names),
+        nameplate: Arc::clone(&bench.nameplate),
         processes,
         folder,
         interrupted: Arc::clone(&options.interrupted),

@@ -314,11 +314,68 @@ pub(crate) struct Watch {
     sampled: Vec<Sampled>,
     envelopes: Vec<Envelope>,
     next_look: SimTime,
-    power: Option<(Key, Key)>,
-    last_power: Option<(SimTime, f64)>,
-    discharged_j: f64,
-    charged_j: f64,
-    phases: Vec<(bool, f64)>,
+    stack: EnergyCounter,
+    grid: EnergyCounter,
+    phases: Vec<Phase>,
+}
+
+/// A charge or a discharge that a step has done.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Phase {
+    pub(crate) charging: bool,
+    /// How long it took.
+    pub(crate) seconds: f64,
+    /// Through the stack's DC terminals, J, counted in its direction.
+    pub(crate) dc_j: f64,
+    /// Through the point of interconnection, the container's own supply included, J, likewise.
+    pub(crate) ac_j: f64,
+    /// True mean state of charge moved, 0 to 1.
+    pub(crate) swing: f64,
+    /// Share of the time at rated power, 0 to 1.
+    pub(crate) at_rated: f64,
+    /// Largest difference between the cell temperatures of one cluster, K.
+    pub(crate) spread_k: f64,
+}
+
+/// Energy through one place, both ways.
+#[derive(Debug)]
+struct EnergyCounter {
+    /// Values whose product is the power, W, positive out of the battery.
+    factors: Vec<Key>,
+    last: Option<(SimTime, f64)>,
+    out_j: f64,
+    in_j: f64,
+}
+
+impl EnergyCounter {
+    fn new(names: &Names, rig: &Rig, points: &[(&str, &str)]) -> Self {
+        let keys = points.iter().map(|(tag, point)| names.key(rig, tag, point));
+        Self {
+            factors: keys.collect::<Option<_>>().unwrap_or_default(),
+            last: None,
+            out_j: 0.0,
+            in_j: 0.0,
+        }
+    }
+
+    fn count(&mut self, rig: &Rig) {
+        let values = self.factors.iter().map(|key| observe(rig, key));
+        let Some(power) = values.reduce(|a, b| Some(a? * b?)).flatten() else {
+            return;
+        };
+        let now = rig.now();
+        if let Some((then, before)) = self.last {
+            let joules = 0.5 * (power + before) * now.since(then).as_secs_f64();
+            self.out_j += joules.max(0.0);
+            self.in_j += (-joules).max(0.0);
+        }
+        self.last = Some((now, power));
+    }
+
+    fn net_j(&self, charging: bool) -> f64 {
+        let out = self.out_j - self.in_j;
+        if charging { -out } else { out }
+    }
 }
 
 /// Most changes kept of a sampled value since the last cause.
@@ -336,15 +393,12 @@ impl Watch {
                 values: Vec::new(),
             })
             .collect();
-        let stack = |(tag, point)| names.key(rig, tag, point);
         Self {
             sampled,
             envelopes: Vec::new(),
             next_look: SimTime::ZERO,
-            power: stack(names::STACK_VOLTAGE).zip(stack(names::STACK_CURRENT)),
-            last_power: None,
-            discharged_j: 0.0,
-            charged_j: 0.0,
+            stack: EnergyCounter::new(names, rig, &[names::STACK_VOLTAGE, names::STACK_CURRENT]),
+            grid: EnergyCounter::new(names, rig, &[names::POI_POWER]),
             phases: Vec::new(),
         }
     }
@@ -365,17 +419,8 @@ impl Watch {
                 envelope.look(rig);
             }
         }
-        if let Some((voltage, current)) = &self.power
-            && let (Some(voltage), Some(current)) = (observe(rig, voltage), observe(rig, current))
-        {
-            let power = voltage * current;
-            if let Some((then, before)) = self.last_power {
-                let joules = 0.5 * (power + before) * now.since(then).as_secs_f64();
-                self.discharged_j += joules.max(0.0);
-                self.charged_j += (-joules).max(0.0);
-            }
-            self.last_power = Some((now, power));
-        }
+        self.stack.count(rig);
+        self.grid.count(rig);
     }
 
     /// A new cause: what was sampled before it no longer counts.
@@ -384,16 +429,23 @@ impl Watch {
             values.clear();
             values.extend(observe(rig, key).map(|value| (rig.now(), value)));
         }
-        self.discharged_j = 0.0;
-        self.charged_j = 0.0;
+        for counter in [&mut self.stack, &mut self.grid] {
+            (counter.out_j, counter.in_j) = (0.0, 0.0);
+        }
     }
 
-    pub(crate) fn energy(&self) -> (f64, f64) {
-        (self.discharged_j, self.charged_j)
+    /// A charge or discharge since the last cause, with its energies; the rest is the caller's.
+    pub(crate) fn phase(&self, charging: bool) -> Phase {
+        Phase {
+            charging,
+            dc_j: self.stack.net_j(charging),
+            ac_j: self.grid.net_j(charging),
+            ..Phase::default()
+        }
     }
 
-    /// Charge and discharge phases done so far: (charging, J).
-    pub(crate) fn phases(&mut self) -> &mut Vec<(bool, f64)> {
+    /// Charges and discharges done so far.
+    pub(crate) fn phases(&mut self) -> &mut Vec<Phase> {
         &mut self.phases
     }
 

@@ -15,7 +15,7 @@ use super::{Entry, Phrase, demand, number};
 use crate::measure::Bound;
 use crate::session::{Outcome, Session, Stop};
 use crate::topology::Place;
-use crate::watch::{Demand, Demands, Test};
+use crate::watch::{Demand, Demands, Phase, Test};
 
 /// Contacts of a cluster's main contactors, as they truly are.
 fn mains(cluster: usize, test: Test) -> Vec<Demand> {
@@ -403,7 +403,7 @@ fn charge_to(session: &mut Session, c_rate: f64, percent: f64) -> Outcome {
 }
 
 /// True mean state of charge of all cells, 0 to 1.
-fn mean_soc(session: &mut Session) -> Result<f64, Stop> {
+pub(super) fn mean_soc(session: &mut Session) -> Result<f64, Stop> {
     match session.observe(TRUE_CONTAINER, "soc")? {
         Some(soc) => Ok(soc),
         None => Err(session.error("the plant has no state of charge")),
@@ -435,16 +435,26 @@ fn cycle(session: &mut Session, c_rate: f64, target: f64) -> Outcome {
             )));
         }
     }
-    let (discharged, charged) = session.energy();
-    let charging = c_rate < 0.0;
-    let net = if charging {
-        charged - discharged
-    } else {
-        discharged - charged
-    };
-    session.phases().push((charging, net));
+    let phase = session.phase(c_rate < 0.0);
+    session.phases().push(phase);
     session.mark_cause();
     ask_power(session, 0.0)
+}
+
+/// The last charge and the last discharge.
+pub(super) fn last_cycle(session: &mut Session) -> Result<[Phase; 2], Stop> {
+    let phases = session.phases();
+    let last = |charging| {
+        phases
+            .iter()
+            .rev()
+            .find(|phase| phase.charging == charging)
+            .copied()
+    };
+    match (last(true), last(false)) {
+        (Some(charge), Some(discharge)) => Ok([charge, discharge]),
+        _ => Err(session.error("the scenario needs a charge and a discharge before this step")),
+    }
 }
 
 #[then(expr = "the mean state of charge is between {float} % and {float} %")]
@@ -470,22 +480,11 @@ fn soc_error(session: &mut Session, limit: f64) -> Outcome {
 
 #[then(expr = "the round-trip efficiency of the battery is between {float} % and {float} %")]
 fn round_trip(session: &mut Session, low: f64, high: f64) -> Outcome {
-    let last = |phases: &[(bool, f64)], charging: bool| {
-        phases
-            .iter()
-            .rev()
-            .find(|(was_charging, _)| *was_charging == charging)
-            .map(|(_, joules)| *joules)
-    };
-    let charged = last(session.phases(), true);
-    let discharged = last(session.phases(), false);
-    let (Some(charged), Some(discharged)) = (charged, discharged) else {
-        return Err(session.error("the scenario needs a charge and a discharge before this step"));
-    };
+    let [charge, discharge] = last_cycle(session)?;
     session.record_value(
         "round-trip efficiency at the DC terminals",
         "%",
-        100.0 * discharged / charged,
+        100.0 * discharge.dc_j / charge.dc_j,
         Bound::Between(low, high),
     )
 }

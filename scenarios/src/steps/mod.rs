@@ -30,6 +30,7 @@ pub(crate) mod battery;
 pub(crate) mod fire;
 pub(crate) mod names;
 pub(crate) mod pcs;
+pub(crate) mod rated;
 pub(crate) mod site;
 
 /// A length of time: `200 ms`, `1.5 s`, `11 min`, `2 h`.

@@ -19,6 +19,9 @@ pub(crate) const TRUE_SUPPRESSION: &str = "plant:container-01/suppression";
 pub(crate) const STACK_VOLTAGE: (&str, &str) = (TRUE_CONTAINER, "bus-voltage");
 pub(crate) const STACK_CURRENT: (&str, &str) = (TRUE_CONTAINER, "bus-current");
 
+/// Power at the point of interconnection, W, positive exporting.
+pub(crate) const POI_POWER: (&str, &str) = ("plant:container-01/grid", "poi-active-power");
+
 /// Values without events that features time; sampled at every plant tick.
 pub(crate) const SAMPLED: &[(&str, &str)] = &[
     (TRUE_PCS, "active-power"),

@@ -90,7 +90,7 @@ fn operator(session: &mut Session, target: HmiTarget, point: &str, value: f64) -
     })
 }
 
-fn phrase(session: &mut Session, text: &str) -> Result<Phrase, Stop> {
+pub(super) fn phrase(session: &mut Session, text: &str) -> Result<Phrase, Stop> {
     text.parse().map_err(|error: String| session.error(error))
 }
 

@@ -348,6 +348,8 @@ pub struct Container {
     /// Interfaces.
     #[serde(default)]
     pub comms: Vec<String>,
+    /// Largest difference between the cell temperatures of a cluster, K.
+    pub cell_spread_k: Option<f64>,
     /// Where the energy of one full cycle goes, AC to AC.
     pub efficiency: Option<Efficiency>,
     /// For the plant: insulation.
