@@ -54,6 +54,8 @@ pub(crate) struct Cluster {
     pub(crate) current_a: f64,
     /// Mean current of the last step, A.
     pub(crate) mean_a: f64,
+    /// Current behind the filters of the current sensor and of the cell voltage inputs, A.
+    pub(crate) sensed_a: [f64; 2],
     /// Charge since the last slow cycle, C.
     pub(crate) slow_charge_c: f64,
     /// Direction of the last current that counted.
@@ -93,6 +95,7 @@ impl Cluster {
             square_a2s: 0.0,
             current_a: 0.0,
             mean_a: 0.0,
+            sensed_a: [0.0; 2],
             slow_charge_c: 0.0,
             charging: false,
             path_heat_j: 0.0,

@@ -2,9 +2,10 @@
 
 use core::fmt;
 
-use bess_types::{Channel, Coil};
+use bess_types::{Channel, Coil, SimTime};
 use serde::{Deserialize, Serialize};
 
+use crate::sensor::SensorFault;
 use crate::topology::{Place, Topology};
 
 /// A fault or test stimulus. Inject starts it; clear ends it where that is physical.
@@ -103,13 +104,18 @@ pub enum PlantFault {
         /// Cluster.
         cluster: usize,
     },
-    /// Leakage to earth.
+    /// Leakage from one pole to earth.
     Insulation {
         /// Cluster.
         cluster: usize,
+        /// Pole it comes from.
+        #[serde(default)]
+        pole: Pole,
         /// Resistance, Ω.
         ohm: f64,
     },
+    /// The line that lets one insulation monitor of joined clusters measure at a time is broken: they disturb each other.
+    MonitorLockBroken,
     /// Short across the stack's DC bus.
     BusShort {
         /// Resistance, Ω.
@@ -137,8 +143,51 @@ pub enum PlantFault {
         /// Error in the channel's unit.
         value: f64,
     },
-    /// A broken sense wire.
+    /// A sensor with more noise.
+    SensorNoise {
+        /// Where the device sits.
+        place: Place,
+        /// Channel.
+        channel: Channel,
+        /// Which value of the channel.
+        index: usize,
+        /// One sigma in the channel's unit, bounded at 3.5 sigma.
+        value: f64,
+    },
+    /// A sensor whose error grows.
+    SensorDrift {
+        /// Where the device sits.
+        place: Place,
+        /// Channel.
+        channel: Channel,
+        /// Which value of the channel.
+        index: usize,
+        /// Per hour in the channel's unit.
+        per_hour: f64,
+    },
+    /// A sensor that says itself that it has no value.
+    SensorInvalid {
+        /// Where the device sits.
+        place: Place,
+        /// Channel.
+        channel: Channel,
+        /// Which value of the channel.
+        index: usize,
+    },
+    /// A broken sense wire: of a cell, the one at its positive end, which is also the negative one of the next cell.
     SensorOpenWire {
+        /// Where the device sits.
+        place: Place,
+        /// Channel.
+        channel: Channel,
+        /// Which value of the channel.
+        index: usize,
+        /// The reader does not notice: two cells show their mean, a thermistor its coldest reading, others zero.
+        #[serde(default)]
+        silent: bool,
+    },
+    /// A shorted sensor: a thermistor shows its hottest reading, others zero.
+    SensorShort {
         /// Where the device sits.
         place: Place,
         /// Channel.
@@ -187,6 +236,17 @@ pub enum PlantFault {
         /// °C.
         celsius: f64,
     },
+}
+
+/// A pole of a cluster.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Pole {
+    /// Positive.
+    #[default]
+    Positive,
+    /// Negative.
+    Negative,
 }
 
 /// Why a fault was refused.
@@ -307,7 +367,7 @@ impl PlantFault {
             | Self::AuxStuck { cluster, .. }
             | Self::FuseBlown { cluster }
             | Self::BreakerOpen { cluster } => index("cluster", cluster, topology.clusters),
-            Self::Insulation { cluster, ohm } => {
+            Self::Insulation { cluster, ohm, .. } => {
                 index("cluster", cluster, topology.clusters)?;
                 within("ohm", ohm, 1.0, 1e9)
             }
@@ -323,11 +383,37 @@ impl PlantFault {
                 channel,
                 index: i,
                 value,
+            }
+            | Self::SensorDrift {
+                place,
+                channel,
+                index: i,
+                per_hour: value,
             } => {
                 at_sensor(topology, place, channel, i)?;
                 within("value", value, -1e9, 1e9)
             }
-            Self::SensorOpenWire {
+            Self::SensorNoise {
+                place,
+                channel,
+                index: i,
+                value,
+            } => {
+                at_sensor(topology, place, channel, i)?;
+                within("value", value, 0.0, 1e9)
+            }
+            Self::SensorInvalid {
+                place,
+                channel,
+                index: i,
+            }
+            | Self::SensorOpenWire {
+                place,
+                channel,
+                index: i,
+                ..
+            }
+            | Self::SensorShort {
                 place,
                 channel,
                 index: i,
@@ -342,7 +428,8 @@ impl PlantFault {
             }
             Self::GridFrequency { hz } => within("hz", hz, 40.0, 70.0),
             Self::Ambient { celsius } => within("celsius", celsius, -50.0, 70.0),
-            Self::CoolantPumpFailed
+            Self::MonitorLockBroken
+            | Self::CoolantPumpFailed
             | Self::ChillerFailed
             | Self::AgentEmpty
             | Self::AgentValveStuck
@@ -350,6 +437,62 @@ impl PlantFault {
             | Self::Door { .. }
             | Self::Spark => Ok(()),
         }
+    }
+}
+
+impl PlantFault {
+    /// The sensor it is about, and what is wrong with it from `now` on.
+    pub(crate) fn of_sensor(&self, now: SimTime) -> Option<(Place, Channel, usize, SensorFault)> {
+        Some(match *self {
+            Self::SensorStuck {
+                place,
+                channel,
+                index,
+                value,
+            } => (place, channel, index, SensorFault::Stuck(value)),
+            Self::SensorOffset {
+                place,
+                channel,
+                index,
+                value,
+            } => (place, channel, index, SensorFault::Offset(value)),
+            Self::SensorNoise {
+                place,
+                channel,
+                index,
+                value,
+            } => (place, channel, index, SensorFault::Noise(value)),
+            Self::SensorDrift {
+                place,
+                channel,
+                index,
+                per_hour,
+            } => {
+                let since_nanos = now.as_nanos();
+                let drift = SensorFault::Drift {
+                    per_hour,
+                    since_nanos,
+                };
+                (place, channel, index, drift)
+            }
+            Self::SensorInvalid {
+                place,
+                channel,
+                index,
+            } => (place, channel, index, SensorFault::Invalid),
+            Self::SensorOpenWire {
+                place,
+                channel,
+                index,
+                silent,
+            } => (place, channel, index, SensorFault::OpenWire { silent }),
+            Self::SensorShort {
+                place,
+                channel,
+                index,
+            } => (place, channel, index, SensorFault::Short),
+            _ => return None,
+        })
     }
 }
 
@@ -427,6 +570,7 @@ mod tests {
             place,
             channel: Channel::Hydrogen,
             index: 0,
+            silent: false,
         };
         assert_eq!(
             fault.check(TOPOLOGY),
@@ -439,6 +583,7 @@ mod tests {
             place: Place::pack(0, 0),
             channel: Channel::CellTemperatures,
             index: 22,
+            silent: false,
         };
         assert!(matches!(
             fault.check(TOPOLOGY),

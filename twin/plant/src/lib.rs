@@ -47,7 +47,7 @@ pub mod truth;
 #[cfg(test)]
 mod testing;
 
-pub use fault::{FaultError, PlantFault};
+pub use fault::{FaultError, PlantFault, Pole};
 pub use ledger::Ledger;
 pub use plant::Plant;
 pub use site::Site;

@@ -20,7 +20,7 @@ use crate::insulation::Insulation;
 use crate::ledger::Ledger;
 use crate::rng;
 use crate::runaway::{Runaway, Surroundings};
-use crate::sensor::{SensorFault, Sensors, values_at};
+use crate::sensor::{Sensors, values_at};
 use crate::spec::{AGEING_CLOCK_MAX, ContainerSpec, InitialState, PlantConfigError, PlantSpec, range};
 use crate::stack::Stack;
 use crate::suppression::Suppression;
@@ -127,7 +127,7 @@ impl Plant {
             spark: false,
             cells,
             ageing,
-            stack: Stack::new(container, clusters),
+            stack: Stack::new(container, clusters, step_s),
             grid: Grid::new(&container.grid),
             runaway: Runaway::new(&spec.cell.runaway, topology, thermal.cell_j_per_k),
             thermal,
@@ -146,7 +146,7 @@ impl Plant {
             insulation: Insulation::new(&container.insulation, topology.clusters, || {
                 rng::uniform(&mut insulation_rng)
             }),
-            sensors: Sensors::new(&container.sensors, seed),
+            sensors: Sensors::new(&container.sensors, container.hv_box.rated_a, seed),
             events: Vec::with_capacity(64),
             to_air_j: 0.0,
             aired_j: 0.0,
@@ -325,7 +325,15 @@ impl Plant {
             return;
         }
         self.push_truth(place, channel, out);
-        self.sensors.read(self.now.as_nanos(), place, channel, out);
+        let around_c = match place {
+            Place {
+                cluster: Some(c),
+                pack: None,
+            } => self.hv_box_c(c),
+            _ => self.air.mean_c,
+        };
+        self.sensors
+            .read(self.now.as_nanos(), place, channel, around_c, out);
     }
 
     /// Starts a fault.
@@ -403,31 +411,18 @@ impl Plant {
                 }
             }
             PlantFault::BreakerOpen { cluster } => self.stack.open_breaker(cluster, now, &mut self.events),
-            PlantFault::Insulation { cluster, ohm } => self.insulation.set_fault(cluster, 1.0 / ohm),
+            PlantFault::Insulation { cluster, pole, ohm } => {
+                self.insulation.set_fault(cluster, pole as usize, 1.0 / ohm);
+            }
+            PlantFault::MonitorLockBroken => self.insulation.unlocked = true,
             PlantFault::BusShort { ohm } => self.stack.bus.short_s = 1.0 / ohm,
-            PlantFault::SensorStuck {
-                place,
-                channel,
-                index,
-                value,
-            } => self
-                .sensors
-                .set_fault(place, channel, index, Some(SensorFault::Stuck(value))),
-            PlantFault::SensorOffset {
-                place,
-                channel,
-                index,
-                value,
-            } => self
-                .sensors
-                .set_fault(place, channel, index, Some(SensorFault::Offset(value))),
-            PlantFault::SensorOpenWire {
-                place,
-                channel,
-                index,
-            } => self
-                .sensors
-                .set_fault(place, channel, index, Some(SensorFault::OpenWire)),
+            PlantFault::SensorStuck { .. }
+            | PlantFault::SensorOffset { .. }
+            | PlantFault::SensorNoise { .. }
+            | PlantFault::SensorDrift { .. }
+            | PlantFault::SensorInvalid { .. }
+            | PlantFault::SensorOpenWire { .. }
+            | PlantFault::SensorShort { .. } => self.set_sensor(fault, true),
             PlantFault::CoolantPumpFailed => self.loop_fault(|cooling| cooling.pump_failed = true)?,
             PlantFault::ChillerFailed => self.loop_fault(|cooling| cooling.chiller_failed = true)?,
             PlantFault::AgentEmpty => self.suppression.empty(),
@@ -502,27 +497,18 @@ impl Plant {
                     self.note(&cluster_name(cluster), "breaker", 1.0, "closed by hand");
                 }
             }
-            PlantFault::Insulation { cluster, .. } => self.insulation.set_fault(cluster, 0.0),
+            PlantFault::Insulation { cluster, pole, .. } => {
+                self.insulation.set_fault(cluster, pole as usize, 0.0);
+            }
+            PlantFault::MonitorLockBroken => self.insulation.unlocked = false,
             PlantFault::BusShort { .. } => self.stack.bus.short_s = 0.0,
-            PlantFault::SensorStuck {
-                place,
-                channel,
-                index,
-                ..
-            }
-            | PlantFault::SensorOffset {
-                place,
-                channel,
-                index,
-                ..
-            }
-            | PlantFault::SensorOpenWire {
-                place,
-                channel,
-                index,
-            } => {
-                self.sensors.set_fault(place, channel, index, None);
-            }
+            PlantFault::SensorStuck { .. }
+            | PlantFault::SensorOffset { .. }
+            | PlantFault::SensorNoise { .. }
+            | PlantFault::SensorDrift { .. }
+            | PlantFault::SensorInvalid { .. }
+            | PlantFault::SensorOpenWire { .. }
+            | PlantFault::SensorShort { .. } => self.set_sensor(fault, false),
             PlantFault::CoolantPumpFailed => self.loop_fault(|cooling| cooling.pump_failed = false)?,
             PlantFault::ChillerFailed => self.loop_fault(|cooling| cooling.chiller_failed = false)?,
             PlantFault::AgentEmpty => self.suppression.replace_cylinder(),
@@ -749,6 +735,13 @@ impl Plant {
         }
     }
 
+    fn set_sensor(&mut self, fault: &PlantFault, broken: bool) {
+        if let Some((place, channel, index, fault)) = fault.of_sensor(self.now) {
+            self.sensors
+                .set_fault(place, channel, index, broken.then_some(fault));
+        }
+    }
+
     fn loop_fault(&mut self, change: impl FnOnce(&mut Cooling)) -> Result<(), FaultError> {
         self.cooling
             .as_mut()
@@ -785,7 +778,7 @@ impl Plant {
         if let (Some(c), Some(p)) = (place.cluster, place.pack) {
             let pack = self.topology.pack_index(c, p);
             if channel == Channel::CellVoltages {
-                let current_a = self.stack.clusters[c].current_a;
+                let current_a = self.stack.clusters[c].sensed_a[1];
                 out.extend(
                     self.topology
                         .pack_cells(pack)
@@ -807,8 +800,12 @@ impl Plant {
             Channel::CellVoltages | Channel::CellTemperatures => return,
             Channel::ClusterVoltage => cluster.map_or(0.0, Cluster::voltage_v),
             Channel::BusVoltage | Channel::ConverterDcVoltage => self.stack.bus.voltage_v,
-            Channel::ClusterCurrent => cluster.map_or(0.0, |c| c.current_a),
-            Channel::InsulationResistance => place.cluster.map_or(0.0, |c| self.insulation.measured_ohm[c]),
+            Channel::ClusterCurrent => cluster.map_or(0.0, |c| c.sensed_a[0]),
+            Channel::InsulationResistance => {
+                let ohm = place.cluster.and_then(|c| self.insulation.measured_ohm(c));
+                out.push(ohm.map_or(Reading::invalid(), Reading::valid));
+                return;
+            }
             Channel::AuxMainPositive => contact(aux(Coil::MainPositive)),
             Channel::AuxMainNegative => contact(aux(Coil::MainNegative)),
             Channel::AuxPrecharge => contact(aux(Coil::Precharge)),

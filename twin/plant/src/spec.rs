@@ -408,7 +408,7 @@ pub struct HvBoxSpec {
     /// Catalogue name; the file of the product says it.
     #[serde(skip)]
     pub id: String,
-    /// Full scale of the current sensor, A.
+    /// Rated current and full scale of the current sensor, A.
     pub rated_a: f64,
     /// Fuse, two contactors, shunt and terminals, mΩ.
     pub path_mohm: f64,
@@ -527,10 +527,14 @@ pub struct GridSpec {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct InsulationSpec {
-    /// Healthy cluster, MΩ: lowest and highest.
+    /// Healthy leg of a cluster, pole to earth, MΩ: lowest and highest.
     pub healthy_mohm: [f64; 2],
-    /// Time constant of the insulation monitor, s.
-    pub response_s: f64,
+    /// Y capacitance of each leg of a cluster, µF (0.2 to 2).
+    pub leg_uf: f64,
+    /// Measuring cycle of the monitor without the waiting for capacitance, s. It answers after one to two cycles.
+    pub monitor_s: f64,
+    /// Inner resistance of a measuring monitor from each leg to earth, kΩ.
+    pub monitor_kohm: f64,
 }
 
 /// Liquid cooling loop and chiller.
@@ -699,12 +703,19 @@ pub struct SuppressionSpec {
     pub cooling_s: f64,
 }
 
-/// Errors of one kind of sensor.
+/// Errors of one kind of sensor. An accuracy as data sheets state it is the sum of all: bias, gain at full scale, drift
+/// at the coldest and hottest, 3.5 sigma of noise and half a step.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SensorSpec {
     /// Bias is uniform within ± this.
     pub bias: f64,
+    /// Gain error, share of the reading, uniform within ± this.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub gain: f64,
+    /// Drift of the bias with the temperature around the electronics, per kelvin from 25 °C, uniform within ± this.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub drift_per_k: f64,
     /// Noise, one sigma (bounded at 3.5 sigma).
     pub noise: f64,
     /// Steps of the reading.
@@ -723,7 +734,7 @@ pub struct SensorsSpec {
     pub temperature: SensorSpec,
     /// Cluster, bus and PCS DC voltage, V.
     pub high_voltage: SensorSpec,
-    /// Cluster current, A.
+    /// Cluster current, as shares of the high-voltage box's rated current.
     pub current: SensorSpec,
     /// PCS DC current, A.
     pub converter_current: SensorSpec,
@@ -747,12 +758,44 @@ pub struct SensorsSpec {
     pub insulation: SensorSpec,
     /// Coil supply, V.
     pub coil_supply: SensorSpec,
+    /// Filter of the cell voltage inputs, s.
+    pub cell_voltage_lag_s: f64,
+    /// Filter of the cluster current, s.
+    pub current_lag_s: f64,
     /// Gas detectors reach 90 % after, s.
     pub gas_t90_s: f64,
     /// Smoke chamber, s.
     pub smoke_lag_s: f64,
     /// Air temperature sensors, s.
     pub air_lag_s: f64,
+}
+
+impl SensorsSpec {
+    /// Every kind of sensor with the name of its field.
+    fn kinds(&self) -> [(&'static str, &SensorSpec); 15] {
+        [
+            ("sensors.cell_voltage", &self.cell_voltage),
+            ("sensors.temperature", &self.temperature),
+            ("sensors.high_voltage", &self.high_voltage),
+            ("sensors.current", &self.current),
+            ("sensors.converter_current", &self.converter_current),
+            ("sensors.ac_voltage", &self.ac_voltage),
+            ("sensors.frequency", &self.frequency),
+            ("sensors.power", &self.power),
+            ("sensors.flow", &self.flow),
+            ("sensors.hydrogen", &self.hydrogen),
+            ("sensors.carbon_monoxide", &self.carbon_monoxide),
+            ("sensors.smoke", &self.smoke),
+            ("sensors.pressure", &self.pressure),
+            ("sensors.insulation", &self.insulation),
+            ("sensors.coil_supply", &self.coil_supply),
+        ]
+    }
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+fn is_zero(x: &f64) -> bool {
+    *x == 0.0
 }
 
 /// How the plant starts. Every field has a default.
@@ -990,8 +1033,27 @@ impl PlantSpec {
             ),
             ("air.structure_j_per_k", container.air.structure_j_per_k, 1e4, 1e9),
             ("gas.pack_l", container.gas.pack_l, 1.0, 1e4),
+            (
+                "insulation.healthy_mohm[0]",
+                container.insulation.healthy_mohm[0],
+                1e-3,
+                1e6,
+            ),
+            ("insulation.leg_uf", container.insulation.leg_uf, 0.0, 1e3),
+            ("insulation.monitor_s", container.insulation.monitor_s, 0.2, 1e4),
+            ("insulation.monitor_kohm", container.insulation.monitor_kohm, 1.0, 1e6),
+            (
+                "sensors.cell_voltage_lag_s",
+                container.sensors.cell_voltage_lag_s,
+                0.0,
+                10.0,
+            ),
+            ("sensors.current_lag_s", container.sensors.current_lag_s, 0.0, 10.0),
         ] {
             range(field, value, min, max)?;
+        }
+        for (field, sensor) in container.sensors.kinds() {
+            range(field, sensor.resolution, 1e-9, 1e9)?;
         }
         Ok(())
     }

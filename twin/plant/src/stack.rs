@@ -23,6 +23,8 @@ pub(crate) struct Stack {
     pub(crate) converter: Converter,
     hv_box: HvBoxSpec,
     branches: Vec<Branch>,
+    /// How far the filters of current and cell voltage follow in a step.
+    follow: [f64; 2],
     /// Energy taken by the converter, J.
     pub(crate) converter_dc_j: f64,
     /// Energy in bleeder and bus short, J.
@@ -36,7 +38,8 @@ enum Cut {
 }
 
 impl Stack {
-    pub(crate) fn new(spec: &ContainerSpec, clusters: Vec<Cluster>) -> Self {
+    pub(crate) fn new(spec: &ContainerSpec, clusters: Vec<Cluster>, step_s: f64) -> Self {
+        let lags = [spec.sensors.current_lag_s, spec.sensors.cell_voltage_lag_s];
         let branches = vec![Branch::default(); clusters.len()];
         Self {
             clusters,
@@ -49,6 +52,7 @@ impl Stack {
             converter: Converter::new(&spec.converter),
             hv_box: spec.hv_box.clone(),
             branches,
+            follow: lags.map(|lag_s| if lag_s > 0.0 { -libm::expm1(-step_s / lag_s) } else { 1.0 }),
             converter_dc_j: 0.0,
             bus_heat_j: 0.0,
         }
@@ -318,6 +322,11 @@ impl Stack {
         let keep = libm::exp(-step_s / self.hv_box.precharge_cooling_s);
         for (c, cluster) in self.clusters.iter_mut().enumerate() {
             cluster.mean_a = cluster.charge_c / step_s;
+            for (sensed_a, follow) in cluster.sensed_a.iter_mut().zip(self.follow) {
+                let behind_a = cluster.mean_a - *sensed_a;
+                // settled: an endless tail would end in subnormal numbers
+                *sensed_a += if behind_a.abs() < 1e-9 { behind_a } else { behind_a * follow };
+            }
             cluster.slow_charge_c += cluster.charge_c;
             cluster.slow_square_a2s += cluster.square_a2s;
             cluster.delivered_c += cluster.charge_c;

@@ -363,8 +363,35 @@ static ROWS: &[Row] = &[
         "insulation",
         "Ω",
         (0.0, 1e7),
-        "resistance to earth its monitor is exposed to",
-        |p, a| p.insulation.true_ohm[a.c()],
+        "resistance to earth its monitor is exposed to: the lower leg",
+        |p, a| {
+            let [positive, negative] = p.insulation.legs_ohm(a.c());
+            positive.min(negative)
+        },
+    ),
+    row(
+        CLUSTER,
+        "insulation-positive",
+        "Ω",
+        (0.0, 1e7),
+        "positive leg to earth, with those of joined clusters",
+        |p, a| p.insulation.legs_ohm(a.c())[0],
+    ),
+    row(
+        CLUSTER,
+        "insulation-negative",
+        "Ω",
+        (0.0, 1e7),
+        "negative leg to earth, with those of joined clusters",
+        |p, a| p.insulation.legs_ohm(a.c())[1],
+    ),
+    row(
+        CLUSTER,
+        "positive-to-earth",
+        "V",
+        STACK_V,
+        "positive pole over earth, by its leakage alone",
+        |p, a| p.insulation.positive_share(a.c()) * a.cluster(p).voltage_v(),
     ),
     row(
         CLUSTER,
