@@ -81,7 +81,11 @@ impl Insulation {
         }
         let inner_s = 1e-3 / self.spec.monitor_kohm;
         for (c, monitor) in self.monitors.iter_mut().enumerate() {
-            let (legs_s, together) = if joined(c) { (bus_s, members) } else { (own(c), 1.0) };
+            let (legs_s, together) = if joined(c) {
+                (bus_s, members)
+            } else {
+                (own(c), 1.0)
+            };
             self.exposed_s[c] = legs_s;
             if joined(c) && first != Some(c) && !self.unlocked {
                 *monitor = Monitor::default();
@@ -136,9 +140,8 @@ impl Monitor {
         match first_s {
             None => self.first_s = Some(mean_s),
             Some(first_s) => {
-                let agrees = |leg: usize| {
-                    (first_s[leg] - mean_s[leg]).abs() <= AGREE * first_s[leg].max(mean_s[leg])
-                };
+                let agrees =
+                    |leg: usize| (first_s[leg] - mean_s[leg]).abs() <= AGREE * first_s[leg].max(mean_s[leg]);
                 if agrees(0) && agrees(1) {
                     let leg = |leg: usize| 0.5 * (first_s[leg] + mean_s[leg]);
                     self.reading_ohm = Some(1.0 / leg(0).max(leg(1)));

@@ -368,14 +368,21 @@ mod tests {
         sensors.set_fault(PACK, Channel::CellVoltages, 1, open(false));
         let out = read(&sensors, 0, Channel::CellVoltages, &truth);
         assert_eq!(out[1].quality, Quality::OpenWire);
-        assert_eq!(out[2].quality, Quality::Invalid, "the sum of both is beyond its range");
+        assert_eq!(
+            out[2].quality,
+            Quality::Invalid,
+            "the sum of both is beyond its range"
+        );
         assert!(out[0].ok().is_some() && out[3].ok().is_some());
         sensors.set_fault(PACK, Channel::CellVoltages, 1, open(true));
         let out = read(&sensors, 0, Channel::CellVoltages, &truth);
         assert_eq!(out[1], out[2]);
         assert!(out[1].ok().is_some_and(|v| (v - 3.25).abs() < 0.007));
         sensors.set_fault(PACK, Channel::CellVoltages, 3, open(true));
-        assert_eq!(read(&sensors, 0, Channel::CellVoltages, &truth)[3].ok(), Some(0.0));
+        assert_eq!(
+            read(&sensors, 0, Channel::CellVoltages, &truth)[3].ok(),
+            Some(0.0)
+        );
     }
 
     #[test]

@@ -1041,14 +1041,24 @@ impl PlantSpec {
             ),
             ("insulation.leg_uf", container.insulation.leg_uf, 0.0, 1e3),
             ("insulation.monitor_s", container.insulation.monitor_s, 0.2, 1e4),
-            ("insulation.monitor_kohm", container.insulation.monitor_kohm, 1.0, 1e6),
+            (
+                "insulation.monitor_kohm",
+                container.insulation.monitor_kohm,
+                1.0,
+                1e6,
+            ),
             (
                 "sensors.cell_voltage_lag_s",
                 container.sensors.cell_voltage_lag_s,
                 0.0,
                 10.0,
             ),
-            ("sensors.current_lag_s", container.sensors.current_lag_s, 0.0, 10.0),
+            (
+                "sensors.current_lag_s",
+                container.sensors.current_lag_s,
+                0.0,
+                10.0,
+            ),
         ] {
             range(field, value, min, max)?;
         }

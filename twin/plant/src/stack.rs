@@ -52,7 +52,13 @@ impl Stack {
             converter: Converter::new(&spec.converter),
             hv_box: spec.hv_box.clone(),
             branches,
-            follow: lags.map(|lag_s| if lag_s > 0.0 { -libm::expm1(-step_s / lag_s) } else { 1.0 }),
+            follow: lags.map(|lag_s| {
+                if lag_s > 0.0 {
+                    -libm::expm1(-step_s / lag_s)
+                } else {
+                    1.0
+                }
+            }),
             converter_dc_j: 0.0,
             bus_heat_j: 0.0,
         }
@@ -325,7 +331,11 @@ impl Stack {
             for (sensed_a, follow) in cluster.sensed_a.iter_mut().zip(self.follow) {
                 let behind_a = cluster.mean_a - *sensed_a;
                 // settled: an endless tail would end in subnormal numbers
-                *sensed_a += if behind_a.abs() < 1e-9 { behind_a } else { behind_a * follow };
+                *sensed_a += if behind_a.abs() < 1e-9 {
+                    behind_a
+                } else {
+                    behind_a * follow
+                };
             }
             cluster.slow_charge_c += cluster.charge_c;
             cluster.slow_square_a2s += cluster.square_a2s;

@@ -508,7 +508,10 @@ fn insulation(lab: &Lab) -> Result<Findings, String> {
 
     let mut bench = Bench::new(&lab.liquid(9, 1)?, &uniform(0.5), COARSE)?;
     bench.run(1.0);
-    findings.set("insulation-healthy", bench.truth("cluster-01", "insulation")? / 1500.0);
+    findings.set(
+        "insulation-healthy",
+        bench.truth("cluster-01", "insulation")? / 1500.0,
+    );
     for cluster in 0..9 {
         bench.coil(cluster, Coil::MainNegative, true);
     }

@@ -212,7 +212,7 @@ fn sense_wires(lab: &Lab) -> Result<Findings, String> {
         index,
         silent,
     };
-    let mut readings = |bench: &mut Bench, fault: &PlantFault| -> Result<Vec<Reading>, String> {
+    let readings = |bench: &mut Bench, fault: &PlantFault| -> Result<Vec<Reading>, String> {
         let mut out = Vec::new();
         bench.inject(fault)?;
         bench.plant.sample(place, Channel::CellVoltages, &mut out);
@@ -227,7 +227,10 @@ fn sense_wires(lab: &Lab) -> Result<Findings, String> {
     let off_mv = [silent[4], silent[5]]
         .map(|reading| reading.ok().map_or(f64::NAN, |v| (v - mean_v) * 1e3))
         .into_iter()
-        .fold(0.0_f64, |worst, off| if off.abs() > worst.abs() { off } else { worst });
+        .fold(
+            0.0_f64,
+            |worst, off| if off.abs() > worst.abs() { off } else { worst },
+        );
     let count = flagged.iter().filter(|r| r.quality == Quality::OpenWire).count();
     let mut findings = Findings::default();
     findings.set("open-wire-flagged", count as f64);
