@@ -170,7 +170,7 @@ impl Sensors {
         let cells = channel == Channel::CellVoltages;
         let temperature = self
             .kind(channel)
-            .filter(|&kind| core::ptr::eq(kind, &self.spec.temperature));
+            .filter(|&kind| core::ptr::eq(kind, &raw const self.spec.temperature));
         match fault {
             SensorFault::Stuck(value) => out[index] = Reading::valid(value),
             SensorFault::Offset(value) => out[index].value += value,
