@@ -7,6 +7,7 @@ use std::sync::Arc;
 use toml::Spanned;
 
 use crate::error::CatalogueError;
+use crate::inherit::read_over;
 use crate::product::{Kind, Product};
 
 /// All product files at hand.
@@ -49,6 +50,22 @@ pub struct Read<T> {
     pub value: T,
     /// The file.
     pub file: File,
+    /// The files whose tables stand for what its tables lack, nearest first.
+    pub bases: Vec<File>,
+}
+
+impl<T> Read<T> {
+    /// All files it is made of, its own first.
+    pub fn files(&self) -> impl Iterator<Item = &File> {
+        [&self.file].into_iter().chain(&self.bases)
+    }
+
+    /// The same, by value.
+    pub(crate) fn into_files(self) -> Vec<File> {
+        let mut files = vec![self.file];
+        files.extend(self.bases);
+        files
+    }
 }
 
 impl Catalogue {
@@ -140,16 +157,18 @@ impl Catalogue {
                 None => CatalogueError::nowhere(message, help),
             });
         };
-        parse(file)
+        let bases = self.bases(T::KIND, file)?;
+        let value = if bases.is_empty() {
+            toml::from_str(file.text()).map_err(|error| read_error(file, &error))?
+        } else {
+            read_over(file, &bases)?
+        };
+        Ok(Read {
+            value,
+            file: file.clone(),
+            bases,
+        })
     }
-}
-
-/// A file's text as a product.
-pub(crate) fn parse<T: Product>(file: &File) -> Result<Read<T>, CatalogueError> {
-    Ok(Read {
-        value: toml::from_str(file.text()).map_err(|error| read_error(file, &error))?,
-        file: file.clone(),
-    })
 }
 
 fn id(file: &File) -> Result<Spanned<String>, CatalogueError> {
@@ -167,14 +186,14 @@ fn kind_of_path(path: &str) -> Option<Kind> {
     Kind::ALL.into_iter().find(|kind| kind.folder() == folder)
 }
 
-fn read_error(file: &File, error: &toml::de::Error) -> CatalogueError {
+pub(crate) fn read_error(file: &File, error: &toml::de::Error) -> CatalogueError {
     let message = error.message().trim().to_owned();
     let help = if message.contains("unknown field") {
         "remove the key or correct its spelling; unknown keys are refused so that a typo cannot go unnoticed"
     } else if message.contains("missing field") {
-        "add the key; a shipped product of this kind shows each (bessrig catalogue)"
+        "add the key; what tables lack may also come from a product named with `like`. bessrig catalogue ID shows a shipped product"
     } else {
-        "correct the value; a shipped product of this kind shows each key (bessrig catalogue)"
+        "correct the value; bessrig catalogue ID shows a shipped product"
     };
     CatalogueError::at(file, error.span(), message, help)
 }

@@ -7,10 +7,10 @@ use bess_plant::spec::{
 };
 use bess_plant::{PlantSpec, Topology};
 use toml::Spanned;
-use toml_edit::Document;
 
 use crate::catalogue::{Catalogue, File, Read};
 use crate::error::CatalogueError;
+use crate::inherit::find;
 use crate::product::{Cell, Container, HvBox, Kind, Pack, Pcs, Site, SiteStation, Station, Transformer};
 
 impl Catalogue {
@@ -23,7 +23,7 @@ impl Catalogue {
         let container = self.product::<Container>(container)?;
         let pcs = self.part::<Pcs>(&container.file, &container.value.pcs)?;
         let spec = pcs.value.spec().scaled(container.value.pcs_count as f64);
-        self.assemble(&container, cell, &pcs.file, spec)
+        self.assemble(&container, cell, spec, &pcs.into_files())
     }
 
     /// The site with this id.
@@ -48,8 +48,10 @@ impl Catalogue {
     /// If it does not read, what it is made of is missing, or a figure is outside its sensible range.
     pub fn check(&self, kind: Kind, file: File) -> Result<String, CatalogueError> {
         let (catalogue, id) = self.with(kind, file)?;
-        // A part is checked in a shipped container.
-        let container = catalogue.product::<Container>("liq-20ft-1267")?;
+        // A part is checked in a shipped container, a pack in one that is cooled as it is.
+        let liquid = kind != Kind::Pack || catalogue.product::<Pack>(&id)?.value.pack.airflow.is_none();
+        let container = if liquid { "liq-20ft-1267" } else { "air-20ft-1254" };
+        let container = catalogue.product::<Container>(container)?;
         let in_place = |part: &dyn Fn(&mut Container) -> &mut Spanned<String>| {
             let mut container = container.clone();
             *part(&mut container.value) = Spanned::new(0..0, id.clone());
@@ -57,7 +59,7 @@ impl Catalogue {
         };
         let plain = |container: &Read<Container>, cell| {
             let pcs = catalogue.part::<Pcs>(&container.file, &container.value.pcs)?;
-            catalogue.assemble(container, cell, &pcs.file, pcs.value.spec())
+            catalogue.assemble(container, cell, pcs.value.spec(), &pcs.into_files())
         };
         let cells = match kind {
             Kind::Cell => plain(&container, Some(&id)),
@@ -117,7 +119,7 @@ impl Catalogue {
             id: group.id.get_ref().clone(),
             count: group.count,
             containers_per_station: containers,
-            plant: self.assemble(&container, None, &pcs.file, spec)?,
+            plant: self.assemble(&container, None, spec, &pcs.into_files())?,
         })
     }
 
@@ -125,10 +127,10 @@ impl Catalogue {
         &self,
         container: &Read<Container>,
         cell: Option<&str>,
-        pcs_file: &File,
         pcs: PcsSpec,
+        pcs_files: &[File],
     ) -> Result<PlantSpec, CatalogueError> {
-        let Read { value, file } = container;
+        let Read { value, file, .. } = container;
         let pack = self.part::<Pack>(file, &value.pack)?;
         let hv_box = self.part::<HvBox>(file, &value.hv_box)?;
         let cell = match cell {
@@ -140,62 +142,26 @@ impl Catalogue {
             packs_per_cluster: value.packs_per_cluster,
             cells_per_pack: pack.value.cells,
         };
-        let (housing, base) = self.housing(container, pack.value.pack.plate.is_some())?;
+        let housing = value.housing(file, pack.value.pack.plate.is_some());
         let mut spec = PlantSpec {
-            cell: cell.value.cell,
+            cell: cell.value.cell.clone(),
             container: ContainerSpec::compose(
                 &value.id,
                 topology,
-                pack.value.pack,
-                hv_box.value.hv_box,
+                pack.value.pack.clone(),
+                hv_box.value.hv_box.clone(),
                 pcs,
                 housing,
             ),
         };
-        spec.cell.id = cell.value.id;
-        spec.container.hv_box.id = hv_box.value.id;
+        spec.cell.id.clone_from(&cell.value.id);
+        spec.container.hv_box.id.clone_from(&hv_box.value.id);
         spec.check().map_err(|error| {
-            let mut files = vec![file, &pack.file, &hv_box.file, pcs_file, &cell.file];
-            files.extend(&base);
+            let files = container.files().chain(pack.files()).chain(hv_box.files());
+            let files: Vec<_> = files.chain(pcs_files).chain(cell.files()).collect();
             out_of_range(&error, &files)
         })?;
         Ok(spec)
-    }
-
-    /// The container's own parts, those it does not have taken from the container it is like, with that one's file.
-    /// A coolant loop is taken only for packs with plates.
-    fn housing(
-        &self,
-        container: &Read<Container>,
-        plates: bool,
-    ) -> Result<(HousingSpec, Option<File>), CatalogueError> {
-        let base = match &container.value.like {
-            Some(like) => Some(self.part::<Container>(&container.file, like)?),
-            None => None,
-        };
-        let own = &container.value;
-        macro_rules! table {
-            ($name:ident) => {
-                own.$name
-                    .clone()
-                    .or_else(|| base.as_ref().and_then(|base| base.value.$name.clone()))
-                    .ok_or_else(|| missing_table(container, base.as_ref(), stringify!($name)))?
-            };
-        }
-        let housing = HousingSpec {
-            insulation: table!(insulation),
-            cooling: if plates {
-                Some(table!(cooling))
-            } else {
-                own.cooling.clone()
-            },
-            air: table!(air),
-            gas: table!(gas),
-            suppression: table!(suppression),
-            auxiliary: table!(auxiliary),
-            sensors: table!(sensors),
-        };
-        Ok((housing, base.map(|base| base.file)))
     }
 }
 
@@ -223,30 +189,15 @@ impl Transformer {
     }
 }
 
-fn missing_table(container: &Read<Container>, base: Option<&Read<Container>>, table: &str) -> CatalogueError {
-    let (message, help) = match base {
-        None => (
-            format!("there is no [{table}]"),
-            format!("add the table, or name with `like` a container whose [{table}] is to be used"),
-        ),
-        Some(base) => (
-            format!("there is no [{table}], neither here nor in {}", base.value.id),
-            "add the table".into(),
-        ),
-    };
-    CatalogueError::at(
-        &container.file,
-        container.value.like.as_ref().map(Spanned::span),
-        message,
-        help,
-    )
-}
-
 /// A figure the plant refuses, shown where it stands.
 fn out_of_range(error: &PlantConfigError, files: &[&File]) -> CatalogueError {
     let help = "correct the figure; its unit is in its name";
     // The cell's figures come without the table they are in.
-    let find_in_all = |field: &str| files.iter().find_map(|file| Some((*file, find(file, field)?)));
+    let find_in_all = |field: &str| {
+        files
+            .iter()
+            .find_map(|file| Some((*file, find_field(file, field)?)))
+    };
     let place = error
         .field()
         .and_then(|field| find_in_all(&format!("cell.{field}")).or_else(|| find_in_all(field)));
@@ -258,15 +209,25 @@ fn out_of_range(error: &PlantConfigError, files: &[&File]) -> CatalogueError {
 }
 
 /// Where a figure such as `pack.rows` or `cell.resistance.split[0]` stands in a file.
-fn find(file: &File, field: &str) -> Option<Range<usize>> {
-    let path = field.split([' ', '[']).next()?;
-    let document = Document::parse(file.text()).ok()?;
-    let mut item = document.as_item();
-    let mut span = None;
-    for key in path.split('.') {
-        let (name, next) = item.as_table_like()?.get_key_value(key)?;
-        span = name.span().or(next.span());
-        item = next;
+fn find_field(file: &File, field: &str) -> Option<Range<usize>> {
+    let path: Vec<_> = field.split([' ', '[']).next()?.split('.').collect();
+    find(file, &path)
+}
+
+impl Container {
+    /// Its part of the plant. A coolant loop taken over from the container it is like serves only packs with plates.
+    fn housing(&self, file: &File, plates: bool) -> HousingSpec {
+        HousingSpec {
+            insulation: self.insulation.clone(),
+            cooling: self
+                .cooling
+                .clone()
+                .filter(|_| plates || find(file, &["cooling"]).is_some()),
+            air: self.air.clone(),
+            gas: self.gas.clone(),
+            suppression: self.suppression.clone(),
+            auxiliary: self.auxiliary.clone(),
+            sensors: self.sensors.clone(),
+        }
     }
-    span
 }

@@ -2,10 +2,10 @@
 //!
 //! Each product is one TOML file in the folder of its [`Kind`]. The head says what it is and what it is made of, by id; a
 //! table with the name of a part of [`bess_plant::PlantSpec`] (`[cell]`, `[pack]`, `[hv_box]`, `[converter]`, `[air]` …)
-//! is that part. A figure's origin is the tag that begins the comment on its line: `rated_a = 250.0  # [B] note`.
+//! is that part. `like` takes what the tables lack from another product of the kind. A figure's origin is the tag that begins the comment on its line: `rated_a = 250.0  # [B] note`.
 //!
-//! Read in this order: [`product`] (the shape of the files), [`catalogue`] (finding and reading them), [`compose`] (from
-//! ids to a [`bess_plant::PlantSpec`] or a [`bess_plant::spec::SiteSpec`]). Nothing here reads a file: the shipped texts
+//! Read in this order: [`product`] (the shape of the files), [`catalogue`] (finding and reading them), `inherit` (`like`),
+//! [`compose`] (from ids to a [`bess_plant::PlantSpec`] or a [`bess_plant::spec::SiteSpec`]). Nothing here reads a file: the shipped texts
 //! are compiled in, the binary hands over others.
 
 #![forbid(unsafe_code)]
@@ -13,6 +13,7 @@
 pub mod catalogue;
 pub mod compose;
 mod error;
+mod inherit;
 pub mod product;
 
 pub use catalogue::{Catalogue, File};

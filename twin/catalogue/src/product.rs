@@ -305,8 +305,6 @@ pub struct Container {
     /// Container or cabinet.
     #[serde(default)]
     pub class: Class,
-    /// Container whose tables stand for those this file does not have.
-    pub like: Option<Spanned<String>>,
     /// Id of its pack.
     pub pack: Spanned<String>,
     /// Id of the HV box of each cluster.
@@ -353,19 +351,19 @@ pub struct Container {
     /// Where the energy of one full cycle goes, AC to AC.
     pub efficiency: Option<Efficiency>,
     /// For the plant: insulation.
-    pub insulation: Option<InsulationSpec>,
+    pub insulation: InsulationSpec,
     /// For the plant: liquid cooling, with packs that have plates.
     pub cooling: Option<CoolingSpec>,
     /// For the plant: air.
-    pub air: Option<AirSpec>,
+    pub air: AirSpec,
     /// For the plant: vent gas.
-    pub gas: Option<GasSpec>,
+    pub gas: GasSpec,
     /// For the plant: suppression.
-    pub suppression: Option<SuppressionSpec>,
+    pub suppression: SuppressionSpec,
     /// For the plant: its own needs.
-    pub auxiliary: Option<AuxiliarySpec>,
+    pub auxiliary: AuxiliarySpec,
     /// For the plant: measurement errors.
-    pub sensors: Option<SensorsSpec>,
+    pub sensors: SensorsSpec,
 }
 
 const fn one() -> usize {
