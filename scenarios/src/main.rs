@@ -3,11 +3,12 @@
 //! Read in this order: [`session`] (one scenario's conversation with its rig), [`steps`] (the words of
 //! features), [`watch`] (when a thing happened), [`suite`] (running and judging), [`feature`] (reading and
 //! checking), [`cut`] (controller processes and broken controllers), [`evidence`] and [`report`] (what is
-//! left behind), [`live`], [`check`] and [`validate`] (the other commands).
+//! left behind), [`live`], [`check`], [`validate`] and [`cell`] (the other commands).
 
 #![forbid(unsafe_code)]
 
 mod bench;
+mod cell;
 mod check;
 mod cut;
 mod evidence;
@@ -112,6 +113,19 @@ enum Command {
         #[arg(long, value_name = "PATTERN")]
         only: Option<String>,
     },
+    /// Run one cell of the catalogue through a current profile and write what it does, second by second.
+    Cell {
+        /// Id of the cell, such as lfp-300.
+        cell: String,
+        /// CSV with the columns seconds and amperes (discharging positive).
+        #[arg(value_name = "FILE")]
+        profile: PathBuf,
+        #[command(flatten)]
+        around: cell::Surroundings,
+        /// CSV to write: time, current, voltage, temperature, state of charge, heat.
+        #[arg(long, short, value_name = "FILE")]
+        out: PathBuf,
+    },
     /// Run deliberately broken controllers; each must be caught by a shipped scenario.
     Selftest {
         /// Rig file.
@@ -214,6 +228,15 @@ fn carry_out(cli: Cli) -> Result<u8, Vec<Mistake>> {
             Ok(0)
         }
         Command::Validate { out, only } => validate::run(&out, only.as_deref()).map_err(one),
+        Command::Cell {
+            cell,
+            profile,
+            around,
+            out,
+        } => {
+            cell::run(&data.catalogue, &cell, &profile, &around, &out).map_err(one)?;
+            Ok(0)
+        }
         Command::Selftest { rig, features, out } => {
             let bench = Bench::load(&rig, data, None).map_err(one)?;
             let plan = plan(&[features], None, &bench)?;
