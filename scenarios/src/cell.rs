@@ -38,14 +38,8 @@ pub(crate) fn run(
     out: &Path,
 ) -> Result<(), Mistake> {
     let spec = catalogue.product::<Cell>(cell)?.value.cell;
-    let mut bench = CellBench::new(
-        &spec,
-        around.soc,
-        around.celsius,
-        around.cooling,
-        around.celsius,
-    )
-    .map_err(|error| Mistake::new(error.to_string(), ""))?;
+    let mut bench = CellBench::new(&spec, around.soc, around.celsius, around.cooling, around.celsius)
+        .map_err(|error| Mistake::new(error.to_string(), ""))?;
     let name = profile.to_string_lossy();
     let text = read_text(profile).map_err(|why| Mistake::new(format!("{name}: {why}"), "check the path"))?;
     let mut table = String::from("time_s,current_a,voltage_v,temperature_c,soc,heat_w\n");
@@ -81,7 +75,10 @@ pub(crate) fn run(
 fn legs(file: &str, text: &str) -> Result<Vec<(u64, f64)>, Mistake> {
     let help = "a profile is CSV: the line `seconds,amperes`, then a line for each leg, discharging positive";
     let mut lines = text.lines().enumerate();
-    if lines.next().is_none_or(|(_, head)| head.trim() != "seconds,amperes") {
+    if lines
+        .next()
+        .is_none_or(|(_, head)| head.trim() != "seconds,amperes")
+    {
         return Err(Mistake::at_line(file, text, 1, "not the head of a profile", help));
     }
     let mut total_s = 0_u64;
@@ -108,7 +105,13 @@ fn legs(file: &str, text: &str) -> Result<Vec<(u64, f64)>, Mistake> {
         legs.push(leg);
     }
     if total_s == 0 {
-        return Err(Mistake::at_line(file, text, 1, "a profile without a second", help));
+        return Err(Mistake::at_line(
+            file,
+            text,
+            1,
+            "a profile without a second",
+            help,
+        ));
     }
     Ok(legs)
 }

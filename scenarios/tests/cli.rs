@@ -237,3 +237,55 @@ fn same_seed_gives_the_same_bytes_on_every_bus() {
     assert!(first == traces("again", "7"), "the same seed gave another trace");
     assert!(first != traces("other", "8"), "another seed gave the same trace");
 }
+
+#[test]
+fn a_cell_runs_through_a_profile() {
+    let (folder, profile) = file("profile.csv", b"seconds,amperes\n60,150\n30,0\n60,-150\n");
+    let out = folder.path().join("cell.csv");
+    let run = |cell: &str, profile: &str| {
+        complaint(
+            &folder,
+            &[
+                "cell",
+                cell,
+                profile,
+                "--soc",
+                "0.6",
+                "--out",
+                &out.to_string_lossy(),
+            ],
+        )
+    };
+    assert_eq!(run("lfp-300", &profile), "exit 0\n");
+    let table = fs::read_to_string(&out).unwrap();
+    let rows: Vec<Vec<f64>> = table
+        .lines()
+        .skip(1)
+        .map(|line| line.split(',').map(|x| x.parse().unwrap()).collect())
+        .collect();
+    assert_eq!(rows.len(), 151, "a row for the start and one for each second");
+    let [start, loaded, rested, end] = [0, 60, 90, 150].map(|k| &rows[k]);
+    assert!(
+        loaded[2] < rested[2] && rested[2] < start[2] && end[2] > start[2],
+        "{table}"
+    );
+    let moved = 150.0 * 60.0 / 3600.0 / 300.0;
+    assert!((start[4] - loaded[4] - moved).abs() < 1e-4, "{loaded:?}");
+    assert!((end[4] - start[4]).abs() < 1e-4, "{end:?}");
+
+    let unknown = run("lfp-3000", &profile);
+    assert!(
+        unknown.starts_with("exit 3\n") && unknown.contains("lfp-300"),
+        "{unknown}"
+    );
+    for (text, word) in [
+        ("time,current\n1,1\n", "not the head of a profile"),
+        ("seconds,amperes\n1.5,1\n", "whole seconds"),
+        ("seconds,amperes\n1,inf\n", "whole seconds"),
+        ("seconds,amperes\n", "without a second"),
+    ] {
+        fs::write(&profile, text).unwrap();
+        let said = run("lfp-300", &profile);
+        assert!(said.starts_with("exit 3\n") && said.contains(word), "{said}");
+    }
+}
