@@ -1,20 +1,20 @@
 //! The high-voltage path of one cluster: breaker, fuse, contactors, precharge resistor, and what it carries.
 //!
-//! Modelled: series path as a resistance; fuse by its pre-arcing integral above three times rated current;
-//! precharge resistor as an energy store with a thermal switch; contact events are decided in `stack.rs`.
-//! Not modelled: fuse melting between rated and three times rated current (seconds to minutes), arcs.
+//! Modelled: busbars, joints and box as one resistance in series, whose heat goes to the container air; precharge
+//! resistor as an energy store with a thermal switch. Contacts are in `contactor.rs`, the fuse in `fuse.rs`, what they
+//! do to one another in `stack.rs`.
+//! Not modelled: arcs, joints that age, resistance over temperature.
 //! Constants: cell-and-thermal §7.
 
 use core::ops::Range;
-use core::time::Duration;
 
 use bess_types::{Coil, SimTime};
 use rand_pcg::Pcg32;
 
 use crate::cell::ClusterSums;
-use crate::contactor::Contactor;
-use crate::converter::nanos;
+use crate::contactor::{Contactor, Times};
 use crate::dc_bus::Branch;
+use crate::fuse::Rise;
 use crate::rng;
 use crate::spec::HvBoxSpec;
 
@@ -24,6 +24,17 @@ pub(crate) enum Path {
     Open,
     Precharge,
     Main,
+}
+
+impl Path {
+    /// Whether the current goes through this contact.
+    pub(crate) const fn through(self, coil: Coil) -> bool {
+        match self {
+            Self::Open => false,
+            Self::Precharge => !matches!(coil, Coil::MainPositive),
+            Self::Main => !matches!(coil, Coil::Precharge),
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -36,8 +47,8 @@ pub(crate) struct Cluster {
     pub(crate) breaker_closed: bool,
     pub(crate) breaker_due: Option<SimTime>,
     pub(crate) fuse_intact: bool,
-    /// Pre-arcing integral used up, A²s.
-    pub(crate) fuse_a2s: f64,
+    /// How far the fuse is to melting.
+    pub(crate) fuse_rise: Rise,
     /// Heat in the precharge resistor, J.
     pub(crate) precharge_j: f64,
     pub(crate) precharge_tripped: bool,
@@ -74,10 +85,8 @@ pub(crate) struct Cluster {
 
 impl Cluster {
     pub(crate) fn new(cells: Range<usize>, spec: &HvBoxSpec, interconnect_ohm: f64, rng: &mut Pcg32) -> Self {
-        let mut time =
-            |[mean, half]: [f64; 2]| Duration::from_nanos(nanos((mean + half * rng::symmetric(rng)) / 1e3));
-        let aux = Duration::from_nanos(nanos(spec.aux_delay_ms / 1e3));
-        let contactors = [0, 1, 2].map(|_| Contactor::new(time(spec.operate_ms), time(spec.release_ms), aux));
+        let times = [0, 1, 2].map(|_| Times::draw(spec, || rng::symmetric(rng)));
+        let contactors = times.map(|times| Contactor::new(times, rng::seed(rng)));
         Self {
             cells,
             contactors,
@@ -85,7 +94,7 @@ impl Cluster {
             breaker_closed: true,
             breaker_due: None,
             fuse_intact: true,
-            fuse_a2s: 0.0,
+            fuse_rise: [0.0; 2],
             precharge_j: 0.0,
             precharge_tripped: false,
             sums: ClusterSums::default(),
@@ -115,21 +124,30 @@ impl Cluster {
     }
 
     /// Coil command of the controller; nothing moves without supply.
-    pub(crate) fn command(&mut self, now: SimTime, coil: Coil, energised: bool, supply: bool) {
+    pub(crate) fn command(&mut self, now: SimTime, coil: Coil, energised: bool, supply_v: f64) {
         self.commanded[slot(coil)] = energised;
-        self.contactors[slot(coil)].drive(now, energised && supply);
+        self.contactors[slot(coil)].drive(now, energised, supply_v);
     }
 
-    /// Coil supply comes or goes.
-    pub(crate) fn supply(&mut self, now: SimTime, on: bool) {
+    /// Coil supply changes.
+    pub(crate) fn supply(&mut self, now: SimTime, supply_v: f64) {
         for (contactor, commanded) in self.contactors.iter_mut().zip(self.commanded) {
-            contactor.drive(now, commanded && on);
+            contactor.drive(now, commanded, supply_v);
         }
     }
 
     /// How the contacts stand.
     pub(crate) fn path(&self) -> Path {
-        let closed = |coil| self.contactor(coil).closed();
+        self.path_by(Contactor::touching)
+    }
+
+    /// How they would stand without rebounds.
+    pub(crate) fn path_at_rest(&self) -> Path {
+        self.path_by(Contactor::closed)
+    }
+
+    fn path_by(&self, closed: fn(&Contactor) -> bool) -> Path {
+        let closed = |coil| closed(self.contactor(coil));
         if !(self.breaker_closed && self.fuse_intact && closed(Coil::MainNegative)) {
             Path::Open
         } else if closed(Coil::MainPositive) {
@@ -178,6 +196,11 @@ impl Cluster {
             let heat_j = self.precharge_ohm * square_a2s;
             self.path_heat_j += heat_j;
             self.precharge_j += heat_j;
+        }
+        for (coil, contactor) in Coil::ALL.into_iter().zip(&mut self.contactors) {
+            if contactor.bouncing() && path.through(coil) {
+                contactor.heat(square_a2s);
+            }
         }
     }
 

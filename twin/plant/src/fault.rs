@@ -85,6 +85,34 @@ pub enum PlantFault {
         /// Contactor.
         coil: Coil,
     },
+    /// A contactor that operates and releases slower.
+    ContactorSlow {
+        /// Cluster.
+        cluster: usize,
+        /// Contactor.
+        coil: Coil,
+        /// Factor on its times (3: coil diode without zener).
+        factor: f64,
+    },
+    /// A loose coil wire: the contactor chatters while it is energised.
+    ContactorChatter {
+        /// Cluster.
+        cluster: usize,
+        /// Contactor.
+        coil: Coil,
+    },
+    /// An auxiliary contact wired the wrong way round.
+    AuxInverted {
+        /// Cluster.
+        cluster: usize,
+        /// Contactor.
+        coil: Coil,
+    },
+    /// Voltage of the coil supply while it is on; clear returns to nominal.
+    CoilSupplyVoltage {
+        /// V.
+        volts: f64,
+    },
     /// An auxiliary contact that no longer follows.
     AuxStuck {
         /// Cluster.
@@ -364,9 +392,16 @@ impl PlantFault {
             Self::Nail { cluster, pack, cell } => at_cell(topology, cluster, pack, cell),
             Self::ContactorWelded { cluster, .. }
             | Self::ContactorStuckOpen { cluster, .. }
+            | Self::ContactorChatter { cluster, .. }
+            | Self::AuxInverted { cluster, .. }
             | Self::AuxStuck { cluster, .. }
             | Self::FuseBlown { cluster }
             | Self::BreakerOpen { cluster } => index("cluster", cluster, topology.clusters),
+            Self::ContactorSlow { cluster, factor, .. } => {
+                index("cluster", cluster, topology.clusters)?;
+                within("factor", factor, 0.1, 100.0)
+            }
+            Self::CoilSupplyVoltage { volts } => within("volts", volts, 0.0, 60.0),
             Self::Insulation { cluster, ohm, .. } => {
                 index("cluster", cluster, topology.clusters)?;
                 within("ohm", ohm, 1.0, 1e9)

@@ -4,8 +4,8 @@
 //! Read in this order:
 //! - [`spec`]: what the plant is made of, as data; [`topology`]: places and names
 //! - [`plant`]: the whole, its three cycles, actuations, faults, samples
-//! - electrical side: `cell`, `cluster`, `contactor`, `dc_bus`, `stack` (one step of all of them),
-//!   `converter`, `grid`, `insulation`
+//! - electrical side: `cell`, `cluster`, `contactor`, `fuse`, `dc_bus`, `stack` (one step of all of
+//!   them), `converter`, `grid`, `insulation`
 //! - [`ageing`]: what time, cycles and cold charging do to cells
 //! - heat and fire: `thermal`, `cooling`, `runaway`, `gas`, `air`, `suppression`
 //! - [`bench`]: one cell of this model under a prescribed current, for comparisons
@@ -27,6 +27,7 @@ mod converter;
 mod cooling;
 mod dc_bus;
 pub mod fault;
+mod fuse;
 mod gas;
 mod grid;
 mod insulation;

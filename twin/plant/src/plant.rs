@@ -12,6 +12,7 @@ use crate::ageing::Ageing;
 use crate::air::{AIR_J_PER_M3_K, Air};
 use crate::cell::{Cells, SlowDecay};
 use crate::cluster::{Cluster, Path};
+use crate::contactor::AuxFault;
 use crate::cooling::Cooling;
 use crate::fault::{FaultError, PlantFault};
 use crate::gas::{Gas, Ignition};
@@ -54,6 +55,8 @@ pub struct Plant {
     slow_in_ageing: u32,
     initial_ambient_c: f64,
     pub(crate) coil_supply: bool,
+    /// Its voltage while it is on, V.
+    supply_v: f64,
     spark: bool,
     pub(crate) cells: Cells,
     pub(crate) ageing: Ageing,
@@ -124,6 +127,7 @@ impl Plant {
             slow_in_ageing: 0,
             initial_ambient_c: initial.ambient_c,
             coil_supply: true,
+            supply_v: container.hv_box.coil_supply_v,
             spark: false,
             cells,
             ageing,
@@ -205,8 +209,9 @@ impl Plant {
         let cluster = place.cluster.filter(|&c| c < self.topology.clusters);
         match *action {
             Actuation::Coil { coil, energised } => {
+                let supply_v = self.coil_supply_v();
                 if let Some(c) = cluster {
-                    self.stack.clusters[c].command(now, coil, energised, self.coil_supply);
+                    self.stack.clusters[c].command(now, coil, energised, supply_v);
                 }
             }
             Actuation::BreakerTrip => {
@@ -222,9 +227,7 @@ impl Plant {
             Actuation::CoilSupply { on } => {
                 if on != self.coil_supply {
                     self.coil_supply = on;
-                    for cluster in &mut self.stack.clusters {
-                        cluster.supply(now, on);
-                    }
+                    self.supply_coils(now);
                     self.note(
                         "",
                         "coil-supply",
@@ -383,7 +386,7 @@ impl Plant {
             }
             PlantFault::ContactorWelded { cluster, coil } => {
                 let contactor = self.stack.clusters[cluster].contactor_mut(coil);
-                contactor.welded = true;
+                contactor.weld();
                 contactor.stuck_open = false;
                 if !contactor.closed() {
                     self.stack.make(cluster, coil, now, &mut self.events);
@@ -401,7 +404,26 @@ impl Plant {
                 cluster,
                 coil,
                 closed,
-            } => self.stack.clusters[cluster].contactor_mut(coil).aux_stuck = Some(closed),
+            } => {
+                self.stack.clusters[cluster].contactor_mut(coil).aux_fault = Some(AuxFault::Stuck(closed));
+            }
+            PlantFault::AuxInverted { cluster, coil } => {
+                self.stack.clusters[cluster].contactor_mut(coil).aux_fault = Some(AuxFault::Inverted);
+            }
+            PlantFault::ContactorSlow {
+                cluster,
+                coil,
+                factor,
+            } => self.stack.clusters[cluster].contactor_mut(coil).set_slow(factor),
+            PlantFault::ContactorChatter { cluster, coil } => {
+                self.stack.clusters[cluster]
+                    .contactor_mut(coil)
+                    .set_loose(now, true);
+            }
+            PlantFault::CoilSupplyVoltage { volts } => {
+                self.supply_v = volts;
+                self.supply_coils(now);
+            }
             PlantFault::FuseBlown { cluster } => {
                 let cluster_ref = &mut self.stack.clusters[cluster];
                 if cluster_ref.fuse_intact {
@@ -472,19 +494,31 @@ impl Plant {
             PlantFault::ContactorWelded { cluster, coil } => {
                 let contactor = self.stack.clusters[cluster].contactor_mut(coil);
                 contactor.welded = false;
-                contactor.follow_coil(now);
+                contactor.resume(now);
             }
             PlantFault::ContactorStuckOpen { cluster, coil } => {
                 let contactor = self.stack.clusters[cluster].contactor_mut(coil);
                 contactor.stuck_open = false;
-                contactor.follow_coil(now);
+                contactor.resume(now);
             }
-            PlantFault::AuxStuck { cluster, coil, .. } => {
-                self.stack.clusters[cluster].contactor_mut(coil).aux_stuck = None;
+            PlantFault::AuxStuck { cluster, coil, .. } | PlantFault::AuxInverted { cluster, coil } => {
+                self.stack.clusters[cluster].contactor_mut(coil).aux_fault = None;
+            }
+            PlantFault::ContactorSlow { cluster, coil, .. } => {
+                self.stack.clusters[cluster].contactor_mut(coil).set_slow(1.0);
+            }
+            PlantFault::ContactorChatter { cluster, coil } => {
+                self.stack.clusters[cluster]
+                    .contactor_mut(coil)
+                    .set_loose(now, false);
+            }
+            PlantFault::CoilSupplyVoltage { .. } => {
+                self.supply_v = self.spec.hv_box.coil_supply_v;
+                self.supply_coils(now);
             }
             PlantFault::FuseBlown { cluster } => {
                 let cluster_ref = &mut self.stack.clusters[cluster];
-                cluster_ref.fuse_a2s = 0.0;
+                cluster_ref.fuse_rise = [0.0; 2];
                 if !cluster_ref.fuse_intact {
                     cluster_ref.fuse_intact = true;
                     self.note(&cluster_name(cluster), "fuse", 1.0, "replaced");
@@ -735,6 +769,18 @@ impl Plant {
         }
     }
 
+    /// Voltage at the contactor coils' supply, V.
+    pub(crate) fn coil_supply_v(&self) -> f64 {
+        if self.coil_supply { self.supply_v } else { 0.0 }
+    }
+
+    fn supply_coils(&mut self, now: SimTime) {
+        let supply_v = self.coil_supply_v();
+        for cluster in &mut self.stack.clusters {
+            cluster.supply(now, supply_v);
+        }
+    }
+
     fn set_sensor(&mut self, fault: &PlantFault, broken: bool) {
         if let Some((place, channel, index, fault)) = fault.of_sensor(self.now) {
             self.sensors
@@ -811,7 +857,7 @@ impl Plant {
             Channel::AuxPrecharge => contact(aux(Coil::Precharge)),
             Channel::FuseIntact => contact(cluster.is_some_and(|c| c.fuse_intact)),
             Channel::BreakerClosed => contact(cluster.is_some_and(|c| c.breaker_closed)),
-            Channel::CoilSupply => contact(self.coil_supply) * self.spec.hv_box.coil_supply_v,
+            Channel::CoilSupply => self.coil_supply_v(),
             Channel::HvBoxTemperature => place.cluster.map_or(0.0, |c| self.hv_box_c(c)),
             Channel::GridVoltages => {
                 out.extend([Reading::valid(self.grid.phase_v()); 3]);

@@ -8,6 +8,11 @@ pub(crate) fn stream(seed: u64, what: u64) -> Pcg32 {
     Pcg32::new(mix(seed), mix(what ^ 0x9E37_79B9_7F4A_7C15))
 }
 
+/// A seed for a part.
+pub(crate) fn seed(rng: &mut Pcg32) -> u64 {
+    rng.next_u64()
+}
+
 /// Uniform in 0 to 1, both excluded.
 pub(crate) fn uniform(rng: &mut Pcg32) -> f64 {
     (f64::from(rng.next_u32()) + 0.5) / 4_294_967_296.0

@@ -422,7 +422,7 @@ pub struct HvBoxSpec {
     pub operate_ms: [f64; 2],
     /// Contactor release time, ms: mean and half range.
     pub release_ms: [f64; 2],
-    /// Contact bounce after making, ms: the time in which a contact can weld.
+    /// Longest contact bounce after making, ms: the time in which a contact can weld.
     pub bounce_ms: f64,
     /// Auxiliary contact follows the main contact after, ms.
     pub aux_delay_ms: f64,
@@ -436,10 +436,22 @@ pub struct HvBoxSpec {
     pub fuse_rated_a: f64,
     /// Fuse pre-arcing integral, A²s.
     pub fuse_a2s: f64,
-    /// DC breaker opens after its shunt trip by, ms.
+    /// Lowest current that ever melts the fuse, over rated.
+    pub fuse_limit: f64,
+    /// Time constant of the fuse element against its body, s.
+    pub fuse_element_s: f64,
+    /// Time constant of the fuse body against its surroundings, s.
+    pub fuse_body_s: f64,
+    /// DC breaker opens after its shunt trip or its release by, ms.
     pub breaker_ms: f64,
+    /// Short-circuit release of the DC breaker, A.
+    pub breaker_instant_a: f64,
     /// Coil supply, V.
     pub coil_supply_v: f64,
+    /// Below this supply a contactor chatters, V.
+    pub pick_up_v: f64,
+    /// Below this supply it stays open, V.
+    pub drop_out_v: f64,
     /// Box temperature rise over air at rated current, K.
     pub rise_at_rated_k: f64,
     /// Its time constant, s.
@@ -1020,6 +1032,37 @@ impl PlantSpec {
                 container.hv_box.release_ms[1],
                 0.0,
                 container.hv_box.release_ms[0],
+            ),
+            ("hv_box.bounce_ms", container.hv_box.bounce_ms, 0.0, 100.0),
+            (
+                "hv_box.coil_supply_v",
+                container.hv_box.coil_supply_v,
+                1.0,
+                1000.0,
+            ),
+            (
+                "hv_box.pick_up_v",
+                container.hv_box.pick_up_v,
+                0.0,
+                0.95 * container.hv_box.coil_supply_v,
+            ),
+            (
+                "hv_box.drop_out_v",
+                container.hv_box.drop_out_v,
+                0.0,
+                container.hv_box.pick_up_v,
+            ),
+            ("hv_box.fuse_rated_a", container.hv_box.fuse_rated_a, 0.1, 1e5),
+            ("hv_box.fuse_a2s", container.hv_box.fuse_a2s, 1e-3, 1e15),
+            ("hv_box.fuse_limit", container.hv_box.fuse_limit, 1.0, 10.0),
+            ("hv_box.fuse_body_s", container.hv_box.fuse_body_s, 1e-3, 1e5),
+            // the element alone must not melt at the lowest melting current
+            (
+                "hv_box.fuse_element_s",
+                container.hv_box.fuse_element_s,
+                1e-4,
+                container.hv_box.fuse_a2s
+                    / libm::pow(container.hv_box.fuse_limit * container.hv_box.fuse_rated_a, 2.0),
             ),
             ("dc_bus.capacitance_mf", container.dc_bus.capacitance_mf, 0.1, 1e4),
             ("dc_bus.bleeder_kohm", container.dc_bus.bleeder_kohm, 0.01, 1e6),

@@ -2,16 +2,19 @@
 //!
 //! The step is cut where a contact moves, a fuse melts or the converter leaves its voltage window, so each
 //! part has fixed circuits and `dc_bus.rs` solves it exactly; source voltages stand still within the step.
-//! Making onto a voltage gap welds a main contact if the current during its bounce lets through enough;
-//! breaking above its limit welds it too (cell-and-thermal §7, assumptions).
+//! A contact that rebounds opens the circuit, as there is no arc here. Made onto a voltage gap it welds if what goes
+//! through until it rests is enough; breaking above its limit, also in a rebound, welds it too. The breaker opens at its
+//! shunt trip or when its release sees a short circuit (cell-and-thermal §7, assumptions).
 
 use core::time::Duration;
 
 use bess_types::{Coil, SimTime};
 
 use crate::cluster::{Cluster, Path, coil_name};
+use crate::contactor::Move;
 use crate::converter::{Converter, nanos};
 use crate::dc_bus::{Branch, DcBus, Transient};
+use crate::fuse::Fuse;
 use crate::grid::Grid;
 use crate::spec::{ContainerSpec, HvBoxSpec};
 use crate::topology::{PlantEvent, cluster_name};
@@ -22,6 +25,7 @@ pub(crate) struct Stack {
     pub(crate) bus: DcBus,
     pub(crate) converter: Converter,
     hv_box: HvBoxSpec,
+    fuse: Fuse,
     branches: Vec<Branch>,
     /// How far the filters of current and cell voltage follow in a step.
     follow: [f64; 2],
@@ -51,6 +55,7 @@ impl Stack {
             },
             converter: Converter::new(&spec.converter),
             hv_box: spec.hv_box.clone(),
+            fuse: Fuse::new(&spec.hv_box),
             branches,
             follow: lags.map(|lag_s| {
                 if lag_s > 0.0 {
@@ -91,6 +96,7 @@ impl Stack {
                 None => {
                     self.commit(&transient, load_a, part_s);
                     t = next;
+                    self.release_breakers(t, events);
                 }
                 Some((cut, cut_s)) => {
                     self.commit(&transient, load_a, cut_s);
@@ -134,36 +140,28 @@ impl Stack {
                 }
             }
         }
-        let melting_a = 3.0 * self.hv_box.fuse_rated_a;
         for (c, (cluster, &branch)) in self.clusters.iter().zip(&self.branches).enumerate() {
             if branch.conductance_s == 0.0 {
                 continue;
             }
-            let left_a2s = self.hv_box.fuse_a2s - cluster.fuse_a2s;
-            let melts = transient
+            let peak_a = transient
                 .current_a(branch, 0.0)
                 .abs()
-                .max(transient.current_a(branch, limit_s).abs())
-                > melting_a;
-            if melts && transient.current_a2s(branch, limit_s) > left_a2s {
-                let (mut low_s, mut high_s) = (0.0, limit_s);
-                for _ in 0..40 {
-                    let middle_s = 0.5 * (low_s + high_s);
-                    if transient.current_a2s(branch, middle_s) > left_a2s {
-                        high_s = middle_s;
-                    } else {
-                        low_s = middle_s;
-                    }
-                }
-                limit_s = high_s;
-                first = Some((Cut::Fuse(c), high_s));
+                .max(transient.current_a(branch, limit_s).abs());
+            let rise = cluster.fuse_rise;
+            if self.fuse.may_melt(rise, peak_a, limit_s)
+                && let Some(at_s) = self
+                    .fuse
+                    .melts_s(rise, limit_s, |t_s| transient.current_a2s(branch, t_s))
+            {
+                limit_s = at_s;
+                first = Some((Cut::Fuse(c), at_s));
             }
         }
         first
     }
 
     fn commit(&mut self, transient: &Transient, load_a: f64, part_s: f64) {
-        let melting_a = 3.0 * self.hv_box.fuse_rated_a;
         let volt_seconds = transient.voltage_vs(part_s);
         let dc_j = load_a * volt_seconds;
         self.converter_dc_j += dc_j;
@@ -173,21 +171,13 @@ impl Stack {
         for (cluster, &branch) in self.clusters.iter_mut().zip(&self.branches) {
             if branch.conductance_s == 0.0 {
                 cluster.current_a = 0.0;
+                cluster.fuse_rise = self.fuse.after(cluster.fuse_rise, 0.0, part_s);
                 continue;
             }
             let square_a2s = transient.current_a2s(branch, part_s);
             cluster.book(cluster.path(), transient.charge_c(branch, part_s), square_a2s);
             cluster.current_a = transient.current_a(branch, part_s);
-            if transient
-                .current_a(branch, 0.0)
-                .abs()
-                .max(cluster.current_a.abs())
-                > melting_a
-            {
-                cluster.fuse_a2s += square_a2s;
-            } else {
-                cluster.fuse_a2s *= libm::exp(-part_s);
-            }
+            cluster.fuse_rise = self.fuse.after(cluster.fuse_rise, square_a2s, part_s);
         }
         self.bus.voltage_v = transient.voltage_v(part_s);
     }
@@ -207,6 +197,21 @@ impl Stack {
         events.push(event(at, c, "fuse", 0.0, format!("melted at {current_a:.0} A")));
     }
 
+    /// Short-circuit release of the breakers: slower than the fuse, there for what the fuse is slow at.
+    fn release_breakers(&mut self, now: SimTime, events: &mut Vec<PlantEvent>) {
+        for (c, cluster) in self.clusters.iter_mut().enumerate() {
+            let current_a = cluster.current_a;
+            if current_a.abs() > self.hv_box.breaker_instant_a
+                && cluster.breaker_closed
+                && cluster.breaker_due.is_none()
+            {
+                cluster.breaker_due = Some(now + Duration::from_nanos(nanos(self.hv_box.breaker_ms / 1e3)));
+                let text = format!("short-circuit release at {current_a:.0} A");
+                events.push(event(now, c, "breaker-release", 1.0, text));
+            }
+        }
+    }
+
     /// Moves every switch due by `now`, in cluster order.
     fn switch(&mut self, now: SimTime, events: &mut Vec<PlantEvent>) {
         for c in 0..self.clusters.len() {
@@ -215,10 +220,14 @@ impl Stack {
                 self.open_breaker(c, at, events);
             }
             for coil in Coil::ALL {
-                match self.clusters[c].contactor_mut(coil).take_due(now) {
-                    Some((at, true)) => self.make(c, coil, at, events),
-                    Some((at, false)) => self.break_contact(c, coil, at, events),
-                    None => {}
+                while let Some((at, what)) = self.clusters[c].contactor_mut(coil).take_due(now) {
+                    match what {
+                        Move::Make => self.make(c, coil, at, events),
+                        Move::Rebound => self.rebound(c, coil, at, events),
+                        Move::Remake => self.clusters[c].contactor_mut(coil).touch_again(),
+                        Move::Rest => self.rest(c, coil, at, events),
+                        Move::Break => self.break_contact(c, coil, at, events),
+                    }
                 }
             }
         }
@@ -236,19 +245,17 @@ impl Stack {
 
     /// A contact touches.
     pub(crate) fn make(&mut self, c: usize, coil: Coil, at: SimTime, events: &mut Vec<PlantEvent>) {
-        let before = self.clusters[c].path();
-        self.clusters[c].contactor_mut(coil).set(at, true);
-        let after = self.clusters[c].path();
+        let cluster = &mut self.clusters[c];
+        let before = cluster.path_at_rest();
+        let open_v = cluster.sums.emf_v - self.bus.voltage_v;
+        cluster.contactor_mut(coil).make(at, open_v);
+        let after = cluster.path_at_rest();
         events.push(event(at, c, coil_name(coil), 1.0, "closed".into()));
         if coil == Coil::Precharge {
             return;
         }
         let completes = after != before && after != Path::Open;
-        let gap_v = if completes {
-            self.clusters[c].sums.emf_v - self.bus.voltage_v
-        } else {
-            0.0
-        };
+        let gap_v = if completes { open_v } else { 0.0 };
         events.push(event(
             at,
             c,
@@ -256,21 +263,46 @@ impl Stack {
             gap_v,
             format!("{} onto {gap_v:.1} V", coil_name(coil)),
         ));
-        if gap_v.abs() > self.hv_box.weld_gap_v {
-            for (branch, cluster) in self.branches.iter_mut().zip(&self.clusters) {
-                *branch = cluster.branch();
-            }
-            let transient = self.bus.transient(&self.branches, 0.0);
-            let through_a2s = transient.current_a2s(self.branches[c], self.hv_box.bounce_ms * 1e-3);
-            if through_a2s > self.hv_box.weld_a2s {
-                self.weld(
-                    c,
-                    coil,
-                    at,
-                    format!("{} made onto {gap_v:.0} V, {through_a2s:.0} A²s", coil_name(coil)),
-                    events,
-                );
-            }
+    }
+
+    /// A contact that was made lets go again for a moment.
+    fn rebound(&mut self, c: usize, coil: Coil, at: SimTime, events: &mut Vec<PlantEvent>) {
+        let current_a = self.carried_a(c, coil);
+        if current_a.abs() > self.hv_box.break_limit_a {
+            let text = format!("{} rebounded at {current_a:.0} A", coil_name(coil));
+            self.weld(c, coil, at, text, events);
+            return;
+        }
+        self.clusters[c].contactor_mut(coil).let_go();
+        if self.clusters[c].path() == Path::Open {
+            self.clusters[c].current_a = 0.0;
+        }
+    }
+
+    /// A contact comes to rest, molten or not.
+    fn rest(&mut self, c: usize, coil: Coil, at: SimTime, events: &mut Vec<PlantEvent>) {
+        let contactor = self.clusters[c].contactor_mut(coil);
+        contactor.touch_again();
+        let bounced = contactor.bounced(at);
+        let name = coil_name(coil);
+        events.push(event(
+            at,
+            c,
+            "bounce",
+            bounced.seconds * 1e3,
+            format!(
+                "{name} at rest after {:.1} ms and {} rebounds, {:.1} A²s",
+                bounced.seconds * 1e3,
+                bounced.rebounds,
+                bounced.through_a2s
+            ),
+        ));
+        if bounced.gap_v.abs() > self.hv_box.weld_gap_v && bounced.through_a2s > self.hv_box.weld_a2s {
+            let text = format!(
+                "{name} made onto {:.0} V, {:.0} A²s",
+                bounced.gap_v, bounced.through_a2s
+            );
+            self.weld(c, coil, at, text, events);
         }
     }
 
@@ -296,7 +328,7 @@ impl Stack {
             );
             return;
         }
-        self.clusters[c].contactor_mut(coil).set(at, false);
+        self.clusters[c].contactor_mut(coil).part(at);
         if self.clusters[c].path() == Path::Open {
             self.clusters[c].current_a = 0.0;
         }
@@ -304,18 +336,13 @@ impl Stack {
     }
 
     fn weld(&mut self, c: usize, coil: Coil, at: SimTime, text: String, events: &mut Vec<PlantEvent>) {
-        self.clusters[c].contactor_mut(coil).welded = true;
+        self.clusters[c].contactor_mut(coil).weld();
         events.push(event(at, c, "welded", 1.0, text));
     }
 
     /// Current the contact would break: none while another contact carries it.
     fn carried_a(&self, c: usize, coil: Coil) -> f64 {
-        let cluster = &self.clusters[c];
-        let carries = match (coil, cluster.path()) {
-            (_, Path::Open) | (Coil::Precharge, Path::Main) => false,
-            (Coil::MainPositive, path) => path == Path::Main,
-            (Coil::MainNegative | Coil::Precharge, _) => true,
-        };
+        let carries = self.clusters[c].path().through(coil);
         if carries { self.present_current_a(c) } else { 0.0 }
     }
 

@@ -222,6 +222,14 @@ static ROWS: &[Row] = &[
         "24 V coil supply present",
         |p, _| f64::from(p.coil_supply),
     ),
+    row(
+        CONTAINER,
+        "coil-supply-voltage",
+        "V",
+        (0.0, 30.0),
+        "at the contactor coils",
+        |p, _| p.coil_supply_v(),
+    ),
     row(CONTAINER, "door-open", "", BIT, "door open", |p, _| {
         f64::from(p.air.door_open)
     }),
@@ -342,6 +350,14 @@ static ROWS: &[Row] = &[
     row(CLUSTER, "fuse", "", BIT, "fuse whole", |p, a| {
         f64::from(a.cluster(p).fuse_intact)
     }),
+    row(
+        CLUSTER,
+        "fuse-rise",
+        "",
+        BIT,
+        "how far its element is to melting",
+        |p, a| a.cluster(p).fuse_rise.iter().sum(),
+    ),
     row(
         CLUSTER,
         "precharge-resistor-energy",

@@ -76,6 +76,7 @@ pub(crate) fn uniform(soc: f64) -> InitialState {
 }
 
 /// A plant and its clock.
+#[derive(Clone)]
 pub(crate) struct Bench {
     pub(crate) plant: Plant,
     step: Duration,

@@ -1,7 +1,9 @@
 //! The high-voltage path: precharge, short circuit, paralleling, contactors, insulation monitor, discharge.
 
-use bess_plant::{InitialState, Place, PlantFault, Pole};
-use bess_types::{Channel, Coil};
+use core::time::Duration;
+
+use bess_plant::{InitialState, Place, PlantEvent, PlantFault, Pole};
+use bess_types::{Actuation, Channel, Coil};
 
 use super::claim;
 use crate::chart::Chart;
@@ -147,8 +149,135 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
                     "rig default 12 ± 3 ms; data sheets say at most 10 to 30 ms",
                 ),
             ),
+            claim(
+                "contactor-bounce",
+                "longest bounce",
+                "ms",
+                Expected::read(0.0, 7.0, "rig default of 5 ms, at most the 7 ms of a data sheet"),
+                Basis::Input,
+                Source::new(
+                    &[Tag::Assumption, Tag::S(8)],
+                    "CT §7",
+                    "bounce 5 ms; one data sheet includes 7 ms of bounce",
+                ),
+            ),
+            claim(
+                "auxiliary-delay",
+                "slowest auxiliary contact after its contact",
+                "ms",
+                Expected::about(5.0),
+                Basis::Input,
+                Source::new(&[Tag::Assumption], "CT §7", "feedback + 5 ms"),
+            ),
         ],
         run: contactors,
+    },
+    Experiment {
+        id: "welding",
+        title: "What welds a contact",
+        about: "A cluster is closed onto a bus that lies below it by a voltage, in steps of 2 V; then a closed cluster \
+                under rising load loses its coil supply, in steps of 50 A. A bench fuse that does not melt stands in.",
+        claims: &[
+            claim(
+                "welding-gap",
+                "smallest voltage that welds on closing",
+                "V",
+                Expected::read(
+                    50.0,
+                    75.0,
+                    "nothing at 50 V or less; well above it always, read as up to 1.5 times",
+                ),
+                Basis::Calibrated,
+                Source::new(
+                    &[Tag::Assumption],
+                    "CT §7",
+                    "welded when closing with more than 50 V between the contacts",
+                ),
+            ),
+            claim(
+                "welding-current",
+                "smallest current that welds on opening",
+                "A",
+                Expected::read(
+                    1000.0,
+                    2500.0,
+                    "above the box's 1,000 A, not above the relays' own limits",
+                ),
+                Basis::Input,
+                Source::new(
+                    &[Tag::Assumption, Tag::S(8)],
+                    "CT §7",
+                    "welded when breaking above the break limit; relays of 750 to 1,000 V break 2,000 to 2,500 A",
+                ),
+            ),
+        ],
+        run: welding,
+    },
+    Experiment {
+        id: "coil-supply",
+        title: "Weak coil supply",
+        about: "K− of a cluster at rest is driven for 2 s at supplies from 24 V down in steps of 0.25 V; a contactor \
+                chatters if it opens while it is driven.",
+        claims: &[
+            claim(
+                "chatter-supply",
+                "highest supply at which the contactor chatters",
+                "V",
+                Expected::read(15.5, 16.0, "below 16 V, found within a step"),
+                Basis::Input,
+                CHATTER,
+            ),
+            claim(
+                "chatter-moves",
+                "times it opens within 2 s at 15 V",
+                "",
+                Expected::at_least(2.0),
+                Basis::Predicted,
+                CHATTER,
+            ),
+        ],
+        run: coil_supply,
+    },
+    Experiment {
+        id: "fuse-curve",
+        title: "Fuse between rated current and short circuit",
+        about: "A cluster of one pack feeds a bus short of constant resistance, with its contacts held and its cells kept \
+                from running down by a large capacity. The times are from the event of melting; the current is the mean.",
+        claims: &[
+            claim(
+                "fuse-at-rated",
+                "fuse melts within an hour at 1.13 times rated",
+                "",
+                Expected::stated(0.0, 0.0),
+                Basis::Calibrated,
+                GPV,
+            ),
+            claim(
+                "fuse-at-1-45",
+                "fuse melts at 1.45 times rated",
+                "s",
+                Expected::at_most(3600.0),
+                Basis::Calibrated,
+                GPV,
+            ),
+            claim(
+                "fuse-at-1-6",
+                "fuse melts at 1.6 times rated",
+                "s",
+                SECONDS_TO_MINUTES,
+                Basis::Calibrated,
+                SLOW_FUSE,
+            ),
+            claim(
+                "fuse-at-2-9",
+                "fuse melts at 2.9 times rated",
+                "s",
+                SECONDS_TO_MINUTES,
+                Basis::Calibrated,
+                SLOW_FUSE,
+            ),
+        ],
+        run: fuse_curve,
     },
     Experiment {
         id: "insulation",
@@ -251,6 +380,22 @@ const SHORT: Source = Source::new(
     "1,267 V over 396 × 0.18 mΩ + 30 mΩ ≈ 12.5 kA prospective; a 1.5e5 A²s fuse melts in ≈ 1 ms",
 );
 
+const CHATTER: Source = Source::new(
+    &[Tag::Assumption],
+    "CT §7",
+    "a contactor chatters when its coil supply is below 16 V of 24 V",
+);
+const GPV: Source = Source::new(
+    &[Tag::Recalled],
+    "CT §7",
+    "gPV (IEC 60269-6): not at 1.13 times rated, within the conventional time of at least 1 h at 1.45 times",
+);
+const SLOW_FUSE: Source = Source::new(
+    &[Tag::Assumption, Tag::S(13)],
+    "CT §7",
+    "below about 3 times rated the fuse takes seconds to minutes",
+);
+const SECONDS_TO_MINUTES: Expected = Expected::read(2.0, 600.0, "“seconds to minutes” read as 2 s to 10 min");
 const RESPONSE: Source = Source::new(
     &[Tag::Assumption],
     "CT §7",
@@ -410,6 +555,7 @@ fn contactors(lab: &Lab) -> Result<Findings, String> {
     let mut bench = Bench::new(&spec, &InitialState::default(), FINE)?;
     let clusters = spec.container.clusters;
     let mut slowest_ms = [0.0_f64; 2];
+    let mut longest_ms = 0.0_f64;
     // one pole at a time carries no current, so that nothing welds
     for coil in Coil::ALL {
         for (slowest_ms, energised) in slowest_ms.iter_mut().zip([true, false]) {
@@ -429,11 +575,168 @@ fn contactors(lab: &Lab) -> Result<Findings, String> {
             *slowest_ms = moved.fold(*slowest_ms, |slowest, e| {
                 slowest.max((e.at.as_secs_f64() - at_s) * 1e3)
             });
+            let bounces = bench.events.iter().filter(|e| e.point == "bounce");
+            longest_ms = bounces.fold(longest_ms, |longest, e| longest.max(e.value));
         }
     }
     let mut findings = Findings::default();
     findings.set("contactor-operate-time", slowest_ms[0]);
     findings.set("contactor-release-time", slowest_ms[1]);
+    findings.set("contactor-bounce", longest_ms);
+    findings.set("auxiliary-delay", auxiliary_ms(lab)?);
+    Ok(findings)
+}
+
+/// How long the auxiliary of a contact shows the old position, ms.
+fn auxiliary_ms(lab: &Lab) -> Result<f64, String> {
+    let mut bench = Bench::new(&lab.liquid(1, 1)?, &uniform(0.5), Duration::from_micros(100))?;
+    bench.coil(0, Coil::MainNegative, true);
+    let mut out = Vec::new();
+    let shown = bench.run_until(0.2, |bench| {
+        let place = Place::cluster(0);
+        bench.plant.sample(place, Channel::AuxMainNegative, &mut out);
+        out[0].ok() == Some(1.0)
+    });
+    let closed_s = bench.when("", "main-negative", 1.0).filter(|_| shown);
+    Ok((bench.seconds() - closed_s.ok_or("the auxiliary did not follow")?) * 1e3)
+}
+
+fn welding(lab: &Lab) -> Result<Findings, String> {
+    let mut spec = lab.liquid(1, 9)?;
+    spec.container.dc_bus.bleeder_kohm = 1e6;
+    spec.container.hv_box.fuse_a2s = 1e12;
+    let welded = |bench: &Bench| bench.events.iter().any(|e| e.point == "welded");
+    let mut findings = Findings::default();
+
+    let mut bench = Bench::new(&spec, &uniform(0.5), Duration::from_millis(1))?;
+    bench.coil(0, Coil::MainNegative, true);
+    bench.run(0.1);
+    bench.coil(0, Coil::Precharge, true);
+    let mut precharged = Vec::new();
+    // the bus rises past every gap once; the plant is kept there
+    for gap_v in (1..=60).rev().map(|step| 2.0 * f64::from(step)) {
+        let reached = bench.run_until(30.0, |bench| {
+            let volts = |part: &str, point: &str| bench.truth(part, point).unwrap_or(f64::NAN);
+            volts("cluster-01", "voltage") - volts("", "bus-voltage") <= gap_v
+        });
+        if !reached {
+            return Err(format!("the bus did not come within {gap_v} V"));
+        }
+        precharged.push((gap_v, bench.clone()));
+    }
+    let mut smallest_v = f64::NAN;
+    for (_, mut bench) in precharged.into_iter().rev() {
+        bench.coil(0, Coil::Precharge, false);
+        bench.run(0.05);
+        bench.coil(0, Coil::MainPositive, true);
+        bench.run(0.1);
+        if welded(&bench) {
+            let gap = bench.events.iter().rev().find(|e| e.point == "closing-gap");
+            smallest_v = gap.map_or(f64::NAN, |e| e.value);
+            break;
+        }
+    }
+    findings.set("welding-gap", smallest_v);
+
+    let mut smallest_a = f64::NAN;
+    for amperes in (2..=60).map(|step| 50.0 * f64::from(step)) {
+        let mut bench = Bench::new(&spec, &uniform(0.5), FINE)?;
+        bench.close_all();
+        bench.events.clear();
+        let volts = bench.truth("cluster-01", "voltage")?;
+        bench.inject(&PlantFault::BusShort { ohm: volts / amperes })?;
+        bench.run(0.05);
+        bench.actuate(Place::CONTAINER, Actuation::CoilSupply { on: false });
+        bench.run(0.1);
+        if welded(&bench) {
+            let broken = bench.events.iter().find(|e| e.point == "breaking-current");
+            smallest_a = broken.map_or(f64::NAN, |e| e.value);
+            break;
+        }
+    }
+    findings.set("welding-current", smallest_a);
+    Ok(findings)
+}
+
+fn coil_supply(lab: &Lab) -> Result<Findings, String> {
+    let spec = lab.liquid(1, 1)?;
+    let opens = |volts: f64| -> Result<usize, String> {
+        let mut bench = Bench::new(&spec, &uniform(0.5), FINE)?;
+        bench.inject(&PlantFault::CoilSupplyVoltage { volts })?;
+        bench.coil(0, Coil::MainNegative, true);
+        bench.run(2.0);
+        let opened = |e: &&PlantEvent| e.point == "main-negative" && e.value == 0.0;
+        Ok(bench.events.iter().filter(opened).count())
+    };
+    let mut highest_v = f64::NAN;
+    for step in 0..64 {
+        let volts = 24.0 - 0.25 * f64::from(step);
+        if opens(volts)? > 0 {
+            highest_v = volts;
+            break;
+        }
+    }
+    let mut findings = Findings::default();
+    findings.set("chatter-supply", highest_v);
+    findings.set("chatter-moves", opens(15.0)? as f64);
+    Ok(findings)
+}
+
+fn fuse_curve(lab: &Lab) -> Result<Findings, String> {
+    let mut spec = lab.liquid(1, 9)?;
+    let rated_a = spec.container.hv_box.fuse_rated_a;
+    // a cell so large that hours of overload neither empty nor heat it
+    spec.cell.capacity_ah *= 30.0;
+    spec.cell.mass_kg *= 30.0;
+    spec.container.hv_box.break_limit_a = 1e6;
+    let run = |times_rated: f64, seconds: f64| -> Result<(Option<f64>, f64), String> {
+        let mut bench = Bench::new(&spec, &uniform(0.5), COARSE)?;
+        bench.close_all();
+        let amperes = times_rated * rated_a;
+        let volts = bench.truth("cluster-01", "voltage")?;
+        bench.inject(&PlantFault::BusShort { ohm: volts / amperes })?;
+        let at_s = bench.seconds();
+        let charge = bench.point("cluster-01", "current")?;
+        let (mut sum_a, mut count) = (0.0, 0.0);
+        bench.run_until(seconds, |bench| {
+            let amperes = bench.plant.truth(charge);
+            if amperes > 1.0 {
+                sum_a += amperes;
+                count += 1.0;
+            }
+            bench.events.iter().any(|e| e.point == "fuse")
+        });
+        let melted_s = bench.when("cluster-01", "fuse", 0.0).map(|s| s - at_s);
+        Ok((melted_s, sum_a / count / rated_a))
+    };
+    let mut findings = Findings::default();
+    let (melted_s, mean) = run(1.14, 3600.0)?;
+    findings.set_noted(
+        "fuse-at-rated",
+        f64::from(u8::from(melted_s.is_some())),
+        format!("mean {mean:.2} times rated"),
+    );
+    let mut curve = Vec::new();
+    for (id, times_rated, seconds) in [
+        ("fuse-at-1-45", 1.45, 4000.0),
+        ("fuse-at-1-6", 1.6, 4000.0),
+        ("", 2.0, 1000.0),
+        ("", 2.5, 1000.0),
+        ("fuse-at-2-9", 2.9, 1000.0),
+    ] {
+        let (melted_s, mean) = run(times_rated, seconds)?;
+        let melted_s =
+            melted_s.ok_or_else(|| format!("the fuse did not melt at {times_rated} times rated"))?;
+        curve.push((mean, melted_s));
+        if !id.is_empty() {
+            findings.set_noted(id, melted_s, format!("mean {mean:.2} times rated"));
+        }
+    }
+    findings.draw(
+        Chart::new("Melting time", "current over rated", "time, s")
+            .curve("fuse", curve)
+            .band("seconds to minutes", 2.0, 600.0),
+    );
     Ok(findings)
 }
 
