@@ -1032,6 +1032,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::fault::Pole;
     use crate::spec::ActiveBalancingSpec;
     use crate::testing::{
         MS, STEP, build, close_all, coil, plant, power, run, small, spec, truth, uniform, when,
@@ -1624,6 +1625,22 @@ mod tests {
                 .clone()
                 .prop_map(|(cluster, coil)| PlantFault::ContactorWelded { cluster, coil }),
             cluster_coil.prop_map(|(cluster, coil)| PlantFault::ContactorStuckOpen { cluster, coil }),
+            (0_usize..3, 0_usize..3, 0.1..10.0).prop_map(|(cluster, k, factor)| PlantFault::ContactorSlow {
+                cluster,
+                coil: Coil::ALL[k],
+                factor
+            }),
+            (0_usize..3, 0_usize..3).prop_map(|(cluster, k)| PlantFault::ContactorChatter {
+                cluster,
+                coil: Coil::ALL[k]
+            }),
+            (0.0..60.0).prop_map(|volts| PlantFault::CoilSupplyVoltage { volts }),
+            (0_usize..3, 1.0..1e7).prop_map(|(cluster, ohm)| PlantFault::Insulation {
+                cluster,
+                pole: Pole::Negative,
+                ohm
+            }),
+            Just(PlantFault::MonitorLockBroken),
             (1e-3..10.0).prop_map(|ohm| PlantFault::BusShort { ohm }),
             (0_usize..3, 0.0..1.0).prop_map(|(cluster, soc)| PlantFault::ClusterSoc { cluster, soc }),
             (0.0..1.5, 0.0..2.0).prop_map(|(pu, ramp_s)| PlantFault::GridVoltage { pu, ramp_s }),

@@ -417,3 +417,122 @@ fn event(at: SimTime, cluster: usize, point: &'static str, value: f64, text: Str
         text,
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a failed unwrap is the test failing")]
+mod tests {
+    use bess_types::{Channel, Coil};
+
+    use crate::testing::{build, close_all, coil, power, run, small, truth, uniform, when};
+    use crate::{Place, Plant, PlantEvent, PlantFault};
+
+    fn count(events: &[PlantEvent], point: &str, value: f64) -> usize {
+        events
+            .iter()
+            .filter(|e| e.point == point && e.value == value)
+            .count()
+    }
+
+    fn balanced(plant: &Plant) -> bool {
+        let ledger = plant.ledger();
+        ledger.residual_j.abs() < 1e-3 * ledger.throughput_j
+    }
+
+    /// K+ made onto a gap of some 100 V: what goes through while it rebounds decides.
+    #[test]
+    fn rebounds_open_the_circuit_and_let_through_what_welds() {
+        let mut spec = small(1, 9);
+        spec.container.hv_box.weld_a2s = 1e9;
+        let closed = |bounce_ms| {
+            let mut spec = spec.clone();
+            spec.container.hv_box.bounce_ms = bounce_ms;
+            let mut plant = build(&spec, &uniform(0.5));
+            coil(&mut plant, 0, Coil::MainNegative, true);
+            coil(&mut plant, 0, Coil::Precharge, true);
+            run(&mut plant, 4.0);
+            coil(&mut plant, 0, Coil::Precharge, false);
+            run(&mut plant, 0.1);
+            coil(&mut plant, 0, Coil::MainPositive, true);
+            let events = run(&mut plant, 0.2);
+            assert!(balanced(&plant));
+            let gap_v = events.iter().find(|e| e.point == "closing-gap").unwrap().value;
+            assert!((50.0..150.0).contains(&gap_v), "{gap_v}");
+            let ohm = 1.0 / plant.stack.clusters[0].branch_if_closed().conductance_s;
+            (0.5 * 9e-3 * gap_v * gap_v / ohm, events)
+        };
+        let (most_a2s, events) = closed(5.0);
+        let rest = events.iter().find(|e| e.point == "bounce").unwrap();
+        assert!(rest.value > 2.9 && rest.value <= 5.0, "{}", rest.text);
+        // all of the charge would be ½ C V² / R
+        let through_a2s: f64 = rest
+            .text
+            .split_whitespace()
+            .rev()
+            .nth(1)
+            .unwrap()
+            .parse()
+            .unwrap();
+        assert!(
+            through_a2s > 0.2 * most_a2s && through_a2s < 1.001 * most_a2s,
+            "{} of {most_a2s:.0}",
+            rest.text
+        );
+        assert_eq!(closed(0.0).1.iter().filter(|e| e.point == "bounce").count(), 0);
+    }
+
+    #[test]
+    fn contactors_chatter_under_load_on_a_weak_supply() {
+        let mut plant = build(&small(2, 9), &uniform(0.6));
+        close_all(&mut plant);
+        power(&mut plant, 2.0e5);
+        run(&mut plant, 1.0);
+        plant
+            .inject(&PlantFault::CoilSupplyVoltage { volts: 14.0 })
+            .unwrap();
+        let mut out = Vec::new();
+        plant.sample(Place::cluster(0), Channel::CoilSupply, &mut out);
+        assert!(out[0].ok().is_some_and(|v| (v - 14.0).abs() < 0.3));
+        let events = run(&mut plant, 2.0);
+        assert!(count(&events, "main-positive", 0.0) > 10 && count(&events, "main-positive", 1.0) > 10);
+        assert!(
+            events
+                .iter()
+                .any(|e| e.point == "breaking-current" && e.value > 20.0)
+        );
+        plant
+            .clear(&PlantFault::CoilSupplyVoltage { volts: 0.0 })
+            .unwrap();
+        run(&mut plant, 0.5);
+        assert_eq!(truth(&plant, "", "clusters-connected"), 2.0);
+        assert!(balanced(&plant));
+    }
+
+    #[test]
+    fn the_breaker_clears_a_short_that_the_fuse_does_not() {
+        let mut spec = small(1, 9);
+        spec.container.hv_box.fuse_a2s = 1e9;
+        let mut plant = build(&spec, &uniform(0.5));
+        close_all(&mut plant);
+        let at_s = plant.now.as_secs_f64();
+        plant.inject(&PlantFault::BusShort { ohm: 0.1 }).unwrap();
+        let events = run(&mut plant, 0.2);
+        let opened_s = when(&events, "breaker", 0.0).unwrap() - at_s;
+        assert!((0.03..0.05).contains(&opened_s), "{opened_s}");
+        assert_eq!(truth(&plant, "cluster-01", "current"), 0.0);
+        assert!(balanced(&plant));
+    }
+
+    /// Twice the fuse's rating: too little for its integral, but it melts.
+    #[test]
+    fn an_overload_melts_the_fuse_after_a_minute() {
+        let mut plant = build(&small(1, 9), &uniform(0.9));
+        close_all(&mut plant);
+        let ohm = truth(&plant, "cluster-01", "voltage") / 700.0;
+        plant.inject(&PlantFault::BusShort { ohm }).unwrap();
+        let at_s = plant.now.as_secs_f64();
+        let events = run(&mut plant, 150.0);
+        let melted_s = when(&events, "fuse", 0.0).unwrap() - at_s;
+        assert!((20.0..140.0).contains(&melted_s), "{melted_s}");
+        assert!(balanced(&plant));
+    }
+}

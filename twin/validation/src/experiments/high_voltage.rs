@@ -46,6 +46,34 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
         run: precharge,
     },
     Experiment {
+        id: "precharge-short",
+        title: "Precharge onto a short",
+        about: "A full cluster precharges a shorted bus until the resistor's thermal switch opens; then it cools down.",
+        claims: &[
+            claim(
+                "precharge-trip-energy",
+                "heat in the resistor when its thermal switch opens",
+                "kJ",
+                Expected::about(30.0),
+                Basis::Input,
+                TRIP,
+            ),
+            claim(
+                "precharge-trip-time",
+                "thermal switch opens after",
+                "s",
+                Expected::about(2.3),
+                Basis::Predicted,
+                Source::new(
+                    &[Tag::Derived],
+                    "CT §7",
+                    "30 kJ at (1,400 V)² / 150 Ω = 13.1 kW: 2.3 s",
+                ),
+            ),
+        ],
+        run: precharge_short,
+    },
+    Experiment {
         id: "short-circuit",
         title: "Short circuit of a cluster",
         about: "A half charged cluster of 396 cells onto 1 mΩ, once with a fuse that does not melt, once with the \
@@ -319,6 +347,18 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
                 RESPONSE,
             ),
             claim(
+                "imd-disturbed",
+                "reading of nine clusters with all monitors measuring over that with one",
+                "",
+                Expected::at_most(1.0),
+                Basis::Predicted,
+                Source::new(
+                    &[Tag::Assumption],
+                    "CT §7",
+                    "monitors in parallel on one bus disturb one another: only one is active",
+                ),
+            ),
+            claim(
                 "imd-reading",
                 "reading with a leak at the fault threshold",
                 "kΩ",
@@ -373,6 +413,11 @@ const PRECHARGE: Source = Source::new(
     &[Tag::Derived],
     "CT §7",
     "150 Ω × 10 mF: 1.5 s, 95 % after 4.5 s; peak 1,400 V / 150 Ω = 9.3 A; ½CV² ≈ 9.8 kJ",
+);
+const TRIP: Source = Source::new(
+    &[Tag::Assumption],
+    "CT §7",
+    "shorted bus: the resistor trips thermally after about 10 kJ × 3",
 );
 const SHORT: Source = Source::new(
     &[Tag::Derived],
@@ -466,6 +511,28 @@ fn precharge(lab: &Lab) -> Result<Findings, String> {
             .curve("cluster current", amperes)
             .band("published peak", 0.9 * 9.3, 1.1 * 9.3),
     );
+    Ok(findings)
+}
+
+fn precharge_short(lab: &Lab) -> Result<Findings, String> {
+    let mut spec = lab.liquid(1, 9)?;
+    spec.container.hv_box.precharge_ohm = 150.0;
+    let mut bench = Bench::new(&spec, &uniform(1.0), FINE)?;
+    bench.inject(&PlantFault::BusShort { ohm: 0.001 })?;
+    bench.coil(0, Coil::MainNegative, true);
+    bench.run(0.1);
+    bench.coil(0, Coil::Precharge, true);
+    let point = "precharge-resistor-tripped";
+    if !bench.run_until(20.0, |bench| bench.when("", point, 1.0).is_some()) {
+        return Err("the resistor did not trip within 20 s".into());
+    }
+    let closed_s = bench
+        .when("", "precharge", 1.0)
+        .ok_or("the contact did not close")?;
+    let mut findings = Findings::default();
+    let heat_kj = bench.truth("cluster-01", "precharge-resistor-energy")? / 1e3;
+    findings.set("precharge-trip-energy", heat_kj);
+    findings.set("precharge-trip-time", bench.seconds() - closed_s);
     Ok(findings)
 }
 
@@ -821,6 +888,14 @@ fn insulation(lab: &Lab) -> Result<Findings, String> {
     bench.run(1.0);
     let joined = bench.truth("cluster-01", "insulation")? / 1500.0;
     findings.set("insulation-nine-clusters", joined);
+    let mut settled_ohm = |bench: &mut Bench| {
+        bench.run(60.0);
+        bench.plant.sample(place, Channel::InsulationResistance, &mut out);
+        out.first().and_then(|reading| reading.ok()).unwrap_or(f64::NAN)
+    };
+    let alone_ohm = settled_ohm(&mut bench);
+    bench.inject(&PlantFault::MonitorLockBroken)?;
+    findings.set("imd-disturbed", settled_ohm(&mut bench) / alone_ohm);
     findings.draw(
         Chart::new("Insulation as measured", "time after the fault, s", "kΩ")
             .curve("monitor", curve)
