@@ -1108,6 +1108,9 @@ impl PlantSpec {
         for (field, sensor) in container.sensors.kinds() {
             range(field, sensor.resolution, 1e-9, 1e9)?;
         }
+        // Shares of the box's rating; amperes by mistake would make every cluster seem loaded.
+        range("sensors.current.bias", container.sensors.current.bias, 0.0, 0.2)?;
+        range("sensors.current.noise", container.sensors.current.noise, 0.0, 0.2)?;
         Ok(())
     }
 
