@@ -3,11 +3,12 @@
 //! Read in this order: [`session`] (one scenario's conversation with its rig), [`steps`] (the words of
 //! features), [`watch`] (when a thing happened), [`suite`] (running and judging), [`feature`] (reading and
 //! checking), [`cut`] (controller processes and broken controllers), [`evidence`] and [`report`] (what is
-//! left behind), [`live`], [`check`], [`validate`] and [`cell`] (the other commands).
+//! left behind), [`live`], [`check`], [`catalogue`], [`validate`] and [`cell`] (the other commands).
 
 #![forbid(unsafe_code)]
 
 mod bench;
+mod catalogue;
 mod cell;
 mod check;
 mod cut;
@@ -103,6 +104,13 @@ enum Command {
         /// Rig file.
         #[arg(long, default_value = DEFAULT_RIG, value_name = "FILE")]
         rig: PathBuf,
+    },
+    /// List the products of the catalogue, or explain one: what it is made of, every figure with its origin, and what
+    /// follows from them.
+    Catalogue {
+        /// Id of a product, number of a conflict in the sources, or "conflicts" for all of these.
+        #[arg(value_name = "ID")]
+        id: Option<String>,
     },
     /// Hold the twin against published figures; prints one row each and writes validation.html and validation.json.
     Validate {
@@ -225,6 +233,10 @@ fn carry_out(cli: Cli) -> Result<u8, Vec<Mistake>> {
         Command::Check { files, rig } => check_all(&files, &rig, &data),
         Command::Points { rig } => {
             points(&rig, &data).map_err(one)?;
+            Ok(0)
+        }
+        Command::Catalogue { id } => {
+            catalogue::run(&data.catalogue, id.as_deref()).map_err(one)?;
             Ok(0)
         }
         Command::Validate { out, only } => validate::run(&out, only.as_deref()).map_err(one),

@@ -23,22 +23,21 @@ const LOOK: Duration = Duration::from_secs(10);
 
 #[given(expr = "every cell voltage stays inside the rated window throughout")]
 fn cell_window(session: &mut Session) -> Outcome {
-    let [low, high] = session.nameplate().cell_window_v;
+    let [low, high] = session.nameplate().rating.cell_window_v;
     let points = ["cell-voltage-min", "cell-voltage-max"].map(|point| (TRUE_CONTAINER.to_owned(), point));
     session.keep_between(&points, low, high)
 }
 
 #[given(expr = "every cluster voltage stays inside the rated window throughout")]
 fn cluster_window(session: &mut Session) -> Outcome {
-    let plate = session.nameplate();
-    let [low, high] = plate.cell_window_v.map(|v| v * plate.cells_in_series as f64);
+    let [low, high] = session.nameplate().rating.window_v;
     let points = each_cluster(session, "voltage");
     session.keep_between(&points, low, high)
 }
 
 #[given(expr = "every cluster current stays inside the rating of its HV box throughout")]
 fn box_rating(session: &mut Session) -> Outcome {
-    let rated_a = session.nameplate().box_a;
+    let rated_a = session.nameplate().rating.box_a;
     let points = each_cluster(session, "current");
     session.keep_between(&points, -rated_a, rated_a)
 }
@@ -66,7 +65,7 @@ fn discharge(session: &mut Session) -> Outcome {
 }
 
 fn run_out(session: &mut Session, charging: bool) -> Outcome {
-    let plate = session.nameplate();
+    let rating = session.nameplate().rating;
     let (sign, limit) = if charging {
         (-1.0, "charge-power-limit")
     } else {
@@ -76,15 +75,15 @@ fn run_out(session: &mut Session, charging: bool) -> Outcome {
     let from = mean_soc(session)?;
     let begin = session.now();
     session.mark_cause();
-    ask_power(session, sign * plate.rated_w)?;
-    let patience = Duration::from_secs_f64(PATIENCE * 3600.0 * plate.installed_wh / plate.rated_w);
+    ask_power(session, sign * rating.rated_w)?;
+    let patience = Duration::from_secs_f64(PATIENCE * 3600.0 * rating.installed_wh() / rating.rated_w);
     let (mut looks, mut rated) = (0.0, 0.0);
     let mut spread_k: f64 = 0.0;
     loop {
         session.run_for(LOOK)?;
         let power = known(session, TRUE_PCS, "active-power")?;
         looks += 1.0;
-        rated += f64::from(u8::from(sign * power >= AT_RATED * plate.rated_w));
+        rated += f64::from(u8::from(sign * power >= AT_RATED * rating.rated_w));
         spread_k = spread_k.max(widest_spread(session)?);
         if !session.holds(&running)? {
             return Err(session.fail("the EMS no longer runs the plant"));
@@ -154,16 +153,16 @@ fn rated_held(session: &mut Session, least: f64) -> Outcome {
 #[then(expr = "the mean stack current is within {float} % of rated power at nominal voltage")]
 fn mean_current(session: &mut Session, percent: f64) -> Outcome {
     let run = last_run(session)?;
-    let plate = session.nameplate();
-    let amperes = run.swing * plate.stack_ah * 3600.0 / run.seconds;
-    let rated = plate.rated_w / plate.nominal_v;
+    let rating = session.nameplate().rating;
+    let amperes = run.swing * rating.stack_ah() * 3600.0 / run.seconds;
+    let [rated, _] = rating.stack_a();
     session.record_value("mean stack current", "A", amperes, around(rated, percent))
 }
 
 #[then(expr = "the energy moved is within {float} % of the installed energy for the charge moved")]
 fn energy_moved(session: &mut Session, percent: f64) -> Outcome {
     let run = last_run(session)?;
-    let installed = session.nameplate().installed_wh * run.swing / 1e3;
+    let installed = session.nameplate().rating.installed_wh() * run.swing / 1e3;
     let moved = run.dc_j / 3.6e6;
     session.record_value(
         "energy at the DC terminals",

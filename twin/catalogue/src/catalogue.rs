@@ -144,17 +144,23 @@ impl Catalogue {
         self.read(id.get_ref(), Some((file, id.span())))
     }
 
+    pub(crate) fn unknown(&self, kind: Kind, id: &str) -> CatalogueError {
+        CatalogueError::nowhere(
+            format!("there is no {} `{id}`", kind.word()),
+            format!("known: {}", self.ids(kind).join(", ")),
+        )
+    }
+
     fn read<T: Product>(
         &self,
         id: &str,
         asked_by: Option<(&File, Range<usize>)>,
     ) -> Result<Read<T>, CatalogueError> {
         let Some(file) = self.file(T::KIND, id) else {
-            let message = format!("there is no {} `{id}`", T::KIND.word());
-            let help = format!("known: {}", self.ids(T::KIND).join(", "));
+            let error = self.unknown(T::KIND, id);
             return Err(match asked_by {
-                Some((file, span)) => CatalogueError::at(file, Some(span), message, help),
-                None => CatalogueError::nowhere(message, help),
+                Some((file, span)) => CatalogueError::at(file, Some(span), error.to_string(), error.help()),
+                None => error,
             });
         };
         let bases = self.bases(T::KIND, file)?;

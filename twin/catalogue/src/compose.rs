@@ -8,7 +8,8 @@ use bess_plant::spec::{
 use bess_plant::{PlantSpec, Topology};
 use toml::Spanned;
 
-use crate::catalogue::{Catalogue, File, Read};
+use crate::catalogue::{Catalogue, File, Read, read_error};
+use crate::conflict::conflict;
 use crate::error::CatalogueError;
 use crate::inherit::find;
 use crate::product::{Cell, Container, HvBox, Kind, Pack, Pcs, Site, SiteStation, Station, Transformer};
@@ -47,6 +48,7 @@ impl Catalogue {
     /// # Errors
     /// If it does not read, what it is made of is missing, or a figure is outside its sensible range.
     pub fn check(&self, kind: Kind, file: File) -> Result<String, CatalogueError> {
+        check_flags(&file)?;
         let (catalogue, id) = self.with(kind, file)?;
         // A part is checked in a shipped container, a pack in one that is cooled as it is.
         let liquid = kind != Kind::Pack || catalogue.product::<Pack>(&id)?.value.pack.airflow.is_none();
@@ -186,6 +188,25 @@ impl Transformer {
             loss[0] += self.no_load_pu;
             loss[1] += self.load_pu;
         }
+    }
+}
+
+/// A product may only name conflicts there are.
+fn check_flags(file: &File) -> Result<(), CatalogueError> {
+    #[derive(serde::Deserialize)]
+    struct Head {
+        #[serde(default)]
+        flags: Vec<Spanned<u8>>,
+    }
+    let head: Head = toml::from_str(file.text()).map_err(|error| read_error(file, &error))?;
+    match head.flags.iter().find(|flag| conflict(*flag.get_ref()).is_none()) {
+        Some(flag) => Err(CatalogueError::at(
+            file,
+            Some(flag.span()),
+            format!("there is no conflict {}", flag.get_ref()),
+            "flags are numbers of conflicts in the sources; bessrig catalogue conflicts lists them",
+        )),
+        None => Ok(()),
     }
 }
 

@@ -24,12 +24,8 @@ impl Catalogue {
             let head: Head = toml::from_str(last.text()).map_err(|error| read_error(&last, &error))?;
             let Some(like) = head.like else { return Ok(bases) };
             let base = self.file(kind, like.get_ref()).ok_or_else(|| {
-                CatalogueError::at(
-                    &last,
-                    Some(like.span()),
-                    format!("there is no {} `{}`", kind.word(), like.get_ref()),
-                    format!("known: {}", self.ids(kind).join(", ")),
-                )
+                let error = self.unknown(kind, like.get_ref());
+                CatalogueError::at(&last, Some(like.span()), error.to_string(), error.help())
             })?;
             if base == file || bases.contains(base) {
                 return Err(CatalogueError::at(

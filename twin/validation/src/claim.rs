@@ -6,43 +6,9 @@
 use core::fmt;
 
 use bess_types::Verdict;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
-/// Kind of a source, as everywhere in this project.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tag {
-    /// The product brochure.
-    Brochure,
-    /// Derived by arithmetic from other sourced figures.
-    Derived,
-    /// Recalled from a standard or paper, text not re-read.
-    Recalled,
-    /// Engineering choice.
-    Assumption,
-    /// Paper, data sheet or public repository of the notes on cells and heat, by number.
-    S(u8),
-    /// Public project of the notes on protection and sequences, by number.
-    P(u8),
-}
-
-impl fmt::Display for Tag {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Brochure => f.write_str("[B]"),
-            Self::Derived => f.write_str("[D]"),
-            Self::Recalled => f.write_str("[R]"),
-            Self::Assumption => f.write_str("[A]"),
-            Self::S(n) => write!(f, "[S{n}]"),
-            Self::P(n) => write!(f, "[P{n}]"),
-        }
-    }
-}
-
-impl Serialize for Tag {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
+pub use bess_catalogue::Tag;
 
 /// Where a figure comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
