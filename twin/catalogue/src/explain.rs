@@ -8,6 +8,7 @@ use crate::error::CatalogueError;
 use crate::figure::Figure;
 use crate::product::{Alternative, Cell, Container, HvBox, Kind, Pack, Pcs, Site, Station};
 use crate::rating::Fit;
+use crate::tag::Tag;
 
 /// How alike an id must be to be offered for another, 0 to 1.
 const ALIKE: f64 = 0.6;
@@ -475,7 +476,7 @@ fn figures(figures: &[Figure]) -> String {
         } else {
             (first.path.clone(), first.value.clone())
         };
-        let origin = first.tag.map_or_else(|| "not told".to_owned(), |tag| tag.word());
+        let origin = first.tag.map_or_else(|| "not told".to_owned(), Tag::word);
         [path, value, first.unit.clone(), origin, first.note.clone()]
     });
     table(&rows.collect::<Vec<_>>())
