@@ -147,9 +147,10 @@ fn cells_and_packs() {
             1e-9,
         );
         near(pack.energy_kwh.unwrap(), kilowatt_hours, 1e-9);
-        for side in 0..2 {
-            near(cells * cell.window_v[side], window_v[side], 1e-9);
-            near(pack.window_v.unwrap()[side], window_v[side], 1e-9);
+        let printed_v = pack.window_v.unwrap();
+        for ((v, cell_v), printed_v) in window_v.into_iter().zip(cell.window_v).zip(printed_v) {
+            near(cells * cell_v, v, 1e-9);
+            near(printed_v, v, 1e-9);
         }
     }
 }
@@ -410,12 +411,9 @@ fn pcs_figures_agree_with_each_other() {
         for efficiency in pcs.best_efficiency(None) {
             near(efficiency, pcs.max_efficiency.unwrap(), 0.0011);
         }
-        // The link is harmless within 300 s of switching off at the highest voltage.
+        // The link falls from 1500 to 60 V within 300 s of switching off: ln 25 = 3.22 time constants.
         let tau_s = pcs.dc_bus.capacitance_mf * pcs.dc_bus.bleeder_kohm;
-        assert!(
-            pcs.converter.dc_range_v[1] * (-300.0 / tau_s).exp() <= 60.0,
-            "{id}"
-        );
+        assert!(3.22 * tau_s <= 300.0, "{id}");
     }
 }
 
