@@ -39,7 +39,8 @@ impl Decay {
 }
 
 impl Fuse {
-    pub(crate) fn new(spec: &HvBoxSpec) -> Self {
+    /// `step_s` is the usual length of a part.
+    pub(crate) fn new(spec: &HvBoxSpec, step_s: f64) -> Self {
         let lowest_a = spec.fuse_limit * spec.fuse_rated_a;
         let element = 1.0 / spec.fuse_a2s;
         let body = 1.0 / (lowest_a * lowest_a) - element * spec.fuse_element_s;
@@ -47,7 +48,7 @@ impl Fuse {
         Self {
             per_a2s: [element, body / spec.fuse_body_s],
             tau_s,
-            cached: Decay::over(0.01, tau_s),
+            cached: Decay::over(step_s, tau_s),
         }
     }
 
@@ -96,7 +97,7 @@ mod tests {
 
     /// Melting time at a constant multiple of rated current.
     fn melting_s(spec: &HvBoxSpec, times_rated: f64, step_s: f64) -> Option<f64> {
-        let fuse = Fuse::new(spec);
+        let fuse = Fuse::new(spec, step_s);
         let square = times_rated * times_rated * spec.fuse_rated_a * spec.fuse_rated_a;
         let (mut rise, mut passed_s) = ([0.0; 2], 0.0);
         while passed_s < 4.0 * 3600.0 {

@@ -55,7 +55,7 @@ impl Stack {
             },
             converter: Converter::new(&spec.converter),
             hv_box: spec.hv_box.clone(),
-            fuse: Fuse::new(&spec.hv_box),
+            fuse: Fuse::new(&spec.hv_box, step_s),
             branches,
             follow: lags.map(|lag_s| {
                 if lag_s > 0.0 {

@@ -66,6 +66,18 @@ fn a_cell_without_hysteresis_fails_its_heat() {
 }
 
 #[test]
+fn a_slow_monitor_and_a_coil_that_needs_more_fail() {
+    let lab = Lab::changed(|spec| {
+        spec.container.insulation.monitor_s = 40.0;
+        spec.container.hv_box.pick_up_v = 20.0;
+    });
+    for id in ["imd-response-time", "chatter-supply"] {
+        let report = run(&lab, Some(id), 1).unwrap();
+        assert_eq!(verdict_of(&report, id), Verdict::Fail);
+    }
+}
+
+#[test]
 fn a_plant_that_cannot_be_built_is_an_error() {
     let lab = Lab::changed(|spec| spec.cell.mass_kg = f64::NAN);
     let report = run(&lab, Some("rest-recovery"), 1).unwrap();

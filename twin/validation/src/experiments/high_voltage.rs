@@ -1,9 +1,7 @@
-//! The high-voltage path: precharge, short circuit, paralleling, contactors, insulation monitor, discharge.
+//! The high-voltage path: precharge, short circuit, overload, paralleling, discharge.
 
-use core::time::Duration;
-
-use bess_plant::{InitialState, Place, PlantEvent, PlantFault, Pole};
-use bess_types::{Actuation, Channel, Coil};
+use bess_plant::PlantFault;
+use bess_types::Coil;
 
 use super::claim;
 use crate::chart::Chart;
@@ -149,124 +147,6 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
         run: paralleling,
     },
     Experiment {
-        id: "contactors",
-        title: "Contactor times",
-        about: "Every contactor of the container is driven once and released once.",
-        claims: &[
-            claim(
-                "contactor-operate-time",
-                "slowest contactor closes after its coil",
-                "ms",
-                Expected::stated(20.0, 30.0),
-                Basis::Input,
-                Source::new(
-                    &[Tag::Assumption, Tag::S(8)],
-                    "CT §7",
-                    "rig default 25 ± 5 ms; data sheets of five makers say at most 20 to 50 ms",
-                ),
-            ),
-            claim(
-                "contactor-release-time",
-                "slowest contactor opens after its coil",
-                "ms",
-                Expected::stated(9.0, 15.0),
-                Basis::Input,
-                Source::new(
-                    &[Tag::Assumption, Tag::S(8)],
-                    "CT §7",
-                    "rig default 12 ± 3 ms; data sheets say at most 10 to 30 ms",
-                ),
-            ),
-            claim(
-                "contactor-bounce",
-                "longest bounce",
-                "ms",
-                Expected::read(0.0, 7.0, "rig default of 5 ms, at most the 7 ms of a data sheet"),
-                Basis::Input,
-                Source::new(
-                    &[Tag::Assumption, Tag::S(8)],
-                    "CT §7",
-                    "bounce 5 ms; one data sheet includes 7 ms of bounce",
-                ),
-            ),
-            claim(
-                "auxiliary-delay",
-                "slowest auxiliary contact after its contact",
-                "ms",
-                Expected::about(5.0),
-                Basis::Input,
-                Source::new(&[Tag::Assumption], "CT §7", "feedback + 5 ms"),
-            ),
-        ],
-        run: contactors,
-    },
-    Experiment {
-        id: "welding",
-        title: "What welds a contact",
-        about: "A cluster is closed onto a bus that lies below it by a voltage, in steps of 2 V; then a closed cluster \
-                under rising load loses its coil supply, in steps of 50 A. A bench fuse that does not melt stands in.",
-        claims: &[
-            claim(
-                "welding-gap",
-                "smallest voltage that welds on closing",
-                "V",
-                Expected::read(
-                    50.0,
-                    75.0,
-                    "nothing at 50 V or less; well above it always, read as up to 1.5 times",
-                ),
-                Basis::Calibrated,
-                Source::new(
-                    &[Tag::Assumption],
-                    "CT §7",
-                    "welded when closing with more than 50 V between the contacts",
-                ),
-            ),
-            claim(
-                "welding-current",
-                "smallest current that welds on opening",
-                "A",
-                Expected::read(
-                    1000.0,
-                    2500.0,
-                    "above the box's 1,000 A, not above the relays' own limits",
-                ),
-                Basis::Input,
-                Source::new(
-                    &[Tag::Assumption, Tag::S(8)],
-                    "CT §7",
-                    "welded when breaking above the break limit; relays of 750 to 1,000 V break 2,000 to 2,500 A",
-                ),
-            ),
-        ],
-        run: welding,
-    },
-    Experiment {
-        id: "coil-supply",
-        title: "Weak coil supply",
-        about: "K− of a cluster at rest is driven for 2 s at supplies from 24 V down in steps of 0.25 V; a contactor \
-                chatters if it opens while it is driven.",
-        claims: &[
-            claim(
-                "chatter-supply",
-                "highest supply at which the contactor chatters",
-                "V",
-                Expected::read(15.5, 16.0, "below 16 V, found within a step"),
-                Basis::Input,
-                CHATTER,
-            ),
-            claim(
-                "chatter-moves",
-                "times it opens within 2 s at 15 V",
-                "",
-                Expected::at_least(2.0),
-                Basis::Predicted,
-                CHATTER,
-            ),
-        ],
-        run: coil_supply,
-    },
-    Experiment {
         id: "fuse-curve",
         title: "Fuse between rated current and short circuit",
         about: "A cluster of one pack feeds a bus short of constant resistance, with its contacts held and its cells kept \
@@ -308,88 +188,6 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
         run: fuse_curve,
     },
     Experiment {
-        id: "insulation",
-        title: "Insulation monitor",
-        about: "A leak of 75 kΩ (half of the fault threshold of 100 Ω/V at 1,500 V) appears on a healthy cluster at \
-                twelve instants of the monitor's cycle; it responds when it reads less than the threshold of 150 kΩ. \
-                Then with ten times the capacitance; then nine healthy clusters joined on the bus.",
-        claims: &[
-            claim(
-                "imd-response-time",
-                "slowest response of the insulation monitor",
-                "s",
-                Expected::stated(10.0, 30.0),
-                Basis::Calibrated,
-                RESPONSE,
-            ),
-            claim(
-                "imd-response-time-shortest",
-                "fastest response of the insulation monitor",
-                "s",
-                Expected::stated(10.0, 30.0),
-                Basis::Calibrated,
-                RESPONSE,
-            ),
-            claim(
-                "imd-response-nine-clusters",
-                "slowest response with nine clusters joined",
-                "s",
-                Expected::stated(10.0, 30.0),
-                Basis::Calibrated,
-                RESPONSE,
-            ),
-            claim(
-                "imd-response-capacitance",
-                "slowest response with 2 µF per leg over that with 0.2 µF, nine clusters",
-                "",
-                Expected::at_least(1.0),
-                Basis::Predicted,
-                RESPONSE,
-            ),
-            claim(
-                "imd-disturbed",
-                "reading of nine clusters with all monitors measuring over that with one",
-                "",
-                Expected::at_most(1.0),
-                Basis::Predicted,
-                Source::new(
-                    &[Tag::Assumption],
-                    "CT §7",
-                    "monitors in parallel on one bus disturb one another: only one is active",
-                ),
-            ),
-            claim(
-                "imd-reading",
-                "reading with a leak at the fault threshold",
-                "kΩ",
-                Expected::about(150.0),
-                Basis::Predicted,
-                Source::new(
-                    &[Tag::S(14), Tag::Derived],
-                    "CT §7",
-                    "at most 100 Ω/V is a fault: 150 kΩ at 1,500 V",
-                ),
-            ),
-            claim(
-                "insulation-healthy",
-                "lower leg of one healthy cluster at 1,500 V",
-                "Ω/V",
-                Expected::at_least(500.0),
-                Basis::Predicted,
-                HEALTHY,
-            ),
-            claim(
-                "insulation-nine-clusters",
-                "lower leg of nine healthy clusters joined, at 1,500 V",
-                "Ω/V",
-                Expected::at_least(500.0),
-                Basis::Predicted,
-                HEALTHY,
-            ),
-        ],
-        run: insulation,
-    },
-    Experiment {
         id: "bus-discharge",
         title: "Discharge of the DC bus",
         about: "All contactors open at no load on a full container; the bleeder empties the bus.",
@@ -425,11 +223,6 @@ const SHORT: Source = Source::new(
     "1,267 V over 396 × 0.18 mΩ + 30 mΩ ≈ 12.5 kA prospective; a 1.5e5 A²s fuse melts in ≈ 1 ms",
 );
 
-const CHATTER: Source = Source::new(
-    &[Tag::Assumption],
-    "CT §7",
-    "a contactor chatters when its coil supply is below 16 V of 24 V",
-);
 const GPV: Source = Source::new(
     &[Tag::Recalled],
     "CT §7",
@@ -441,16 +234,6 @@ const SLOW_FUSE: Source = Source::new(
     "below about 3 times rated the fuse takes seconds to minutes",
 );
 const SECONDS_TO_MINUTES: Expected = Expected::read(2.0, 600.0, "“seconds to minutes” read as 2 s to 10 min");
-const RESPONSE: Source = Source::new(
-    &[Tag::Assumption],
-    "CT §7",
-    "response of an insulation monitor 10 to 30 s, longer with large capacitance; 0.2 to 2 µF per leg",
-);
-const HEALTHY: Source = Source::new(
-    &[Tag::S(14), Tag::Derived],
-    "CT §7",
-    "above 500 Ω/V is healthy: 750 kΩ at 1,500 V",
-);
 
 /// From all of the DC resistance to R0 alone, each ± 10 %.
 const fn between_dc_and_r0(gap_v: f64) -> Expected {
@@ -617,138 +400,6 @@ fn paralleling(lab: &Lab) -> Result<Findings, String> {
     Ok(findings)
 }
 
-fn contactors(lab: &Lab) -> Result<Findings, String> {
-    let spec = lab.container("liq-20ft-1267")?;
-    let mut bench = Bench::new(&spec, &InitialState::default(), FINE)?;
-    let clusters = spec.container.clusters;
-    let mut slowest_ms = [0.0_f64; 2];
-    let mut longest_ms = 0.0_f64;
-    // one pole at a time carries no current, so that nothing welds
-    for coil in Coil::ALL {
-        for (slowest_ms, energised) in slowest_ms.iter_mut().zip([true, false]) {
-            let at_s = bench.seconds();
-            bench.events.clear();
-            for cluster in 0..clusters {
-                bench.coil(cluster, coil, energised);
-            }
-            bench.run(0.2);
-            let moved = bench
-                .events
-                .iter()
-                .filter(|e| ["main-positive", "main-negative", "precharge"].contains(&e.point));
-            if moved.clone().count() != clusters {
-                return Err(format!("{} contacts of {clusters} moved", moved.count()));
-            }
-            *slowest_ms = moved.fold(*slowest_ms, |slowest, e| {
-                slowest.max((e.at.as_secs_f64() - at_s) * 1e3)
-            });
-            let bounces = bench.events.iter().filter(|e| e.point == "bounce");
-            longest_ms = bounces.fold(longest_ms, |longest, e| longest.max(e.value));
-        }
-    }
-    let mut findings = Findings::default();
-    findings.set("contactor-operate-time", slowest_ms[0]);
-    findings.set("contactor-release-time", slowest_ms[1]);
-    findings.set("contactor-bounce", longest_ms);
-    findings.set("auxiliary-delay", auxiliary_ms(lab)?);
-    Ok(findings)
-}
-
-/// How long the auxiliary of a contact shows the old position, ms.
-fn auxiliary_ms(lab: &Lab) -> Result<f64, String> {
-    let mut bench = Bench::new(&lab.liquid(1, 1)?, &uniform(0.5), Duration::from_micros(100))?;
-    bench.coil(0, Coil::MainNegative, true);
-    let mut out = Vec::new();
-    let shown = bench.run_until(0.2, |bench| {
-        let place = Place::cluster(0);
-        bench.plant.sample(place, Channel::AuxMainNegative, &mut out);
-        out[0].ok() == Some(1.0)
-    });
-    let closed_s = bench.when("", "main-negative", 1.0).filter(|_| shown);
-    Ok((bench.seconds() - closed_s.ok_or("the auxiliary did not follow")?) * 1e3)
-}
-
-fn welding(lab: &Lab) -> Result<Findings, String> {
-    let mut spec = lab.liquid(1, 9)?;
-    spec.container.dc_bus.bleeder_kohm = 1e6;
-    spec.container.hv_box.fuse_a2s = 1e12;
-    let welded = |bench: &Bench| bench.events.iter().any(|e| e.point == "welded");
-    let mut findings = Findings::default();
-
-    let mut bench = Bench::new(&spec, &uniform(0.5), Duration::from_millis(1))?;
-    bench.coil(0, Coil::MainNegative, true);
-    bench.run(0.1);
-    bench.coil(0, Coil::Precharge, true);
-    let mut precharged = Vec::new();
-    // the bus rises past every gap once; the plant is kept there
-    for gap_v in (1..=60).rev().map(|step| 2.0 * f64::from(step)) {
-        let reached = bench.run_until(30.0, |bench| {
-            let volts = |part: &str, point: &str| bench.truth(part, point).unwrap_or(f64::NAN);
-            volts("cluster-01", "voltage") - volts("", "bus-voltage") <= gap_v
-        });
-        if !reached {
-            return Err(format!("the bus did not come within {gap_v} V"));
-        }
-        precharged.push((gap_v, bench.clone()));
-    }
-    let mut smallest_v = f64::NAN;
-    for (_, mut bench) in precharged.into_iter().rev() {
-        bench.coil(0, Coil::Precharge, false);
-        bench.run(0.05);
-        bench.coil(0, Coil::MainPositive, true);
-        bench.run(0.1);
-        if welded(&bench) {
-            let gap = bench.events.iter().rev().find(|e| e.point == "closing-gap");
-            smallest_v = gap.map_or(f64::NAN, |e| e.value);
-            break;
-        }
-    }
-    findings.set("welding-gap", smallest_v);
-
-    let mut smallest_a = f64::NAN;
-    for amperes in (2..=60).map(|step| 50.0 * f64::from(step)) {
-        let mut bench = Bench::new(&spec, &uniform(0.5), FINE)?;
-        bench.close_all();
-        bench.events.clear();
-        let volts = bench.truth("cluster-01", "voltage")?;
-        bench.inject(&PlantFault::BusShort { ohm: volts / amperes })?;
-        bench.run(0.05);
-        bench.actuate(Place::CONTAINER, Actuation::CoilSupply { on: false });
-        bench.run(0.1);
-        if welded(&bench) {
-            let broken = bench.events.iter().find(|e| e.point == "breaking-current");
-            smallest_a = broken.map_or(f64::NAN, |e| e.value);
-            break;
-        }
-    }
-    findings.set("welding-current", smallest_a);
-    Ok(findings)
-}
-
-fn coil_supply(lab: &Lab) -> Result<Findings, String> {
-    let spec = lab.liquid(1, 1)?;
-    let opens = |volts: f64| -> Result<usize, String> {
-        let mut bench = Bench::new(&spec, &uniform(0.5), FINE)?;
-        bench.inject(&PlantFault::CoilSupplyVoltage { volts })?;
-        bench.coil(0, Coil::MainNegative, true);
-        bench.run(2.0);
-        let opened = |e: &&PlantEvent| e.point == "main-negative" && e.value == 0.0;
-        Ok(bench.events.iter().filter(opened).count())
-    };
-    let mut highest_v = f64::NAN;
-    for step in 0..64 {
-        let volts = 24.0 - 0.25 * f64::from(step);
-        if opens(volts)? > 0 {
-            highest_v = volts;
-            break;
-        }
-    }
-    let mut findings = Findings::default();
-    findings.set("chatter-supply", highest_v);
-    findings.set("chatter-moves", opens(15.0)? as f64);
-    Ok(findings)
-}
-
 fn fuse_curve(lab: &Lab) -> Result<Findings, String> {
     let mut spec = lab.liquid(1, 9)?;
     let rated_a = spec.container.hv_box.fuse_rated_a;
@@ -803,103 +454,6 @@ fn fuse_curve(lab: &Lab) -> Result<Findings, String> {
         Chart::new("Melting time", "current over rated", "time, s")
             .curve("fuse", curve)
             .band("seconds to minutes", 2.0, 600.0),
-    );
-    Ok(findings)
-}
-
-fn insulation(lab: &Lab) -> Result<Findings, String> {
-    let respond = |bench: &mut Bench, ohm: f64, curve: &mut Vec<(f64, f64)>| -> Result<f64, String> {
-        bench.inject(&PlantFault::Insulation {
-            cluster: 0,
-            pole: Pole::Positive,
-            ohm,
-        })?;
-        let at_s = bench.seconds();
-        let mut out = Vec::new();
-        let mut responded_s = None;
-        bench.run_until(200.0, |bench| {
-            let t = bench.seconds() - at_s;
-            if curve.last().is_some_and(|&(last, _)| t - last < 0.099) {
-                return false;
-            }
-            let place = Place::cluster(0);
-            bench.plant.sample(place, Channel::InsulationResistance, &mut out);
-            let read_ohm = out.first().and_then(|reading| reading.ok()).unwrap_or(f64::NAN);
-            curve.push((t, read_ohm / 1e3));
-            if read_ohm < 150e3 && responded_s.is_none() {
-                responded_s = Some(t);
-            }
-            responded_s.is_some_and(|responded_s| t > responded_s + 5.0)
-        });
-        responded_s.ok_or_else(|| "the monitor did not respond within 200 s".to_owned())
-    };
-    let extremes = |clusters: usize, leg_uf: f64, curve: &mut Vec<(f64, f64)>| -> Result<[f64; 2], String> {
-        let mut spec = lab.liquid(clusters, 1)?;
-        spec.container.insulation.leg_uf *= leg_uf;
-        let mut found = [f64::MAX, 0.0];
-        for instant in 0..12 {
-            let mut bench = Bench::new(&spec, &uniform(0.5), COARSE)?;
-            for cluster in (0..clusters).filter(|_| clusters > 1) {
-                bench.coil(cluster, Coil::MainNegative, true);
-            }
-            bench.run(60.0 + 1.3 * f64::from(instant));
-            curve.clear();
-            let response_s = respond(&mut bench, 75e3, curve)?;
-            found = [found[0].min(response_s), found[1].max(response_s)];
-        }
-        Ok(found)
-    };
-    let (mut curve, mut other) = (Vec::new(), Vec::new());
-    let [fastest_s, slowest_s] = extremes(1, 1.0, &mut curve)?;
-    let [_, joined_s] = extremes(9, 1.0, &mut other)?;
-    let [_, large_s] = extremes(9, 10.0, &mut other)?;
-    let mut findings = Findings::default();
-    findings.set("imd-response-time", slowest_s);
-    findings.set("imd-response-time-shortest", fastest_s);
-    findings.set("imd-response-nine-clusters", joined_s);
-    findings.set_noted(
-        "imd-response-capacitance",
-        large_s / joined_s,
-        format!("{large_s:.1} s against {joined_s:.1} s"),
-    );
-
-    let mut bench = Bench::new(&lab.liquid(1, 1)?, &uniform(0.5), COARSE)?;
-    bench.inject(&PlantFault::Insulation {
-        cluster: 0,
-        pole: Pole::Negative,
-        ohm: 150e3,
-    })?;
-    bench.run(60.0);
-    let mut out = Vec::new();
-    let place = Place::cluster(0);
-    bench.plant.sample(place, Channel::InsulationResistance, &mut out);
-    let read_ohm = out.first().and_then(|reading| reading.ok()).unwrap_or(f64::NAN);
-    findings.set("imd-reading", read_ohm / 1e3);
-
-    let mut bench = Bench::new(&lab.liquid(9, 1)?, &uniform(0.5), COARSE)?;
-    bench.run(1.0);
-    findings.set(
-        "insulation-healthy",
-        bench.truth("cluster-01", "insulation")? / 1500.0,
-    );
-    for cluster in 0..9 {
-        bench.coil(cluster, Coil::MainNegative, true);
-    }
-    bench.run(1.0);
-    let joined = bench.truth("cluster-01", "insulation")? / 1500.0;
-    findings.set("insulation-nine-clusters", joined);
-    let mut settled_ohm = |bench: &mut Bench| {
-        bench.run(60.0);
-        bench.plant.sample(place, Channel::InsulationResistance, &mut out);
-        out.first().and_then(|reading| reading.ok()).unwrap_or(f64::NAN)
-    };
-    let alone_ohm = settled_ohm(&mut bench);
-    bench.inject(&PlantFault::MonitorLockBroken)?;
-    findings.set("imd-disturbed", settled_ohm(&mut bench) / alone_ohm);
-    findings.draw(
-        Chart::new("Insulation as measured", "time after the fault, s", "kΩ")
-            .curve("monitor", curve)
-            .band("below the fault threshold", 0.0, 150.0),
     );
     Ok(findings)
 }

@@ -1,10 +1,12 @@
 //! All experiments, in the order of the report.
 
 mod cell;
+mod contacts;
 mod converter;
 mod cycle;
 mod fire;
 mod high_voltage;
+mod insulation;
 mod runaway;
 mod sensors;
 
@@ -16,6 +18,8 @@ pub(crate) fn all() -> Vec<Experiment> {
         cell::EXPERIMENTS,
         cycle::EXPERIMENTS,
         high_voltage::EXPERIMENTS,
+        contacts::EXPERIMENTS,
+        insulation::EXPERIMENTS,
         converter::EXPERIMENTS,
         runaway::EXPERIMENTS,
         fire::EXPERIMENTS,
