@@ -227,6 +227,33 @@ pub enum PlantFault {
     CoolantPumpFailed,
     /// Compressor and heater stand, the pump runs.
     ChillerFailed,
+    /// Dirt or a standing fan keep air from the chiller's condenser.
+    CondenserBlocked {
+        /// Share of the air that does not pass, 0 to 1.
+        share: f64,
+    },
+    /// Refrigerant has leaked; clear fills it up.
+    RefrigerantLoss {
+        /// Share that is gone, 0 to 1.
+        share: f64,
+    },
+    /// Coolant leaks out; clear closes the leak and fills up.
+    CoolantLeak {
+        /// L/min.
+        l_per_min: f64,
+    },
+    /// Compressor, heater and fan of an HVAC unit stand.
+    HvacFailed {
+        /// Unit, counted from 0.
+        unit: usize,
+    },
+    /// The fan of an air-cooled pack is held.
+    PackFanBlocked {
+        /// Cluster.
+        cluster: usize,
+        /// Pack.
+        pack: usize,
+    },
     /// Suppression cylinder empty.
     AgentEmpty,
     /// Suppression valve does not open.
@@ -259,7 +286,7 @@ pub enum PlantFault {
     },
     /// A spark in the room, as long as injected.
     Spark,
-    /// Outside air; clear returns to the initial value.
+    /// Outside air; clear returns to the initial value, or to the hour's.
     Ambient {
         /// °C.
         celsius: f64,
@@ -463,6 +490,16 @@ impl PlantFault {
             }
             Self::GridFrequency { hz } => within("hz", hz, 40.0, 70.0),
             Self::Ambient { celsius } => within("celsius", celsius, -50.0, 70.0),
+            Self::CondenserBlocked { share } | Self::RefrigerantLoss { share } => {
+                within("share", share, 0.0, 1.0)
+            }
+            Self::CoolantLeak { l_per_min } => within("l-per-min", l_per_min, 0.0, 1e4),
+            // how many units there are the plant knows
+            Self::HvacFailed { .. } => Ok(()),
+            Self::PackFanBlocked { cluster, pack } => {
+                index("cluster", cluster, topology.clusters)?;
+                index("pack", pack, topology.packs_per_cluster)
+            }
             Self::MonitorLockBroken
             | Self::CoolantPumpFailed
             | Self::ChillerFailed

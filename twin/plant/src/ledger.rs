@@ -2,7 +2,9 @@
 //!
 //! Stored energy is a state function (integral of open-circuit voltage over charge, RC links, capacitor);
 //! heat and delivered energy are time integrals. If the model lost or invented energy, `residual_j` shows it.
-//! Reversible (entropic) heat is exchanged with the surroundings and is not part of this balance.
+//! Reversible (entropic) heat is exchanged with the surroundings and is not part of that balance; it is part of the
+//! balance of heat, which is an account of its own: what cells, coolant, air and structure hold more than at the start
+//! against what went in and out.
 
 /// Accounts since the plant was made, J and C.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -48,4 +50,35 @@ pub struct Ledger {
     pub charge_throughput_c: f64,
     /// Released − passed, C.
     pub charge_residual_c: f64,
+}
+
+/// Heat since the plant was made, J.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct HeatLedger {
+    /// Heat that cells, plates, coolant, container air and structure hold more than at the start.
+    pub stored_j: f64,
+    /// Electrical heat of the cells.
+    pub cells_j: f64,
+    /// Reversible heat of the cells; negative where they cool.
+    pub reversible_j: f64,
+    /// Heat of busbars, boxes, bleed resistors and controls in the container.
+    pub equipment_j: f64,
+    /// Power of pump, pack fans and circulation fans.
+    pub fans_j: f64,
+    /// Heat of the coolant's and the air's electric heaters.
+    pub heaters_j: f64,
+    /// Heat of runaway, flame and test heaters, less that of evaporation and agent.
+    pub fire_j: f64,
+    /// Heat of the sun on the envelope.
+    pub solar_j: f64,
+    /// Heat the chiller took out.
+    pub chiller_j: f64,
+    /// Heat the air conditioners took out.
+    pub hvac_j: f64,
+    /// Heat lost to outside: envelope, openings, leaked coolant.
+    pub outside_j: f64,
+    /// Sum of all these flows, each without its sign.
+    pub throughput_j: f64,
+    /// In − out − stored: 0 if nothing is lost.
+    pub residual_j: f64,
 }

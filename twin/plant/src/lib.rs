@@ -7,7 +7,8 @@
 //! - electrical side: `cell`, `cluster`, `contactor`, `fuse`, `dc_bus`, `stack` (one step of all of
 //!   them), `converter`, `grid`, `insulation`
 //! - [`ageing`]: what time, cycles and cold charging do to cells
-//! - heat and fire: `thermal`, `cooling`, `runaway`, `gas`, `air`, `suppression`
+//! - heat and fire: `climate` (what happens every second), `thermal`, `cooling`, `airflow`, `air`, `auxiliary`, `runaway`,
+//!   `gas`, `suppression`
 //! - [`bench`]: one cell of this model under a prescribed current, for comparisons
 //! - many of them: [`site`]
 //! - what comes out: `sensor`, [`fault`], [`truth`], [`ledger`]; `rng` is the only source of chance
@@ -19,8 +20,11 @@
 
 pub mod ageing;
 mod air;
+mod airflow;
+mod auxiliary;
 pub mod bench;
 mod cell;
+mod climate;
 mod cluster;
 mod contactor;
 mod converter;
@@ -49,7 +53,7 @@ pub mod truth;
 mod testing;
 
 pub use fault::{FaultError, PlantFault, Pole};
-pub use ledger::Ledger;
+pub use ledger::{HeatLedger, Ledger};
 pub use plant::Plant;
 pub use site::Site;
 pub use spec::{InitialState, PlantConfigError, PlantSpec};

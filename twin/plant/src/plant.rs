@@ -1,7 +1,7 @@
 //! The plant as a whole: builds it, advances it by one grid step, takes actuations and faults, gives samples.
 //!
 //! Four fixed cycles of one clock: every grid step the electrical side (`stack.rs`, `cell.rs`); every 100 ms
-//! what is hot, gas, air, suppression; every second resistances, heat, coolant; every minute ageing. Within a cycle
+//! what is hot, gas, air, suppression; every second resistances, heat, coolant (`climate.rs`); every minute ageing. Within a cycle
 //! all flows are computed from the old state.
 
 use core::time::Duration;
@@ -9,7 +9,9 @@ use core::time::Duration;
 use bess_types::{Actuation, Channel, Coil, Reading, SimTime};
 
 use crate::ageing::Ageing;
-use crate::air::{AIR_J_PER_M3_K, Air};
+use crate::air::Air;
+use crate::airflow::PackFans;
+use crate::auxiliary::Auxiliary;
 use crate::cell::{Cells, SlowDecay};
 use crate::cluster::{Cluster, Path};
 use crate::contactor::AuxFault;
@@ -20,18 +22,18 @@ use crate::grid::Grid;
 use crate::insulation::Insulation;
 use crate::ledger::Ledger;
 use crate::rng;
-use crate::runaway::{Runaway, Surroundings};
+use crate::runaway::Runaway;
 use crate::sensor::{Sensors, values_at};
 use crate::spec::{AGEING_CLOCK_MAX, ContainerSpec, InitialState, PlantConfigError, PlantSpec, range};
 use crate::stack::Stack;
 use crate::suppression::Suppression;
-use crate::thermal::{Coolant, Thermal};
+use crate::thermal::Thermal;
 use crate::topology::{Place, PlantEvent, Topology, cluster_name};
 
 const MEDIUM: Duration = Duration::from_millis(100);
 const MEDIUM_S: f64 = 0.1;
-const MEDIUM_PER_SLOW: u32 = 10;
-const SLOW_S: f64 = 1.0;
+pub(crate) const MEDIUM_PER_SLOW: u32 = 10;
+pub(crate) const SLOW_S: f64 = 1.0;
 const SLOW_PER_AGEING: u32 = 60;
 const AGEING_S: f64 = 60.0;
 /// Resistance factor from self-heating on (cell-and-thermal §10).
@@ -41,7 +43,7 @@ const DEGRADED: f64 = 1.5;
 #[derive(Clone, Debug)]
 pub struct Plant {
     pub(crate) topology: Topology,
-    spec: ContainerSpec,
+    pub(crate) spec: ContainerSpec,
     tau_s: [f64; 2],
     slow_decay: SlowDecay,
     grid_step: Duration,
@@ -51,12 +53,14 @@ pub struct Plant {
     stamp: SimTime,
     steps_per_medium: u32,
     step_in_medium: u32,
-    medium_in_slow: u32,
+    pub(crate) medium_in_slow: u32,
     slow_in_ageing: u32,
-    initial_ambient_c: f64,
+    /// Coil supply present.
     pub(crate) coil_supply: bool,
     /// Its voltage while it is on, V.
     supply_v: f64,
+    /// Coil supply commanded.
+    coil_command: bool,
     spark: bool,
     pub(crate) cells: Cells,
     pub(crate) ageing: Ageing,
@@ -65,15 +69,20 @@ pub struct Plant {
     pub(crate) thermal: Thermal,
     pub(crate) runaway: Runaway,
     pub(crate) cooling: Option<Cooling>,
+    pub(crate) fans: Option<PackFans>,
     pub(crate) air: Air,
+    pub(crate) auxiliary: Auxiliary,
     pub(crate) gas: Gas,
     pub(crate) suppression: Suppression,
     pub(crate) insulation: Insulation,
-    sensors: Sensors,
-    events: Vec<PlantEvent>,
-    /// Heat on its way to the container air, J.
-    to_air_j: f64,
+    pub(crate) sensors: Sensors,
+    pub(crate) events: Vec<PlantEvent>,
+    /// Heat of packs and pack fans that goes to the container air until the next slow cycle, W.
+    pub(crate) packs_to_air_w: f64,
     aired_j: f64,
+    /// Heat of busbars, boxes, bleed resistors and controls given to the air, J.
+    pub(crate) equipment_j: f64,
+    pub(crate) start_heat_j: f64,
     start_stored_j: f64,
     start_stored_c: f64,
     throughput_j: f64,
@@ -113,6 +122,14 @@ impl Plant {
             .collect();
         let thermal = Thermal::new(spec, topology, start_c);
         let mut insulation_rng = rng::stream(seed, 0x494D_4400);
+        let cooling = container
+            .cooling
+            .as_ref()
+            .zip(container.pack.plate.as_ref())
+            .map(|(cooling, plate)| {
+                let plates_l = plate.coolant_l * topology.packs() as f64;
+                Cooling::new(cooling, topology.packs(), plates_l, start_c, initial.ambient_c)
+            });
         let mut plant = Self {
             topology,
             tau_s: spec.cell.resistance.tau_s,
@@ -125,9 +142,9 @@ impl Plant {
             step_in_medium: 0,
             medium_in_slow: 0,
             slow_in_ageing: 0,
-            initial_ambient_c: initial.ambient_c,
             coil_supply: true,
             supply_v: container.hv_box.coil_supply_v,
+            coil_command: true,
             spark: false,
             cells,
             ageing,
@@ -135,11 +152,14 @@ impl Plant {
             grid: Grid::new(&container.grid),
             runaway: Runaway::new(&spec.cell.runaway, topology, thermal.cell_j_per_k),
             thermal,
-            cooling: container
-                .cooling
+            cooling,
+            fans: container
+                .pack
+                .airflow
                 .as_ref()
-                .map(|cooling| Cooling::new(cooling, topology.packs(), start_c)),
-            air: Air::new(&container.air, start_c, initial.ambient_c),
+                .map(|airflow| PackFans::new(airflow, topology.packs())),
+            air: Air::new(&container.air, initial),
+            auxiliary: Auxiliary::new(&container.auxiliary),
             gas: Gas::new(
                 &container.gas,
                 &container.air,
@@ -152,8 +172,10 @@ impl Plant {
             }),
             sensors: Sensors::new(&container.sensors, container.hv_box.rated_a, seed),
             events: Vec::with_capacity(64),
-            to_air_j: 0.0,
+            packs_to_air_w: 0.0,
             aired_j: 0.0,
+            equipment_j: 0.0,
+            start_heat_j: 0.0,
             start_stored_j: 0.0,
             start_stored_c: 0.0,
             throughput_j: 0.0,
@@ -162,6 +184,7 @@ impl Plant {
         plant.refresh_resistances();
         plant.start_stored_j = plant.stored_j();
         plant.start_stored_c = plant.cells.stored_c(0..topology.cells());
+        plant.start_heat_j = plant.heat_stored_j();
         Ok(plant)
     }
 
@@ -225,16 +248,8 @@ impl Plant {
                 }
             }
             Actuation::CoilSupply { on } => {
-                if on != self.coil_supply {
-                    self.coil_supply = on;
-                    self.supply_coils(now);
-                    self.note(
-                        "",
-                        "coil-supply",
-                        f64::from(on),
-                        if on { "coil supply on" } else { "coil supply off" },
-                    );
-                }
+                self.coil_command = on;
+                self.follow_supply();
             }
             Actuation::ActiveBalancing { sources, sinks } => {
                 if let (Some(c), Some(p), Some(spec)) = (
@@ -291,7 +306,7 @@ impl Plant {
                         if fan { "vent fan on" } else { "vent fan off" },
                     );
                 }
-                if core::mem::replace(&mut self.air.damper_open, damper_open) != damper_open {
+                if core::mem::replace(&mut self.air.damper, damper_open) != damper_open {
                     self.note(
                         "air",
                         "damper-open",
@@ -302,6 +317,16 @@ impl Plant {
                             "damper closed"
                         },
                     );
+                }
+            }
+            Actuation::PackFan { duty } => {
+                if let (Some(fans), Some(c), Some(p)) = (
+                    &mut self.fans,
+                    cluster,
+                    place.pack.filter(|&p| p < self.topology.packs_per_cluster),
+                ) && duty.is_finite()
+                {
+                    fans.duty[self.topology.pack_index(c, p)] = duty.clamp(0.0, 1.0);
                 }
             }
             Actuation::Hvac { on } => {
@@ -447,6 +472,17 @@ impl Plant {
             | PlantFault::SensorShort { .. } => self.set_sensor(fault, true),
             PlantFault::CoolantPumpFailed => self.loop_fault(|cooling| cooling.pump_failed = true)?,
             PlantFault::ChillerFailed => self.loop_fault(|cooling| cooling.chiller_failed = true)?,
+            PlantFault::CondenserBlocked { share } => {
+                self.loop_fault(|cooling| cooling.condenser_blocked = share)?;
+            }
+            PlantFault::RefrigerantLoss { share } => {
+                self.loop_fault(|cooling| cooling.refrigerant_lost = share)?;
+            }
+            PlantFault::CoolantLeak { l_per_min } => {
+                self.loop_fault(|cooling| cooling.leak_l_per_min = l_per_min)?;
+            }
+            PlantFault::HvacFailed { unit } => self.hvac_fault(unit, true)?,
+            PlantFault::PackFanBlocked { cluster, pack } => self.fan_fault(cluster, pack, true)?,
             PlantFault::AgentEmpty => self.suppression.empty(),
             PlantFault::AgentValveStuck => self.suppression.valve_stuck = true,
             PlantFault::ClusterSoc { cluster, soc } => self.reseat(cluster, soc)?,
@@ -458,7 +494,7 @@ impl Plant {
             PlantFault::GridLost => self.set_grid(false),
             PlantFault::Door { open } => self.set_door(open),
             PlantFault::Spark => self.spark = true,
-            PlantFault::Ambient { celsius } => self.air.ambient_c = celsius,
+            PlantFault::Ambient { celsius } => self.air.hold_ambient(Some(celsius)),
         }
         Ok(())
     }
@@ -545,6 +581,15 @@ impl Plant {
             | PlantFault::SensorShort { .. } => self.set_sensor(fault, false),
             PlantFault::CoolantPumpFailed => self.loop_fault(|cooling| cooling.pump_failed = false)?,
             PlantFault::ChillerFailed => self.loop_fault(|cooling| cooling.chiller_failed = false)?,
+            PlantFault::CondenserBlocked { .. } => {
+                self.loop_fault(|cooling| cooling.condenser_blocked = 0.0)?;
+            }
+            PlantFault::RefrigerantLoss { .. } => {
+                self.loop_fault(|cooling| cooling.refrigerant_lost = 0.0)?;
+            }
+            PlantFault::CoolantLeak { .. } => self.loop_fault(Cooling::refill)?,
+            PlantFault::HvacFailed { unit } => self.hvac_fault(unit, false)?,
+            PlantFault::PackFanBlocked { cluster, pack } => self.fan_fault(cluster, pack, false)?,
             PlantFault::AgentEmpty => self.suppression.replace_cylinder(),
             PlantFault::AgentValveStuck => self.suppression.valve_stuck = false,
             PlantFault::GridVoltage { ramp_s, .. } => {
@@ -555,7 +600,7 @@ impl Plant {
             PlantFault::GridLost => self.set_grid(true),
             PlantFault::Door { .. } => self.set_door(false),
             PlantFault::Spark => self.spark = false,
-            PlantFault::Ambient { .. } => self.air.ambient_c = self.initial_ambient_c,
+            PlantFault::Ambient { .. } => self.air.hold_ambient(None),
         }
         Ok(())
     }
@@ -633,17 +678,6 @@ impl Plant {
         self.topology
     }
 
-    /// Electrical power of cooling, HVAC, fan and controls, W.
-    pub(crate) fn auxiliary_w(&self) -> f64 {
-        let fan_w = if self.air.fan {
-            self.spec.auxiliary.vent_fan_w
-        } else {
-            0.0
-        };
-        let cooling_w = self.cooling.as_ref().map_or(0.0, Cooling::electrical_w);
-        self.spec.auxiliary.controls_w + fan_w + cooling_w + self.air.electrical_w()
-    }
-
     /// Power at the point of interconnection, W; the container's own supply is taken from the same grid.
     pub(crate) fn poi_w(&self) -> f64 {
         if self.grid.energised {
@@ -669,16 +703,13 @@ impl Plant {
         self.insulation.step(MEDIUM_S, |c| {
             Coil::ALL.iter().any(|&coil| clusters[c].contactor(coil).closed())
         });
-        let around = Surroundings {
-            plate_k_per_w: self.thermal.plate_k_per_w(self.coolant().flow_l_per_min),
-            cooling_w: self.suppression.cooling_w(),
-        };
+        let cooling_w = self.suppression.cooling_w();
         self.start_stored_c -= self.runaway.step(
             now,
             MEDIUM_S,
             &mut self.cells,
             &mut self.thermal,
-            around,
+            cooling_w,
             &mut self.events,
         );
         let ignition = Ignition {
@@ -696,39 +727,22 @@ impl Plant {
         );
         let equipment_j =
             self.stack.clusters.iter().map(|c| c.path_heat_j).sum::<f64>() + self.cells.bleed_heat_j;
-        let heat_j = core::mem::take(&mut self.to_air_j) + equipment_j - self.aired_j;
-        self.aired_j = equipment_j;
+        let equipment_j = equipment_j - core::mem::replace(&mut self.aired_j, equipment_j)
+            + self.auxiliary.controls_w() * MEDIUM_S;
+        self.equipment_j += equipment_j;
         self.air.step(
             MEDIUM_S,
-            heat_j,
+            equipment_j + self.packs_to_air_w * MEDIUM_S,
             self.gas.convective_w,
             self.spec.sensors.air_lag_s,
         );
-        let vented = self.air.damper_open || self.air.fan || self.air.door_open || self.air.panels_open;
+        let vented =
+            self.air.damper_open() || self.air.fan_runs() || self.air.door_open || self.air.panels_open;
         self.suppression.step(now, MEDIUM_S, vented, &mut self.events);
     }
 
     fn slow_cycle(&mut self) {
-        let coolant = self.coolant();
-        let clusters = &self.stack.clusters;
-        self.to_air_j += self.thermal.step(
-            SLOW_S,
-            &mut self.cells.heat_j,
-            &self.cells.soc,
-            |c| clusters[c].slow_charge_c,
-            coolant,
-            self.air.mean_c,
-        );
-        let plate_mean_c = self.thermal.plate_c.iter().sum::<f64>() / self.topology.packs() as f64;
-        if let Some(cooling) = &mut self.cooling {
-            cooling.step(SLOW_S, plate_mean_c);
-        } else {
-            // what the packs' fans blow out
-            self.to_air_j += (plate_mean_c - coolant.supply_c)
-                * coolant.pack_w_per_k
-                * self.topology.packs() as f64
-                * SLOW_S;
-        }
+        self.step_climate();
         self.stack.converter.warm(SLOW_S);
         let follow = -libm::expm1(-SLOW_S / self.spec.hv_box.rise_s);
         let rated_a2 = self.spec.hv_box.rated_a * self.spec.hv_box.rated_a;
@@ -754,21 +768,6 @@ impl Plant {
         }
     }
 
-    /// What flows through the packs: coolant, or container air.
-    fn coolant(&self) -> Coolant {
-        match (&self.cooling, &self.spec.pack.airflow) {
-            (Some(cooling), _) => cooling.coolant(),
-            (None, airflow) => {
-                let flow_m3_per_h = airflow.as_ref().map_or(0.0, |air| air.flow_m3_per_h);
-                Coolant {
-                    supply_c: self.air.mean_c,
-                    flow_l_per_min: flow_m3_per_h,
-                    pack_w_per_k: flow_m3_per_h / 3600.0 * AIR_J_PER_M3_K,
-                }
-            }
-        }
-    }
-
     /// Voltage at the contactor coils' supply, V.
     pub(crate) fn coil_supply_v(&self) -> f64 {
         if self.coil_supply { self.supply_v } else { 0.0 }
@@ -786,13 +785,6 @@ impl Plant {
             self.sensors
                 .set_fault(place, channel, index, broken.then_some(fault));
         }
-    }
-
-    fn loop_fault(&mut self, change: impl FnOnce(&mut Cooling)) -> Result<(), FaultError> {
-        self.cooling
-            .as_mut()
-            .map(change)
-            .ok_or(FaultError::NotFitted { part: "coolant loop" })
     }
 
     /// Resistances for the present temperatures and directions.
@@ -823,7 +815,9 @@ impl Plant {
         let cluster = place.cluster.map(|c| &self.stack.clusters[c]);
         if let (Some(c), Some(p)) = (place.cluster, place.pack) {
             let pack = self.topology.pack_index(c, p);
-            if channel == Channel::CellVoltages {
+            if channel == Channel::FanSpeed {
+                out.extend(self.fans.iter().map(|fans| Reading::valid(fans.rpm(pack))));
+            } else if channel == Channel::CellVoltages {
                 let current_a = self.stack.clusters[c].sensed_a[1];
                 out.extend(
                     self.topology
@@ -843,7 +837,7 @@ impl Plant {
         let aux = |coil| cluster.is_some_and(|c| c.contactor(coil).aux(self.now));
         let contact = |closed: bool| f64::from(closed);
         let value = match channel {
-            Channel::CellVoltages | Channel::CellTemperatures => return,
+            Channel::CellVoltages | Channel::CellTemperatures | Channel::FanSpeed => return,
             Channel::ClusterVoltage => cluster.map_or(0.0, Cluster::voltage_v),
             Channel::BusVoltage | Channel::ConverterDcVoltage => self.stack.bus.voltage_v,
             Channel::ClusterCurrent => cluster.map_or(0.0, |c| c.sensed_a[0]),
@@ -894,9 +888,9 @@ impl Plant {
                 }
             }
             Channel::DoorClosed => contact(!self.air.door_open),
-            Channel::VentFanRunning => contact(self.air.fan),
-            Channel::DamperClosed => contact(!self.air.damper_open),
-            Channel::HvacRunning => contact(self.air.hvac),
+            Channel::VentFanRunning => contact(self.air.fan_runs()),
+            Channel::DamperClosed => contact(!self.air.damper_open()),
+            Channel::HvacRunning => contact(self.air.circulates()),
         };
         out.push(Reading::valid(value));
     }
@@ -924,6 +918,10 @@ impl Plant {
             return;
         }
         self.grid.energised = energised;
+        self.air.powered = energised;
+        if let Some(cooling) = &mut self.cooling {
+            cooling.powered = energised;
+        }
         self.note(
             "grid",
             "energised",
@@ -932,6 +930,21 @@ impl Plant {
         );
         if !energised {
             self.stack.converter.stop(self.now, &mut self.events);
+        }
+    }
+
+    /// Coils have their supply if it is commanded and there is one.
+    pub(crate) fn follow_supply(&mut self) {
+        let on = self.coil_command && self.auxiliary.supplied;
+        if on != self.coil_supply {
+            self.coil_supply = on;
+            self.supply_coils(self.stamp.max(self.now));
+            self.note(
+                "",
+                "coil-supply",
+                f64::from(on),
+                if on { "coil supply on" } else { "coil supply off" },
+            );
         }
     }
 
@@ -947,7 +960,7 @@ impl Plant {
         }
     }
 
-    fn note(&mut self, part: &str, point: &'static str, value: f64, text: &str) {
+    pub(crate) fn note(&mut self, part: &str, point: &'static str, value: f64, text: &str) {
         self.events.push(PlantEvent {
             at: self.stamp.max(self.now),
             part: part.into(),
@@ -1280,7 +1293,8 @@ mod tests {
     }
 
     fn mean_plate(plant: &Plant) -> f64 {
-        plant.thermal.plate_c.iter().sum::<f64>() / plant.topology.packs() as f64
+        let packs = plant.topology.packs();
+        (0..packs).map(|pack| plant.thermal.pack_c(pack)).sum::<f64>() / packs as f64
     }
 
     /// What the irreversible heat so far means in steady state: heat per cell and second times 0.43 K/W.
@@ -1583,6 +1597,7 @@ mod tests {
             (any::<bool>(), any::<bool>())
                 .prop_map(|(fan, damper_open)| Actuation::Ventilation { fan, damper_open }),
             any::<bool>().prop_map(|on| Actuation::Hvac { on }),
+            any::<f64>().prop_map(|duty| Actuation::PackFan { duty }),
             Just(Actuation::ReleaseAgent),
         ];
         (place, action)
@@ -1647,6 +1662,12 @@ mod tests {
             Just(PlantFault::GridLost),
             Just(PlantFault::Spark),
             Just(PlantFault::CoolantPumpFailed),
+            (0.0..1.0).prop_map(|share| PlantFault::CondenserBlocked { share }),
+            (0.0..1.0).prop_map(|share| PlantFault::RefrigerantLoss { share }),
+            (0.0..1000.0).prop_map(|l_per_min| PlantFault::CoolantLeak { l_per_min }),
+            Just(PlantFault::HvacFailed { unit: 0 }),
+            (0_usize..3, 0_usize..3).prop_map(|(cluster, pack)| PlantFault::PackFanBlocked { cluster, pack }),
+            (-50.0..70.0).prop_map(|celsius| PlantFault::Ambient { celsius }),
             any::<bool>().prop_map(|open| PlantFault::Door { open }),
         ]
     }

@@ -4,8 +4,8 @@
 //! temperature, or when it is heated. Slice 0 faces the cell before, slice 4 the cell after. Modelled: the
 //! stages of cell-and-thermal §10 (self-heating growing with temperature, venting with evaporation, a
 //! reaction that runs from slice to slice, gas, voltage collapse), heat to neighbours through the large
-//! faces, to the plate from every slice. A front crossing the cell, not the whole cell at once, is what gives
-//! the measured minutes per cell. Not modelled: pressure, jets onto other packs, side rows.
+//! faces and to the rows beside, to the plate from every slice. A front crossing the cell, not the whole cell at once, is what gives
+//! the measured minutes per cell. Not modelled: pressure, jets onto other packs.
 
 use bess_types::SimTime;
 
@@ -74,6 +74,8 @@ pub(crate) struct Runaway {
     burnt_c: f64,
     /// Electrical heat taken over from hot cells, J.
     pub(crate) taken_j: f64,
+    /// Heat of reactions and heaters less that of evaporation and suppression, J.
+    pub(crate) heat_j: f64,
 }
 
 #[derive(Clone, Debug)]
@@ -99,15 +101,6 @@ struct Heater {
     wanted_c: f64,
 }
 
-/// What surrounds the hot cells in a cycle.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Surroundings {
-    /// Cell to plate, K/W.
-    pub(crate) plate_k_per_w: f64,
-    /// Heat taken by suppression from all hot cells together, W.
-    pub(crate) cooling_w: f64,
-}
-
 impl Runaway {
     pub(crate) fn new(spec: &RunawaySpec, topology: Topology, cell_j_per_k: f64) -> Self {
         Self {
@@ -122,6 +115,7 @@ impl Runaway {
             lost_j: 0.0,
             burnt_c: 0.0,
             taken_j: 0.0,
+            heat_j: 0.0,
         }
     }
 
@@ -202,7 +196,7 @@ impl Runaway {
         dt_s: f64,
         cells: &mut Cells,
         thermal: &mut Thermal,
-        around: Surroundings,
+        cooling_w: f64,
         events: &mut Vec<PlantEvent>,
     ) -> f64 {
         self.vented.clear();
@@ -218,7 +212,7 @@ impl Runaway {
             self.release_hold(cell);
         }
         self.step_holds(dt_s, thermal);
-        self.collect_flows(dt_s, cells, thermal, around);
+        self.collect_flows(dt_s, cells, thermal, cooling_w);
         for k in 0..self.hot.len() {
             self.step_cell(k, now, dt_s, cells, thermal, events);
         }
@@ -300,12 +294,14 @@ impl Runaway {
                     *slice += (celsius - *slice) * follow;
                 }
             }
-            thermal.cell_c[cell] += (celsius - thermal.cell_c[cell]) * follow;
+            let rise_k = (celsius - thermal.cell_c[cell]) * follow;
+            thermal.cell_c[cell] += rise_k;
+            self.heat_j += thermal.cell_j_per_k * rise_k;
         }
     }
 
     /// All heat flows of the cycle, before any temperature changes.
-    fn collect_flows(&mut self, dt_s: f64, cells: &mut Cells, thermal: &mut Thermal, around: Surroundings) {
+    fn collect_flows(&mut self, dt_s: f64, cells: &mut Cells, thermal: &mut Thermal, cooling_w: f64) {
         // cell to cell is from middle to middle; four slices of it are resolved here
         let face_k_per_w = (1.0 / thermal.neighbour_w_per_k()
             - (SLICES - 1) as f64 * self.spec.slice_k_per_w)
@@ -313,17 +309,18 @@ impl Runaway {
         let faces = 1.0 / face_k_per_w;
         let face_to_middle = 1.0 / (face_k_per_w + 2.0 * self.spec.slice_k_per_w);
         let between = 1.0 / self.spec.slice_k_per_w;
-        let to_plate = 1.0 / (around.plate_k_per_w * SLICES as f64);
+        let beside = thermal.beside_w_per_k() / SLICES as f64;
         let cooled = self
             .hot
             .iter()
             .filter(|hot| hottest(&hot.slices_c) > self.spec.trace_c)
             .count();
-        let cooling_j = around.cooling_w * dt_s / (cooled.max(1) * SLICES) as f64;
+        let cooling_j = cooling_w * dt_s / (cooled.max(1) * SLICES) as f64;
         for k in 0..self.hot.len() {
             let hot = &self.hot[k];
             let cell = hot.cell;
-            let pack = cell / self.topology.cells_per_pack;
+            let node = thermal.node(cell);
+            let to_node = thermal.contact_w_per_k(cell) / SLICES as f64;
             let slices_c = hot.slices_c;
             let electrical_j = core::mem::take(&mut cells.heat_j[cell]);
             self.taken_j += electrical_j;
@@ -335,14 +332,15 @@ impl Runaway {
                 flow_j[s + 1] += along_j;
             }
             for (s, flow) in flow_j.iter_mut().enumerate() {
-                let down_j = (slices_c[s] - thermal.plate_c[pack]) * to_plate * dt_s;
+                let down_j = (slices_c[s] - thermal.node_c[node]) * to_node * dt_s;
                 *flow -= down_j;
-                thermal.plate_inflow_j[pack] += down_j;
+                thermal.node_inflow_j[node] += down_j;
             }
             if hottest(&slices_c) > self.spec.trace_c {
                 for flow in &mut flow_j {
                     *flow -= cooling_j;
                 }
+                self.heat_j -= cooling_j * SLICES as f64;
             }
             for (neighbour, mine, theirs) in [
                 (thermal.neighbours(cell)[0], 0, SLICES - 1),
@@ -355,6 +353,18 @@ impl Runaway {
                     let in_j = (thermal.cell_c[neighbour] - slices_c[mine]) * face_to_middle * dt_s;
                     flow_j[mine] += in_j;
                     thermal.inflow_j[neighbour] -= in_j;
+                }
+            }
+            for neighbour in thermal.beside(cell).into_iter().flatten() {
+                for (s, flow) in flow_j.iter_mut().enumerate() {
+                    let theirs_c = self
+                        .of(neighbour)
+                        .map_or(thermal.cell_c[neighbour], |other| other.slices_c[s]);
+                    let in_j = (theirs_c - slices_c[s]) * beside * dt_s;
+                    *flow += in_j;
+                    if self.slot[neighbour].is_none() {
+                        thermal.inflow_j[neighbour] -= in_j;
+                    }
                 }
             }
             self.hot[k].flow_j = flow_j;
@@ -382,7 +392,9 @@ impl Runaway {
             let lag_k = heater.wanted_c - hot.slices_c[0];
             let cell_j_per_k = slice_j_per_k * SLICES as f64;
             let power_w = cell_j_per_k * (heater.k_per_s + lag_k / HEATER_REGULATION_S);
-            hot.flow_j[0] += power_w.clamp(0.0, HEATER_MAX_W) * dt_s;
+            let heater_j = power_w.clamp(0.0, HEATER_MAX_W) * dt_s;
+            hot.flow_j[0] += heater_j;
+            self.heat_j += heater_j;
         }
 
         let mut released_j = 0.0;
@@ -400,13 +412,18 @@ impl Runaway {
                         spec.self_heating_growth_per_80k,
                         (hot.slices_c[s].min(300.0) - spec.self_heating_c) / 80.0,
                     );
-                hot.flow_j[s] += rate * slice_j_per_k * dt_s;
+                let self_heating_j = rate * slice_j_per_k * dt_s;
+                hot.flow_j[s] += self_heating_j;
+                self.heat_j += self_heating_j;
             }
         }
+        self.heat_j += released_j;
         if hot.stage == Stage::Vented && hot.stage_s <= VENT_S {
+            let latent_j = spec.vent_latent_j * dt_s / VENT_S;
             for flow in &mut hot.flow_j {
-                *flow -= spec.vent_latent_j / SLICES as f64 * dt_s / VENT_S;
+                *flow -= latent_j / SLICES as f64;
             }
+            self.heat_j -= latent_j;
         }
         for (slice, flow) in hot.slices_c.iter_mut().zip(hot.flow_j) {
             *slice += flow / slice_j_per_k;

@@ -2,8 +2,8 @@
 //!
 //! Modelled: bias, gain and temperature drift fixed by seed, bounded noise, resolution, range (beyond it a reading is
 //! invalid), saturation of gas and smoke detectors; stuck, off, noisy, drifting and dead sensors; broken and shorted
-//! wires, noticed by the reader's diagnosis or not. Lags live with the quantity they belong to. Contacts and switches
-//! are exact. A reading depends on seed, place, channel and time only, not on who sampled before.
+//! wires, noticed by the reader's diagnosis or not. Lags live with the quantity they belong to. Contacts, switches
+//! and tachos are exact. A reading depends on seed, place, channel and time only, not on who sampled before.
 //! A stated accuracy is the sum of all errors, so the parts in the data files add up to less. Not modelled: errors
 //! that depend on the rate of change, ageing of sensors, common-mode and switching disturbance.
 //! Constants: cell-and-thermal §8, plant.md §3.
@@ -19,6 +19,7 @@ pub(crate) fn values_at(topology: Topology, place: Place, channel: Channel) -> u
     match (channel, place.cluster, place.pack) {
         (Channel::CellVoltages, Some(_), Some(_)) => topology.cells_per_pack,
         (Channel::CellTemperatures, Some(_), Some(_)) => topology.sensors_per_pack(),
+        (Channel::FanSpeed, Some(_), Some(_)) => 1,
         (Channel::GridVoltages, None, None) => 3,
         (
             Channel::ClusterVoltage
@@ -224,7 +225,25 @@ impl Sensors {
         }
     }
 
-    /// Error model of a measuring channel; contacts and switches have none.
+    /// A true value as the faults of its one sensor let it through, none if there is no reading: for what regulates on
+    /// its own sensor.
+    pub(crate) fn through_faults(
+        &self,
+        now_nanos: u64,
+        place: Place,
+        channel: Channel,
+        value: f64,
+    ) -> Option<f64> {
+        let mut reading = [Reading::valid(value)];
+        for &(p, c, index, fault) in &self.faults {
+            if (p, c, index) == (place, channel, 0) {
+                self.break_sensor(now_nanos, place, channel, index, fault, &mut reading);
+            }
+        }
+        reading[0].ok()
+    }
+
+    /// Error model of a measuring channel; contacts, switches and tachos have none.
     fn kind(&self, channel: Channel) -> Option<&SensorSpec> {
         let spec = &self.spec;
         Some(match channel {
@@ -263,7 +282,8 @@ impl Sensors {
             | Channel::DoorClosed
             | Channel::VentFanRunning
             | Channel::DamperClosed
-            | Channel::HvacRunning => return None,
+            | Channel::HvacRunning
+            | Channel::FanSpeed => return None,
         })
     }
 }

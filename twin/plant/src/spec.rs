@@ -623,7 +623,7 @@ pub struct AirSpec {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HvacSpec {
-    /// Units; the thermostats of later ones are set half a kelvin warmer each.
+    /// Units; the thermostats of later ones cool half a kelvin later each, and heat half a kelvin later.
     pub units: usize,
     /// Cooling of one unit with 35 °C outside, W.
     pub capacity_w: f64,
@@ -1123,6 +1123,8 @@ impl PlantSpec {
         match (&pack.plate, &pack.airflow, cooling) {
             (Some(plate), None, Some(cooling)) => {
                 segments("pack.plate.segments", plate.segments, cells)?;
+                let packs = self.container.clusters * self.container.packs_per_cluster;
+                let plates_l = plate.coolant_l * packs as f64;
                 for (field, value, min, max) in [
                     (
                         "pack.plate.cell_to_plate_k_per_w",
@@ -1141,6 +1143,15 @@ impl PlantSpec {
                     ("pack.plate.coolant_l", plate.coolant_l, 0.01, 1e3),
                     ("cooling.flow_l_per_min", cooling.flow_l_per_min, 1.0, 1e5),
                     ("cooling.flow_spread", cooling.flow_spread, 0.0, 0.9),
+                    // outside the plates the pump turns the coolant over in two seconds at least
+                    (
+                        "cooling.volume_l",
+                        cooling.volume_l,
+                        plates_l + cooling.flow_l_per_min / 30.0,
+                        1e6,
+                    ),
+                    ("cooling.low_flow_share", cooling.low_flow_share, 0.0, 1.0),
+                    ("cooling.condenser_k_per_kw", cooling.condenser_k_per_kw, 0.0, 1e3),
                     ("cooling.density_kg_per_l", cooling.density_kg_per_l, 0.1, 10.0),
                     (
                         "cooling.specific_heat_j_per_kg_k",

@@ -1,9 +1,10 @@
 //! Named truth points: what checkers, reports and the viewer may read, past all sensors.
 
+mod climate;
+
 use bess_types::Coil;
 
 use crate::cluster::{Cluster, Path};
-use crate::cooling::Cooling;
 use crate::plant::Plant;
 
 /// One kind of truth point, for listing.
@@ -58,22 +59,26 @@ impl Plant {
                 return None;
             }
         }
-        let row = ROWS
-            .iter()
-            .position(|row| row.about.part == pattern && row.about.point == point)?;
+        let row = rows().position(|row| row.about.part == pattern && row.about.point == point)?;
         at.row = u16::try_from(row).ok()?;
         Some(at)
     }
 
     /// The point's value now.
     pub fn truth(&self, at: TruthRef) -> f64 {
-        (ROWS[usize::from(at.row)].read)(self, At(at))
+        let row = usize::from(at.row);
+        let row = ROWS.get(row).unwrap_or_else(|| &climate::ROWS[row - ROWS.len()]);
+        (row.read)(self, At(at))
     }
 
     /// Every kind of truth point.
     pub fn truth_points(&self) -> Vec<TruthPoint> {
-        ROWS.iter().map(|row| row.about).collect()
+        rows().map(|row| row.about).collect()
     }
+}
+
+fn rows() -> impl Iterator<Item = &'static Row> {
+    ROWS.iter().chain(climate::ROWS)
 }
 
 /// Index behind `prefix`, 0-based; names count from 1 and have two digits.
@@ -500,8 +505,8 @@ static ROWS: &[Row] = &[
         "plate-temperature",
         "°C",
         (-20.0, 100.0),
-        "cooling plate and its coolant",
-        |p, a| p.thermal.plate_c[a.pack(p)],
+        "cooling plate and its coolant, or the air in its gaps",
+        |p, a| p.thermal.pack_c(a.pack(p)),
     ),
     row(
         PACK,
@@ -770,42 +775,14 @@ static ROWS: &[Row] = &[
     row("air", "deflagration", "", BIT, "has happened", |p, _| {
         f64::from(p.gas.deflagrated)
     }),
-    row("air", "vent-fan", "", BIT, "running", |p, _| f64::from(p.air.fan)),
+    row("air", "vent-fan", "", BIT, "running", |p, _| {
+        f64::from(p.air.fan_runs())
+    }),
     row("air", "damper-open", "", BIT, "open", |p, _| {
-        f64::from(p.air.damper_open)
+        f64::from(p.air.damper_open())
     }),
     row("air", "hvac", "", BIT, "circulating", |p, _| {
-        f64::from(p.air.hvac)
-    }),
-    row(
-        "coolant",
-        "supply-temperature",
-        "°C",
-        (-20.0, 80.0),
-        "to the packs",
-        |p, _| p.cooling.as_ref().map_or(0.0, |c| c.supply_c),
-    ),
-    row(
-        "coolant",
-        "return-temperature",
-        "°C",
-        (-20.0, 80.0),
-        "from the packs",
-        |p, _| p.cooling.as_ref().map_or(0.0, |c| c.return_c),
-    ),
-    row("coolant", "flow", "L/min", (0.0, 300.0), "whole loop", |p, _| {
-        p.cooling.as_ref().map_or(0.0, Cooling::flow_l_per_min)
-    }),
-    row(
-        "coolant",
-        "thermal-power",
-        "W",
-        (-15_000.0, 50_000.0),
-        "taken out, negative heating",
-        |p, _| p.cooling.as_ref().map_or(0.0, |c| c.thermal_w),
-    ),
-    row("coolant", "compressor", "", BIT, "running", |p, _| {
-        f64::from(p.cooling.as_ref().is_some_and(|c| c.compressor_on))
+        f64::from(p.air.circulates())
     }),
     row("suppression", "pressure", "Pa", (0.0, 3e6), "cylinder", |p, _| {
         p.suppression.pressure_pa()

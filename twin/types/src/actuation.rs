@@ -94,6 +94,11 @@ pub enum Actuation {
         /// Allowed.
         on: bool,
     },
+    /// Fan of the pack.
+    PackFan {
+        /// Duty of its PWM, 0 to 1.
+        duty: f64,
+    },
     /// Open the suppression cylinder valve. Not reversible.
     ReleaseAgent,
 }

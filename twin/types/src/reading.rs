@@ -127,4 +127,6 @@ pub enum Channel {
     DamperClosed,
     /// HVAC fan proven running.
     HvacRunning,
+    /// Speed of the pack's fan by its tacho, rpm; nothing in a pack without fan.
+    FanSpeed,
 }
