@@ -371,10 +371,11 @@ mod tests {
         assert!(one.set_failed(0, true) && !one.set_failed(2, true));
         run(&mut one, 7200.0, 15_000.0);
         println!(
-            "15 kW in: {:.1} °C with two units, {:.1} °C with one",
-            both.mean_c, one.mean_c
+            "15 kW in: structure at {:.1} °C with two units, {:.1} °C with one",
+            both.structure_c, one.structure_c
         );
-        assert!(both.mean_c < 25.0 && one.mean_c > 40.0);
+        // the structure shows the mean: air alone swings while the compressors rest
+        assert!(both.structure_c < 32.0 && one.structure_c > 45.0);
         assert_eq!(one.cooling_w(), 11_000.0);
         // compressor 11 kW / 2.8, one fan
         assert!((one.electrical_w() - (11_000.0 / 2.8 + 300.0)).abs() < 1e-6);

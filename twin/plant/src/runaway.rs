@@ -585,6 +585,8 @@ mod tests {
         let mut spec = small(1, 1);
         spec.container.pack.cell_to_cell_k_per_w = k_per_w;
         if !cooled {
+            // the cells of S17 stood in one row
+            spec.container.pack.row_to_row_k_per_w = 1e9;
             spec.container.pack.plate.as_mut().unwrap().cell_to_plate_k_per_w = 1e6;
         }
         let mut plant = build(&spec, &uniform(soc));
