@@ -122,14 +122,15 @@ impl Plant {
             .collect();
         let thermal = Thermal::new(spec, topology, start_c);
         let mut insulation_rng = rng::stream(seed, 0x494D_4400);
-        let cooling = container
-            .cooling
-            .as_ref()
-            .zip(container.pack.plate.as_ref())
-            .map(|(cooling, plate)| {
-                let plates_l = plate.coolant_l * topology.packs() as f64;
-                Cooling::new(cooling, topology.packs(), plates_l, start_c, initial.ambient_c)
-            });
+        let cooling =
+            container
+                .cooling
+                .as_ref()
+                .zip(container.pack.plate.as_ref())
+                .map(|(cooling, plate)| {
+                    let plates_l = plate.coolant_l * topology.packs() as f64;
+                    Cooling::new(cooling, topology.packs(), plates_l, start_c, initial.ambient_c)
+                });
         let mut plant = Self {
             topology,
             tau_s: spec.cell.resistance.tau_s,
