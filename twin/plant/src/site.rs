@@ -377,6 +377,15 @@ impl Container {
             },
         );
         self.act(Place::CONTAINER, &Actuation::Hvac { on: true });
+        if self.plant.fans.is_some() {
+            let duty = f64::from(mode == CoolingMode::Cool);
+            let topology = self.plant.topology();
+            for cluster in 0..topology.clusters {
+                for pack in 0..topology.packs_per_cluster {
+                    self.act(Place::pack(cluster, pack), &Actuation::PackFan { duty });
+                }
+            }
+        }
     }
 
     fn coil(&mut self, cluster: usize, coil: Coil, energised: bool) {

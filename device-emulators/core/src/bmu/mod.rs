@@ -7,7 +7,8 @@
 //! those below the pack's mean.
 //!
 //! An air-cooled pack has a fan. Its duty follows the pack's own highest temperature, so that a silent BCU
-//! does not let a pack get hot; the BCU can ask for more. A fan that turns too slowly is a fault.
+//! does not let a pack get hot; the BCU can ask for more. A fan that turns too slowly for some time, or whose tacho says
+//! nothing, is a fault.
 
 mod points;
 mod settings;
@@ -40,6 +41,11 @@ const SENSES: &[Sense] = &[
         channel: Channel::CellTemperatures,
         period: Duration::from_secs(1),
     },
+    // the last, for packs with a fan only
+    Sense {
+        channel: Channel::FanSpeed,
+        period: Duration::from_secs(1),
+    },
 ];
 
 /// The points of a BMU of this product.
@@ -67,6 +73,8 @@ pub struct Bmu {
     filling: u64,
     /// Duty the fan is driven with, %.
     fan_duty: f64,
+    /// Since when the fan turns too slowly.
+    fan_slow_since: Option<SimTime>,
     outputs: VecDeque<Output>,
 }
 
@@ -91,6 +99,7 @@ impl Bmu {
             bleeding: 0,
             filling: 0,
             fan_duty: 0.0,
+            fan_slow_since: None,
             outputs: VecDeque::new(),
         })
     }
@@ -135,10 +144,16 @@ impl Bmu {
         self.last_sync + self.settings.sync_timeout()
     }
 
-    fn sensed(&mut self, channel: Channel, readings: &[Reading]) {
+    fn sensed(&mut self, now: SimTime, channel: Channel, readings: &[Reading]) {
         let row = match channel {
             Channel::CellVoltages => self.ids.cell_voltages,
             Channel::CellTemperatures => self.ids.temperatures,
+            Channel::FanSpeed => {
+                let speed = readings.first().copied().unwrap_or_default();
+                self.points.put(self.ids.fan_speed, speed);
+                self.watch_fan(now, speed);
+                return self.judge();
+            }
             _ => return,
         };
         let missing = core::iter::repeat(Reading::invalid());
@@ -207,6 +222,17 @@ impl Bmu {
         points.set(ids.state, state);
     }
 
+    /// Compares the tacho with the duty.
+    fn watch_fan(&mut self, now: SimTime, speed: Reading) {
+        let Some(fan) = self.settings.fan else { return };
+        let least_rpm = fan.fault_speed_share * fan.full_speed_rpm * self.fan_duty / 100.0;
+        let slow = self.fan_duty > 0.0 && speed.ok().is_none_or(|rpm| rpm < least_rpm);
+        let since = slow.then(|| self.fan_slow_since.unwrap_or(now));
+        self.fan_slow_since = since;
+        let fault = since.is_some_and(|since| now - since >= Duration::from_secs_f64(fan.fault_delay_s));
+        self.points.set_flag(self.ids.fan_fault, fault);
+    }
+
     /// Duty by the pack's own temperature, or what the BCU asks for if that is more.
     fn drive_fan(&mut self, hottest: Reading) {
         let ids = self.ids;
@@ -216,7 +242,15 @@ impl Bmu {
             own.max(requested).round()
         });
         self.points.set(ids.fan_duty, duty);
-        self.fan_duty = duty;
+        self.turn_fan(duty);
+    }
+
+    fn turn_fan(&mut self, duty: f64) {
+        if core::mem::replace(&mut self.fan_duty, duty) != duty {
+            let duty = duty / 100.0;
+            self.outputs
+                .push_back(Output::Actuate(Actuation::PackFan { duty }));
+        }
     }
 
     fn balance(&mut self) {
@@ -271,6 +305,8 @@ impl Bmu {
     fn power_off(&mut self) {
         self.supply = Supply::Off;
         self.bleed(0, 0);
+        self.turn_fan(0.0);
+        self.fan_slow_since = None;
         self.port.stop();
         self.port.freeze_counters(false);
         self.points = Points::new(self.points.table().clone());
@@ -279,14 +315,17 @@ impl Bmu {
 
 impl Device for Bmu {
     fn senses(&self) -> &[Sense] {
-        SENSES
+        match self.settings.fan {
+            Some(_) => SENSES,
+            None => &SENSES[..SENSES.len() - 1],
+        }
     }
 
     fn accept(&mut self, now: SimTime, input: Input<'_>) {
         match input {
             Input::Wake => self.wake(now),
             Input::Sensed { channel, readings } if self.supply != Supply::Off => {
-                self.sensed(channel, readings);
+                self.sensed(now, channel, readings);
             }
             Input::Can {
                 port: CLUSTER_PORT,

@@ -139,6 +139,16 @@ impl Settings {
                 "give a full_c above start_c",
             ));
         }
+        if settings
+            .fan
+            .is_some_and(|fan| !(0.0..=3600.0).contains(&fan.fault_delay_s))
+        {
+            return Err(product.invalid_setting(
+                "fault_delay_s",
+                "the fan's fault delay is not a time",
+                "give 0 to 3600 seconds",
+            ));
+        }
         Ok(settings)
     }
 

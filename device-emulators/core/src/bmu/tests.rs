@@ -269,6 +269,68 @@ fn an_active_bmu_moves_charge_to_the_cells_that_lack_it() {
     );
 }
 
+/// A BMU of a pack with fan, and what it did since the last look.
+fn fan_bmu() -> Bmu {
+    let library = Library::shipped();
+    let product = library.product("rig-bmu-16").unwrap();
+    let mut bmu = Bmu::new(&product, &library, NODE).unwrap();
+    run(&mut bmu, SimTime::from_millis(400));
+    bmu
+}
+
+fn warm(bmu: &mut Bmu, now: SimTime, celsius: f64) {
+    let channel = Channel::CellTemperatures;
+    let readings = &[Reading::valid(celsius); 8];
+    bmu.accept(now, Input::Sensed { channel, readings });
+}
+
+fn turned(bmu: &mut Bmu) -> Vec<f64> {
+    core::iter::from_fn(|| bmu.poll_output())
+        .filter_map(|output| match output {
+            Output::Actuate(Actuation::PackFan { duty }) => Some(duty),
+            _ => None,
+        })
+        .collect()
+}
+
+#[test]
+fn a_pack_fan_follows_the_temperature_and_its_tacho_is_watched() {
+    let mut bmu = fan_bmu();
+    assert!(bmu.senses().iter().any(|sense| sense.channel == Channel::FanSpeed));
+    assert!(!self::bmu().senses().iter().any(|sense| sense.channel == Channel::FanSpeed));
+    let second = SimTime::from_secs;
+    warm(&mut bmu, second(1), 24.0);
+    turned(&mut bmu);
+    warm(&mut bmu, second(2), 26.0);
+    assert_eq!(turned(&mut bmu), [0.4], "30 % at 25 °C, all at 32 °C");
+    warm(&mut bmu, second(3), 33.0);
+    assert_eq!(turned(&mut bmu), [1.0]);
+    let tacho = |bmu: &mut Bmu, now, reading| {
+        let channel = Channel::FanSpeed;
+        let readings = &[reading];
+        bmu.accept(now, Input::Sensed { channel, readings });
+        bmu.points().is_on(bmu.ids.fan_fault)
+    };
+    assert!(!tacho(&mut bmu, second(4), Reading::valid(2950.0)));
+    for at in 5..15 {
+        assert!(!tacho(&mut bmu, second(at), Reading::valid(1000.0)), "{at} s");
+    }
+    assert!(tacho(&mut bmu, second(15), Reading::valid(1000.0)), "slow for 10 s");
+    assert_eq!(bmu.points().get(bmu.ids.state), Some(2.0));
+    assert!(!tacho(&mut bmu, second(16), Reading::valid(2950.0)));
+    for at in 17..27 {
+        assert!(!tacho(&mut bmu, second(at), Reading::invalid()));
+    }
+    assert!(tacho(&mut bmu, second(27), Reading::invalid()), "says nothing");
+    warm(&mut bmu, second(28), 22.0);
+    assert_eq!(turned(&mut bmu), [0.0]);
+    assert!(!tacho(&mut bmu, second(29), Reading::valid(0.0)));
+    warm(&mut bmu, second(30), 40.0);
+    turned(&mut bmu);
+    bmu.inject(&DeviceFault::PowerOff).unwrap();
+    assert_eq!(turned(&mut bmu), [0.0], "no BMU, no PWM");
+}
+
 #[test]
 fn a_remote_image_reads_what_was_measured() {
     let library = Library::shipped();

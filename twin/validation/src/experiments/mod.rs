@@ -9,6 +9,7 @@ mod high_voltage;
 mod insulation;
 mod runaway;
 mod sensors;
+mod thermal;
 
 use crate::claim::{Basis, Claim, Expected, Source};
 use crate::experiment::Experiment;
@@ -17,6 +18,7 @@ pub(crate) fn all() -> Vec<Experiment> {
     [
         cell::EXPERIMENTS,
         cycle::EXPERIMENTS,
+        thermal::EXPERIMENTS,
         high_voltage::EXPERIMENTS,
         contacts::EXPERIMENTS,
         insulation::EXPERIMENTS,

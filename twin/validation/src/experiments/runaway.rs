@@ -184,8 +184,9 @@ fn cell(number: usize) -> String {
     format!("cluster-01/pack-01/cell-{number:02}")
 }
 
-/// A pack whose plate takes no heat.
+/// A pack whose plate takes no heat, with rows apart: the cells of the tests stood in one row.
 fn uncooled(spec: &mut PlantSpec) {
+    spec.container.pack.row_to_row_k_per_w = 1e9;
     if let Some(plate) = &mut spec.container.pack.plate {
         plate.cell_to_plate_k_per_w = 1e6;
     }
