@@ -24,7 +24,11 @@ impl Plant {
         );
         let mut to_air_j = exchange.enclosure_j;
         if let Some(cooling) = &mut self.cooling {
-            let read = |channel, celsius| self.sensors.through_faults(Place::CONTAINER, channel, celsius);
+            let read = |channel, celsius| {
+                let now = self.now.as_nanos();
+                self.sensors
+                    .through_faults(now, Place::CONTAINER, channel, celsius)
+            };
             let sensed = Sensed {
                 supply_c: read(Channel::CoolantSupply, cooling.supply_c),
                 return_c: read(Channel::CoolantReturn, cooling.return_c),
@@ -418,6 +422,7 @@ mod tests {
         assert_eq!(out[0].ok(), Some(speed));
         let held = PlantFault::PackFanBlocked { cluster: 0, pack: 2 };
         plant.inject(&held).unwrap();
+        plant.actuate(plant.now, Place::CONTAINER, &Actuation::Hvac { on: true });
         power(&mut plant, 1.9e5);
         run(&mut plant, 3000.0);
         let pack_c =

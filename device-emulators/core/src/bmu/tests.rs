@@ -296,8 +296,17 @@ fn turned(bmu: &mut Bmu) -> Vec<f64> {
 #[test]
 fn a_pack_fan_follows_the_temperature_and_its_tacho_is_watched() {
     let mut bmu = fan_bmu();
-    assert!(bmu.senses().iter().any(|sense| sense.channel == Channel::FanSpeed));
-    assert!(!self::bmu().senses().iter().any(|sense| sense.channel == Channel::FanSpeed));
+    assert!(
+        bmu.senses()
+            .iter()
+            .any(|sense| sense.channel == Channel::FanSpeed)
+    );
+    assert!(
+        !self::bmu()
+            .senses()
+            .iter()
+            .any(|sense| sense.channel == Channel::FanSpeed)
+    );
     let second = SimTime::from_secs;
     warm(&mut bmu, second(1), 24.0);
     turned(&mut bmu);
@@ -315,7 +324,10 @@ fn a_pack_fan_follows_the_temperature_and_its_tacho_is_watched() {
     for at in 5..15 {
         assert!(!tacho(&mut bmu, second(at), Reading::valid(1000.0)), "{at} s");
     }
-    assert!(tacho(&mut bmu, second(15), Reading::valid(1000.0)), "slow for 10 s");
+    assert!(
+        tacho(&mut bmu, second(15), Reading::valid(1000.0)),
+        "slow for 10 s"
+    );
     assert_eq!(bmu.points().get(bmu.ids.state), Some(2.0));
     assert!(!tacho(&mut bmu, second(16), Reading::valid(2950.0)));
     for at in 17..27 {

@@ -76,7 +76,11 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
                 "s",
                 Expected::stated(60.0, 120.0),
                 Basis::Input,
-                Source::new(&[Tag::Assumption], "CT §6", "first-order time constant 60 to 120 s"),
+                Source::new(
+                    &[Tag::Assumption],
+                    "CT §6",
+                    "first-order time constant 60 to 120 s",
+                ),
             ),
             claim(
                 "chiller-min-on",
@@ -323,18 +327,16 @@ fn chiller(lab: &Lab) -> Result<Findings, String> {
 
     let mut idle = Bench::new(&lab.liquid(1, 9)?, &resting(25.0, 35.0), COARSE)?;
     idle.cool(22.0);
-    let [on_s, off_s] = shortest(&mut idle, 4.0 * 3600.0, |bench| bench.plant.truth(compressor) > 0.0)?;
+    let [on_s, off_s] = shortest(&mut idle, 4.0 * 3600.0, |bench| {
+        bench.plant.truth(compressor) > 0.0
+    })?;
     findings.set("chiller-min-on", on_s);
     findings.set("chiller-min-off", off_s);
     Ok(findings)
 }
 
 /// Shortest whole time on and off.
-fn shortest(
-    bench: &mut Bench,
-    seconds: f64,
-    on: impl Fn(&Bench) -> bool,
-) -> Result<[f64; 2], String> {
+fn shortest(bench: &mut Bench, seconds: f64, on: impl Fn(&Bench) -> bool) -> Result<[f64; 2], String> {
     let mut least_s = [f64::MAX; 2];
     let mut last = (None, false);
     bench.run_until(seconds, |bench| {
@@ -370,10 +372,7 @@ fn hvac(lab: &Lab) -> Result<Findings, String> {
     let (cooling_w, power_w) = (bench.plant.truth(cooling), bench.plant.truth(power));
     let mut findings = Findings::default();
     findings.set("hvac-capacity", cooling_w / 1e3);
-    findings.set(
-        "hvac-cop",
-        cooling_w / (power_w - hvac.fan_w * hvac.units as f64),
-    );
+    findings.set("hvac-cop", cooling_w / (power_w - hvac.fan_w * hvac.units as f64));
 
     // cells that have given their heat leave the units little to do
     let mut idle = Bench::new(&spec, &resting(24.0, 35.0), COARSE)?;
@@ -489,12 +488,17 @@ fn cold_start_air(lab: &Lab) -> Result<Findings, String> {
     bench.actuate(Place::CONTAINER, Actuation::Hvac { on: true });
     let (_, [cells, air]) = warm_up(&mut bench, 24.0, f64::MAX)?;
     let (_, last_c) = cells.last().copied().unwrap_or((0.0, f64::NAN));
-    let first_h = cells.iter().find(|&&(_, celsius)| celsius >= 0.0).map(|&(t, _)| t);
+    let first_h = cells
+        .iter()
+        .find(|&&(_, celsius)| celsius >= 0.0)
+        .map(|&(t, _)| t);
     let mut findings = Findings::default();
     findings.set_noted(
         "cold-start-air",
         last_c,
-        first_h.map_or("not at 0 °C within a day".into(), |h| format!("at 0 °C after {h:.1} h")),
+        first_h.map_or("not at 0 °C within a day".into(), |h| {
+            format!("at 0 °C after {h:.1} h")
+        }),
     );
     findings.draw(
         Chart::new("Cold start, air", "time, h", "°C")
