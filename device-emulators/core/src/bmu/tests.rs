@@ -307,7 +307,7 @@ fn a_pack_fan_follows_the_temperature_and_its_tacho_is_watched() {
             .iter()
             .any(|sense| sense.channel == Channel::FanSpeed)
     );
-    let second = SimTime::from_secs;
+    let second = |s: u64| SimTime::from_millis(1000 * s);
     warm(&mut bmu, second(1), 24.0);
     turned(&mut bmu);
     warm(&mut bmu, second(2), 26.0);
