@@ -73,6 +73,7 @@ struct Unit {
 }
 
 /// Heat given to air and structure since the start, J, besides that of packs and equipment.
+#[allow(clippy::struct_field_names, reason = "units are in the names")]
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct AirAccount {
     /// By vent gas and flame.

@@ -494,13 +494,13 @@ impl PlantFault {
                 within("share", share, 0.0, 1.0)
             }
             Self::CoolantLeak { l_per_min } => within("l-per-min", l_per_min, 0.0, 1e4),
-            // how many units there are the plant knows
-            Self::HvacFailed { .. } => Ok(()),
             Self::PackFanBlocked { cluster, pack } => {
                 index("cluster", cluster, topology.clusters)?;
                 index("pack", pack, topology.packs_per_cluster)
             }
-            Self::MonitorLockBroken
+            // how many units there are the plant knows
+            Self::HvacFailed { .. }
+            | Self::MonitorLockBroken
             | Self::CoolantPumpFailed
             | Self::ChillerFailed
             | Self::AgentEmpty

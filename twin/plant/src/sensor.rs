@@ -19,9 +19,9 @@ pub(crate) fn values_at(topology: Topology, place: Place, channel: Channel) -> u
     match (channel, place.cluster, place.pack) {
         (Channel::CellVoltages, Some(_), Some(_)) => topology.cells_per_pack,
         (Channel::CellTemperatures, Some(_), Some(_)) => topology.sensors_per_pack(),
-        (Channel::FanSpeed, Some(_), Some(_)) => 1,
         (Channel::GridVoltages, None, None) => 3,
-        (
+        (Channel::FanSpeed, Some(_), Some(_))
+        | (
             Channel::ClusterVoltage
             | Channel::ClusterCurrent
             | Channel::InsulationResistance
