@@ -177,6 +177,66 @@ fn collect(folder: &Path, files: &mut Vec<String>) {
     files.sort();
 }
 
+/// What a command prints when it is right.
+fn printed(arguments: &[&str]) -> String {
+    let output = bessrig(arguments);
+    assert_eq!(
+        output.status.code(),
+        Some(0),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn catalogue_lists_and_explains() {
+    let list = printed(&["catalogue"]);
+    for id in [
+        "lfp-280",
+        "SJ-H10-150",
+        "SJPCS-3150-M",
+        "ptu-4000-W",
+        "air-45ft-1254",
+        "jiayuguan",
+    ] {
+        assert!(list.contains(&format!("\n  {id} ")), "{id} is not in\n{list}");
+    }
+    let container = printed(&["catalogue", "liq-20ft-1267"]);
+    assert!(
+        container.contains("3564: 9 clusters of 396 in series"),
+        "{container}"
+    );
+    assert!(container.contains("SJPCS-1725-M, "), "{container}");
+    assert!(printed(&["catalogue", "conflicts"]).contains("\n  17 900 V platform\n"));
+    assert_eq!(
+        printed(&["catalogue", "6"]),
+        printed(&["catalogue", "conflict-6"])
+    );
+}
+
+#[test]
+fn catalogue_has_the_users_products() {
+    let data = "scenarios/examples/own-battery";
+    assert!(printed(&["--data", data, "catalogue"]).contains("\n  own-18s "));
+    insta::assert_snapshot!(printed(&["--data", data, "catalogue", "own-cabinet"]));
+}
+
+#[test]
+fn catalogue_without_such_a_product() {
+    let folder = TempDir::new().unwrap();
+    insta::assert_snapshot!(complaint(&folder, &["catalogue", "SJPCS-3450"]));
+}
+
+#[test]
+fn own_products_are_held_against_the_plant() {
+    let own = root().join("scenarios/examples/own-battery");
+    let cell = fs::read_to_string(own.join("cells/own-lfp-100.toml")).unwrap();
+    let wrong = cell.replace("mass_kg = 1.98 ", "mass_g = 1980.0 ");
+    assert_ne!(cell, wrong);
+    insta::assert_snapshot!(check("own-lfp-100.toml", &wrong));
+}
+
 /// A short scenario; `then` is its last step.
 fn short_feature(then: &str) -> String {
     format!(

@@ -88,6 +88,60 @@ fn mistakes_are_explained() {
             }),
         ),
         (
+            "like a product that is not there",
+            complaint(
+                Kind::Cell,
+                "lfp-280",
+                &replaced("like = \"lfp-300\"", "like = \"lfp-301\""),
+            ),
+        ),
+        (
+            "like itself, by way of another",
+            complaint(
+                Kind::Cell,
+                "lfp-300",
+                &replaced("\ntitle", "\nlike = \"lfp-280\"\ntitle"),
+            ),
+        ),
+        (
+            "wrong key in a table laid over another",
+            complaint(
+                Kind::Container,
+                "ci-liq-211",
+                &replaced("fan_w = 50.0", "fans_w = 50.0"),
+            ),
+        ),
+        (
+            "a text for a number in an inline table laid over another",
+            complaint(
+                Kind::Container,
+                "ci-liq-211",
+                &replaced("flow = { bias = 0.2", "flow = { bias = \"small\""),
+            ),
+        ),
+        (
+            "a figure out of range in a table laid over another",
+            complaint(Kind::Cell, "lfp-280", &replaced("= 280.0 ", "= -280.0 ")),
+        ),
+        (
+            "missing key in the head of a product like another",
+            complaint(Kind::Cell, "lfp-280", &replaced("nominal_v", "# nominal_v")),
+        ),
+        (
+            "a conflict there is not",
+            complaint(Kind::Cell, "lfp-280", &replaced("[16]", "[16, 61]")),
+        ),
+        (
+            "a loop of coolant without plates",
+            complaint(Kind::Container, "ci-air-200", &|text| {
+                format!("{text}\n[cooling]\nflow_l_per_min = 10.0\n")
+            }),
+        ),
+        (
+            "more containers than strings",
+            complaint(Kind::Site, "cnnc", &replaced("containers = 1", "containers = 2")),
+        ),
+        (
             "not TOML",
             complaint(Kind::Pcs, "SJPCS-1725-M", &replaced("1.725e6", "")),
         ),
@@ -134,4 +188,26 @@ fn an_added_product_takes_the_place_of_a_shipped_one_but_not_of_another_added_on
         .add(Kind::Cell, File::new("own/b.toml", text))
         .unwrap_err();
     assert_eq!(error.to_string(), "the cell `lfp-300` is in own/a.toml too");
+}
+
+/// The part of the README that begins with this line, up to the end of its code block.
+fn readme(begin: &str) -> &'static str {
+    let text = include_str!("../../../README.md");
+    let rest = &text[text.find(begin).unwrap()..];
+    &rest[..rest.find("```").unwrap()]
+}
+
+#[test]
+fn the_readmes_cell_is_right_and_takes_the_rest_from_another() {
+    let file = File::new("cells/lfp-314.toml", readme("id = \"lfp-314\""));
+    let mut catalogue = Catalogue::shipped();
+    assert_eq!(
+        catalogue.check(Kind::Cell, file.clone()).unwrap(),
+        "cell `lfp-314`"
+    );
+    catalogue.add(Kind::Cell, file).unwrap();
+    let own = catalogue.plant("liq-20ft-1267", Some("lfp-314")).unwrap().cell;
+    let base = catalogue.plant("liq-20ft-1267", None).unwrap().cell;
+    assert_eq!((own.capacity_ah, own.mass_kg), (314.0, base.mass_kg));
+    assert_eq!(own.ocv, base.ocv);
 }
