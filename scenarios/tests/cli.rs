@@ -219,7 +219,13 @@ fn catalogue_lists_and_explains() {
 fn catalogue_has_the_users_products() {
     let data = "scenarios/examples/own-battery";
     assert!(printed(&["--data", data, "catalogue"]).contains("\n  own-18s "));
-    insta::assert_snapshot!(printed(&["--data", data, "catalogue", "own-cabinet"]));
+    let cabinet = printed(&["--data", data, "catalogue", "own-cabinet"]);
+    let (what, figures) = cabinet.split_once("\nFigures\n").unwrap();
+    insta::assert_snapshot!(what);
+    assert!(
+        figures.contains("  air.envelope_w_per_k "),
+        "taken over:\n{figures}"
+    );
 }
 
 #[test]

@@ -368,7 +368,7 @@ impl Catalogue {
                 let printed = container.rated_kwh.map_or_else(String::new, |kwh| {
                     format!(
                         ", {:+.2} % of the printed {} kWh",
-                        (installed / kwh / 1e3 - 1.0) * 100.0,
+                        (((installed / kwh / 1e3 - 1.0) * 1e4).round() + 0.0) / 100.0,
                         Short(kwh)
                     )
                 });

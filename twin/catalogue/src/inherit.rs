@@ -57,7 +57,11 @@ pub(crate) fn read_over<T: Product>(file: &File, bases: &[File]) -> Result<T, Ca
     let text = whole.to_string();
     toml::from_str(&text).map_err(|error| {
         // The mistake is in the whole; it is shown where its key was written.
-        let path = error.span().and_then(|span| path_at(&text, &span));
+        // What the head lacks has no place.
+        let path = error
+            .span()
+            .filter(|span| !span.is_empty())
+            .and_then(|span| path_at(&text, &span));
         let files = || [file].into_iter().chain(bases);
         let place = path.and_then(|path| files().find_map(|file| Some((file, find(file, &path)?))));
         let (file, span) = place.map_or((file, None), |(file, span)| (file, Some(span)));
