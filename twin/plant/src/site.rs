@@ -28,6 +28,9 @@ const TAPER_V: f64 = 0.1;
 /// bleeder holds a precharged bus a little below): well below what welds a contact.
 const CLOSING_GAP_V: f64 = 5.0;
 const PRECHARGED: f64 = 0.98;
+/// A container gives no power before all its clusters are connected, since under load the bus leaves their voltage; one
+/// that cannot connect is waited for no longer than this.
+const CONNECTING: Duration = Duration::from_secs(60);
 /// Coolant set-point, °C, and the cell temperatures that ask for heating and for cooling, °C.
 const COOLANT_C: f64 = 22.0;
 const HEAT_BELOW_C: f64 = 5.0;
@@ -71,6 +74,59 @@ pub struct SiteFigures {
     pub exported_j: f64,
     /// Energy imported, J.
     pub imported_j: f64,
+}
+
+/// Where a site's energy went since it was made, J; two of them give what happened in between.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct SiteAccount {
+    /// Exported at the POI.
+    pub exported_j: f64,
+    /// Imported at the POI.
+    pub imported_j: f64,
+    /// Held by cells and DC buses.
+    pub stored_j: f64,
+    /// Heat in cells, their balancing and shorts.
+    pub cells_j: f64,
+    /// Heat in busbars, boxes, precharge resistors and bleeders.
+    pub path_j: f64,
+    /// Lost in power stages and their transformers.
+    pub converter_j: f64,
+    /// Used by cooling, HVAC, fans and controls.
+    pub auxiliary_j: f64,
+    /// Gone with burnt cells and lost capacity.
+    pub gone_j: f64,
+    /// Moved through the cells, either way.
+    pub throughput_j: f64,
+}
+
+impl SiteAccount {
+    /// What happened since `start`; `stored_j` is the increase.
+    #[must_use]
+    pub fn since(&self, start: &Self) -> Self {
+        Self {
+            exported_j: self.exported_j - start.exported_j,
+            imported_j: self.imported_j - start.imported_j,
+            stored_j: self.stored_j - start.stored_j,
+            cells_j: self.cells_j - start.cells_j,
+            path_j: self.path_j - start.path_j,
+            converter_j: self.converter_j - start.converter_j,
+            auxiliary_j: self.auxiliary_j - start.auxiliary_j,
+            gone_j: self.gone_j - start.gone_j,
+            throughput_j: self.throughput_j - start.throughput_j,
+        }
+    }
+
+    /// Of a difference: what came in and is neither stored nor in any of the sums, J; 0 if nothing is lost.
+    pub fn residual_j(&self) -> f64 {
+        let found_j = self.exported_j
+            + self.stored_j
+            + self.cells_j
+            + self.path_j
+            + self.converter_j
+            + self.auxiliary_j
+            + self.gone_j;
+        self.imported_j - found_j
+    }
 }
 
 impl Site {
@@ -183,6 +239,26 @@ impl Site {
         figures
     }
 
+    /// Where the energy went since the site was made.
+    pub fn account(&self) -> SiteAccount {
+        let mut account = SiteAccount {
+            exported_j: self.exported_j,
+            imported_j: self.imported_j,
+            ..SiteAccount::default()
+        };
+        for container in &self.containers {
+            let ledger = container.plant.ledger();
+            account.stored_j += ledger.stored_j + ledger.capacitor_j;
+            account.cells_j += ledger.cell_heat_j + ledger.tap_heat_j;
+            account.path_j += ledger.path_heat_j + ledger.bus_heat_j;
+            account.converter_j += ledger.converter_loss_j;
+            account.auxiliary_j += container.auxiliary_j;
+            account.gone_j += ledger.burnt_j + ledger.aged_j;
+            account.throughput_j += ledger.throughput_j;
+        }
+        account
+    }
+
     fn soc(&self) -> f64 {
         mean_of(&self.containers, |container| container.seen.soc)
     }
@@ -220,6 +296,8 @@ struct Container {
     /// Energy at the POI in the last interval, J.
     poi_j: f64,
     ac_j: f64,
+    /// Energy its own supply has used since the start, J.
+    auxiliary_j: f64,
 }
 
 /// What the operator looks at once per interval.
@@ -242,6 +320,7 @@ impl Container {
             seen: Seen::default(),
             poi_j: 0.0,
             ac_j: 0.0,
+            auxiliary_j: 0.0,
         };
         container.look();
         container
@@ -259,6 +338,7 @@ impl Container {
             0.0
         };
         self.poi_j = ac_j - self.ac_j - auxiliary_j;
+        self.auxiliary_j += auxiliary_j;
         self.ac_j = ac_j;
         self.look();
     }
@@ -298,9 +378,10 @@ impl Container {
         let boxes_w = plant.hv_box_rated_a() * seen.connected as f64 * evenness * plant.stack.bus.voltage_v;
         let rated_w = plant.stack.converter.rated_va();
         let most_w = boxes_w.min(rated_w);
+        let connects = seen.connected < plant.stack.clusters.len() && plant.now < SimTime::ZERO + CONNECTING;
         let taper = |volts: f64| {
             let share = (volts / TAPER_V).clamp(0.0, 1.0);
-            if share * most_w > LEAST_SHARE * rated_w {
+            if !connects && share * most_w > LEAST_SHARE * rated_w {
                 share
             } else {
                 0.0
@@ -444,9 +525,12 @@ mod tests {
             .unwrap()
     }
 
-    /// Everything a run leaves behind, bit by bit.
-    fn bits(threads: usize) -> Vec<u64> {
+    /// Everything a run leaves behind: all state there is, each number in as many digits as tell it from its neighbours,
+    /// what happened, and what sensors say.
+    fn everything(threads: usize) -> String {
+        use core::fmt::Write as _;
         let mut site = site(small(3, 9), 3, 0.4);
+        let mut text = String::new();
         pool(threads).install(|| {
             run(&mut site, 30);
             site.set_power_w(1.2e6);
@@ -462,44 +546,76 @@ mod tests {
             site.set_power_w(-9e5);
             run(&mut site, 40);
         });
-        let mut bits = Vec::new();
-        let mut note = |x: f64| bits.push(x.to_bits());
-        let figures = site.figures();
-        note(figures.poi_w);
-        note(figures.soc);
-        note(figures.exported_j - figures.imported_j);
         for (number, event) in site.drain_events() {
-            note(number as f64);
-            note(event.at.as_secs_f64());
-            note(event.value);
+            writeln!(text, "{number} {event:?}").unwrap();
         }
         let mut readings = Vec::new();
         for number in 0..3 {
             let plant = site.container_mut(number).unwrap();
-            let ledger = plant.ledger();
-            note(ledger.stored_j);
-            note(ledger.heat_j);
-            note(ledger.residual_j);
-            note(ledger.delivered_ac_j);
-            for point in plant.truth_points() {
-                note(plant.truth(plant.find(&point.part.replace("NN", "01"), point.point).unwrap()));
-            }
             for channel in [Channel::CellVoltages, Channel::CellTemperatures] {
                 plant.sample(Place::pack(0, 0), channel, &mut readings);
-                for reading in &readings {
-                    note(reading.value);
-                }
+                writeln!(text, "{readings:?}").unwrap();
             }
         }
-        bits
+        let (figures, account) = (site.figures(), site.account());
+        assert!(account.residual_j().is_finite());
+        write!(text, "{figures:?}\n{account:?}\n{site:?}").unwrap();
+        text
     }
 
     #[test]
     fn threads_change_no_bit() {
-        let one = bits(1);
-        assert!(one.len() > 300, "{}", one.len());
-        assert!(one == bits(2), "one thread and two differ");
-        assert!(one == bits(1), "a rerun differs");
+        let one = everything(1);
+        assert!(one.len() > 1_000_000, "{}", one.len());
+        assert!(one.contains("stage: Runaway"), "the fault shows");
+        assert!(one == everything(2), "one thread and two differ");
+        assert!(one == everything(3), "one thread and three differ");
+        assert!(one == everything(1), "a rerun differs");
+    }
+
+    #[test]
+    fn energy_is_accounted_for_up_to_the_point_of_interconnection() {
+        let mut site = site(small(2, 9), 2, 0.5);
+        run(&mut site, 40);
+        let start = (site.account(), site.figures());
+        for watts in [-6e5, 6e5] {
+            site.set_power_w(watts);
+            run(&mut site, 120);
+        }
+        let moved = site.account().since(&start.0);
+        let residual_j = moved.residual_j();
+        println!("{moved:?}\nresidual {residual_j} J");
+        assert!(residual_j.abs() < 1e-4 * moved.throughput_j, "{residual_j}");
+        assert!(moved.imported_j > 6.9e7 && moved.exported_j > 6.9e7, "{moved:?}");
+        for loss_j in [moved.cells_j, moved.path_j, moved.converter_j, moved.auxiliary_j] {
+            assert!(loss_j > 1e4, "{moved:?}");
+        }
+    }
+
+    #[test]
+    fn power_waits_for_the_clusters() {
+        let mut site = site(small(3, 9), 1, 0.6);
+        site.set_power_w(3e5);
+        run(&mut site, 60);
+        let figures = site.figures();
+        assert_eq!(figures.clusters_connected, 3, "{figures:?}");
+        assert!((figures.poi_w - 3e5).abs() < 2e3, "{figures:?}");
+    }
+
+    #[test]
+    fn a_cluster_that_cannot_connect_is_not_waited_for_forever() {
+        let mut site = site(small(3, 9), 1, 0.6);
+        site.container_mut(0)
+            .unwrap()
+            .inject(&crate::PlantFault::FuseBlown { cluster: 2 })
+            .unwrap();
+        site.set_power_w(3e5);
+        run(&mut site, 50);
+        assert!(site.figures().poi_w < 0.0, "{:?}", site.figures());
+        run(&mut site, 20);
+        let figures = site.figures();
+        assert_eq!(figures.clusters_connected, 2);
+        assert!((figures.poi_w - 3e5).abs() < 2e3, "{figures:?}");
     }
 
     #[test]
