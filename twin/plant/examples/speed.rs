@@ -68,7 +68,7 @@ fn main() -> Result<(), Failure> {
     let roof_run = (roof_steps * threads * per_string * strings.clusters) as f64;
     let (rate, roof) = (per_run / site_s, roof_run / roof_s);
     report.at_least("cell_steps_per_second", rate, "1/s", CELL_STEPS_GOAL)?;
-    report.plain("cell_steps_roof", roof, "1/s")?;
+    Report::plain("cell_steps_roof", roof, "1/s")?;
     report.at_least("cell_steps_over_roof", rate / roof, "1", OVER_ROOF_GOAL)?;
     report.at_least(
         "site_308mwh_realtime_factor",
@@ -93,7 +93,7 @@ fn main() -> Result<(), Failure> {
         }
     }
     for (count, cost_ms) in COUNTS.into_iter().zip(cost_ms) {
-        report.plain(
+        Report::plain(
             &format!("core_time_per_container_second_of_{count}"),
             cost_ms,
             "ms",
@@ -176,7 +176,7 @@ struct Report {
 }
 
 impl Report {
-    fn plain(&self, name: &str, value: f64, unit: &str) -> io::Result<()> {
+    fn plain(name: &str, value: f64, unit: &str) -> io::Result<()> {
         writeln!(
             io::stdout(),
             r#"{{"name":"{name}","value":{value:.3},"unit":"{unit}"}}"#

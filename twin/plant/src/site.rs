@@ -30,7 +30,7 @@ const CLOSING_GAP_V: f64 = 5.0;
 const PRECHARGED: f64 = 0.98;
 /// A container gives no power before all its clusters are connected, since under load the bus leaves their voltage; one
 /// that cannot connect is waited for no longer than this.
-const CONNECTING: Duration = Duration::from_secs(60);
+const CONNECTING: Duration = Duration::from_mins(1);
 /// Coolant set-point, °C, and the cell temperatures that ask for heating and for cooling, °C.
 const COOLANT_C: f64 = 22.0;
 const HEAT_BELOW_C: f64 = 5.0;
