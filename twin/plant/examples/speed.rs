@@ -5,7 +5,11 @@
 //! on their bus, all containers at the dispatch limit. The roof is the same arithmetic per cell without all that makes
 //! cells a battery: no bus, contactors, converter, heat flow, segments of the OCV curve or dispatcher. Every figure is
 //! the best of several short runs, site and roof in turns, because other processes only ever make a run slower.
-#![allow(clippy::disallowed_methods, reason = "this example measures wall-clock time")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::inline_always,
+    reason = "this example measures wall-clock time; only what is inlined is compiled for an instruction set"
+)]
 
 use core::hint::black_box;
 use core::time::Duration;
