@@ -339,7 +339,8 @@ def chart(title, unit, curves):
         parts.append(f'<path d="M{left} {y:.1f}H{width - 8}" stroke="#e1e7ed"/>')
         parts.append(f'<text x="{left - 6}" y="{y + 4:.1f}" text-anchor="end">{value:.2f}</text>')
         x, _ = place(end * k / 4, low)
-        parts.append(f'<text x="{x:.1f}" y="{height - 8}" text-anchor="middle">{end * k / 4:.1f} h</text>')
+        anchor = "end" if k == 4 else "middle"
+        parts.append(f'<text x="{x:.1f}" y="{height - 8}" text-anchor="{anchor}">{end * k / 4:.1f} h</text>')
     for _, xs, ys, colour in curves:
         points = " ".join("{:.1f},{:.1f}".format(*place(x, y)) for x, y in zip(xs, ys, strict=True))
         parts.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="1.5"/>')
@@ -351,22 +352,24 @@ def chart(title, unit, curves):
 
 def page(rows, charts):
     """The result for people, without outside parts."""
-    keys = ["peer", "cell", "profile", "voltage_rms_mv", "voltage_mean_mv", "voltage_max_mv", "voltage_limit_mv"]
-    keys += ["voltage_max_anywhere_mv", "temperature_rms_k", "temperature_max_k", "temperature_limit_k"]
-    keys += ["temperature_rise_k", "verdict"]
+    columns = {"peer": "peer", "cell": "cell in the twin", "profile": "profile"}
+    columns |= {f"voltage_{key}_mv": f"V {key}, mV" for key in ("rms", "mean", "max", "limit")}
+    columns |= {"voltage_max_anywhere_mv": "V max anywhere, mV"}
+    columns |= {f"temperature_{key}_k": f"T {key}, K" for key in ("rms", "max", "limit", "rise")}
+    columns |= {"verdict": ""}
 
     def show(value):
         return f"{value:.2f}" if isinstance(value, float) else html.escape(str(value))
 
-    head = "".join(f"<th>{key.replace('_', ' ')}</th>" for key in keys)
+    head = "".join(f"<th>{name}</th>" for name in columns.values())
     body = "".join(
-        f"<tr class={row['verdict']}>" + "".join(f"<td>{show(row.get(key, '–'))}</td>" for key in keys) + "</tr>"
+        f"<tr class={row['verdict']}>" + "".join(f"<td>{show(row.get(key, '–'))}</td>" for key in columns) + "</tr>"
         for row in rows
     )
     style = (
         "body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:76rem;padding:0 1rem;color:#1b2733}"
         "table{border-collapse:collapse;font-size:.85rem}td,th{padding:.3rem .6rem;border-bottom:1px solid #e1e7ed;"
-        "text-align:left}.fail{background:#fdf1f1}.charts{display:flex;flex-wrap:wrap;gap:1rem}figure{margin:0}"
+        "text-align:left}td{white-space:nowrap}.fail{background:#fdf1f1}.charts{display:flex;flex-wrap:wrap;gap:1rem}figure{margin:0}"
         "pre{white-space:pre-wrap;font:inherit;max-width:60rem}"
     )
     about = html.escape(__doc__.split("\n\n", 1)[1])

@@ -341,7 +341,7 @@ fn a_cell_runs_through_a_profile() {
 
     let unknown = run("lfp-3000", &profile);
     assert!(
-        unknown.starts_with("exit 3\n") && unknown.contains("lfp-300"),
+        unknown.starts_with("exit 3\n") && unknown.contains("known: "),
         "{unknown}"
     );
     for (text, word) in [

@@ -131,8 +131,8 @@ impl Chart {
         let mut chart = ChartBuilder::on(&root)
             .margin(6)
             .margin_right(14)
-            .x_label_area_size(38)
-            .y_label_area_size(58)
+            .x_label_area_size(46)
+            .y_label_area_size(70)
             .build_cartesian_2d(x.0..x.1, y.0..y.1)?;
         chart
             .configure_mesh()
@@ -141,7 +141,7 @@ impl Chart {
             .bold_line_style(RGBColor(0xd5, 0xdd, 0xe5))
             .light_line_style(TRANSPARENT)
             .axis_style(RGBColor(0x9a, 0xa8, 0xb5))
-            .label_style(("sans-serif", 12, &RGBColor(0x3b, 0x4a, 0x59)))
+            .label_style(("sans-serif", 16, &RGBColor(0x3b, 0x4a, 0x59)))
             .x_labels(8)
             .y_labels(6)
             .x_label_formatter(&|x| crate::claim::Figure(*x).to_string())

@@ -3,6 +3,7 @@
 use core::time::Duration;
 
 use bess_catalogue::Catalogue;
+use bess_catalogue::product::Container;
 use bess_plant::spec::CellSpec;
 use bess_plant::{InitialState, Place, Plant, PlantEvent, PlantFault, PlantSpec, TruthRef};
 use bess_types::{Actuation, Channel, Coil, CoolingMode, Reading};
@@ -48,6 +49,18 @@ impl Lab {
             change(&mut spec);
         }
         Ok(spec)
+    }
+
+    /// Power and energy of a shipped container as printed, kW and kWh.
+    pub(crate) fn printed(id: &str) -> Result<(f64, f64), String> {
+        let container = Catalogue::shipped()
+            .product::<Container>(id)
+            .map_err(|error| error.to_string())?
+            .value;
+        container
+            .rated_kw
+            .zip(container.rated_kwh)
+            .ok_or_else(|| format!("{id} has no printed figures"))
     }
 
     /// A shipped cell.

@@ -22,7 +22,8 @@ p{max-width:52rem;margin:.4rem 0}.s{color:var(--soft);font-size:.88rem}
 table{border-collapse:collapse;width:100%;font-size:.88rem;margin:.6rem 0}
 th,td{text-align:left;padding:.35rem .6rem;border-bottom:1px solid var(--line);vertical-align:top}
 th{color:var(--soft);font-weight:600;background:#fff;position:sticky;top:0}
-td.n{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}
+.n{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}
+tr.g td{padding-top:.9rem;font-weight:600;border-bottom-color:#b9c4cf}
 tr.fail{background:#fdf1f1}tr.error{background:#f7f1fd}
 a{color:#1a5fa8;text-decoration:none}a:hover{text-decoration:underline}
 .v,.k{display:inline-block;border-radius:.8em;padding:0 .7em;font-size:.82rem;white-space:nowrap}
@@ -90,10 +91,20 @@ impl Report {
             basis(Basis::Input)
         )?;
         page.push_str(
-            "<table><tr><th>What</th><th>Published</th><th>Twin</th><th></th><th></th><th></th><th>Source</th></tr>\n",
+            "<table><tr><th>What</th><th class=n>Published</th><th class=n>Twin</th><th></th><th></th><th>Basis</th>\
+             <th>Source</th></tr>\n",
         );
-        for row in self.rows() {
-            summary_row(page, row)?;
+        for judged in &self.judged {
+            let experiment = judged.experiment;
+            writeln!(
+                page,
+                "<tr class=g><td colspan=7><a href=\"#{}\">{}</a></td></tr>",
+                experiment.id,
+                text(experiment.title)
+            )?;
+            for row in &judged.rows {
+                summary_row(page, row)?;
+            }
         }
         page.push_str("</table>\n");
         Ok(())
@@ -103,10 +114,9 @@ impl Report {
 fn summary_row(page: &mut String, row: &Row) -> fmt::Result {
     writeln!(
         page,
-        "<tr class={}><td><a href=\"#{}\">{}</a></td><td class=n>{}</td><td class=n><b>{}</b></td><td>{}</td>\
+        "<tr class={}><td>{}</td><td class=n>{}</td><td class=n><b>{}</b></td><td>{}</td>\
          <td>{}</td><td>{}</td><td>{}{}</td></tr>",
         row.verdict,
-        row.experiment,
         text(row.claim.what),
         text(&row.claim.expected.to_string()),
         value(row),
@@ -123,8 +133,8 @@ fn experiment(page: &mut String, judged: &Judged) -> Result<(), String> {
     let experiment = judged.experiment;
     writeln!(
         page,
-        "<h2 id=\"{}\">{}</h2>\n<p>{}</p>\n<table><tr><th>What</th><th>Published</th><th>Twin</th><th></th><th></th>\
-         <th></th><th>The published figure</th></tr>",
+        "<h2 id=\"{}\">{}</h2>\n<p>{}</p>\n<table><tr><th>What</th><th class=n>Published</th><th class=n>Twin</th><th></th>\
+         <th></th><th>Basis</th><th>The published figure</th></tr>",
         experiment.id,
         text(experiment.title),
         text(experiment.about)

@@ -78,6 +78,27 @@ fn a_slow_monitor_and_a_coil_that_needs_more_fail() {
 }
 
 #[test]
+fn another_cell_fails_the_energy_of_a_preset() {
+    let lab = Lab::changed(|spec| {
+        spec.cell.capacity_ah = 280.0;
+        for volts in &mut spec.cell.ocv.voltage_v {
+            *volts -= 0.1;
+        }
+    });
+    let report = run(&lab, Some("ci-liq-211-"), 1).unwrap();
+    for row in ["ci-liq-211-installed", "ci-liq-211-energy", "ci-liq-211-voltage"] {
+        assert_eq!(verdict_of(&report, row), Verdict::Fail, "{row}");
+    }
+}
+
+#[test]
+fn faster_ageing_fails_the_cycle_life() {
+    let lab = Lab::changed(|spec| spec.cell.ageing.cycle_scale *= 1.1);
+    let report = run(&lab, Some("cycles-at"), 1).unwrap();
+    assert_eq!(verdict_of(&report, "cycles-at-25"), Verdict::Fail);
+}
+
+#[test]
 fn a_plant_that_cannot_be_built_is_an_error() {
     let lab = Lab::changed(|spec| spec.cell.mass_kg = f64::NAN);
     let report = run(&lab, Some("rest-recovery"), 1).unwrap();

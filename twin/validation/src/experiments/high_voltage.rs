@@ -1,4 +1,4 @@
-//! The high-voltage path: precharge, short circuit, overload, paralleling, discharge.
+//! The high-voltage path: precharge, short circuit, overload, discharge.
 
 use bess_plant::PlantFault;
 use bess_types::Coil;
@@ -101,52 +101,6 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
         run: short_circuit,
     },
     Experiment {
-        id: "paralleling",
-        title: "Closing a cluster onto another",
-        about: "Two clusters of 396 cells, the first at 90 % charge with the bus on it, the second lower by 3, 10 and \
-                40 V. The source divides by the DC resistance of both; in the first instant only R0 counts, so the \
-                current must lie between the two. How it falls while the links charge shows in the chart.",
-        claims: &[
-            claim(
-                "circulating-current-3-v",
-                "circulating current when closing onto 3 V",
-                "A",
-                between_dc_and_r0(3.0),
-                Basis::Predicted,
-                Source::new(
-                    &[Tag::Derived],
-                    "PS §5, CT §3",
-                    "3 V over 2 × 0.157 Ω gives 9.6 A; with R0 = 0.168 mΩ per 300 Ah cell alone, 15.5 A",
-                ),
-            ),
-            claim(
-                "circulating-current-10-v",
-                "circulating current when closing onto 10 V",
-                "A",
-                between_dc_and_r0(10.0),
-                Basis::Predicted,
-                Source::new(
-                    &[Tag::Derived],
-                    "PS §5, CT §3",
-                    "10 V over 2 × 0.157 Ω gives 32 A; with R0 alone 52 A",
-                ),
-            ),
-            claim(
-                "circulating-current-40-v",
-                "circulating current when closing onto 40 V",
-                "A",
-                between_dc_and_r0(40.0),
-                Basis::Predicted,
-                Source::new(
-                    &[Tag::Derived],
-                    "PS §5, CT §3",
-                    "40 V over 2 × 0.157 Ω gives 127 A; with R0 alone 207 A",
-                ),
-            ),
-        ],
-        run: paralleling,
-    },
-    Experiment {
         id: "fuse-curve",
         title: "Fuse between rated current and short circuit",
         about: "A cluster of one pack feeds a bus short of constant resistance, with its contacts held and its cells kept \
@@ -234,15 +188,6 @@ const SLOW_FUSE: Source = Source::new(
     "below about 3 times rated the fuse takes seconds to minutes",
 );
 const SECONDS_TO_MINUTES: Expected = Expected::read(2.0, 600.0, "“seconds to minutes” read as 2 s to 10 min");
-
-/// From all of the DC resistance to R0 alone, each ± 10 %.
-const fn between_dc_and_r0(gap_v: f64) -> Expected {
-    Expected::read(
-        0.9 * gap_v / (2.0 * 0.157),
-        1.1 * gap_v / (2.0 * (396.0 * 0.168e-3 + 0.03)),
-        "from all of the DC resistance to R0 alone, ±10 %",
-    )
-}
 
 fn precharge(lab: &Lab) -> Result<Findings, String> {
     let mut spec = lab.liquid(1, 9)?;
@@ -341,62 +286,6 @@ fn short_circuit(lab: &Lab) -> Result<Findings, String> {
         .when("cluster-01", "fuse", 0.0)
         .ok_or("the fuse did not melt")?;
     findings.set("fuse-melting-time", (melted_s - at_s) * 1e3);
-    Ok(findings)
-}
-
-fn paralleling(lab: &Lab) -> Result<Findings, String> {
-    let mut findings = Findings::default();
-    let mut chart = Chart::new("Circulating current", "time after closing, s", "current, A");
-    for (id, gap_v) in [
-        ("circulating-current-3-v", 3.0),
-        ("circulating-current-10-v", 10.0),
-        ("circulating-current-40-v", 40.0),
-    ] {
-        let mut spec = lab.liquid(2, 9)?;
-        spec.container.dc_bus.bleeder_kohm = 1e6;
-        let mut bench = Bench::new(&spec, &uniform(0.9), FINE)?;
-        let gap = |bench: &Bench| -> Result<f64, String> {
-            Ok(bench.truth("cluster-01", "voltage")? - bench.truth("cluster-02", "voltage")?)
-        };
-        let (mut low, mut high) = (0.0, 0.9);
-        for _ in 0..40 {
-            let soc = 0.5 * (low + high);
-            bench.inject(&PlantFault::ClusterSoc { cluster: 1, soc })?;
-            if gap(&bench)? > gap_v {
-                low = soc;
-            } else {
-                high = soc;
-            }
-        }
-        bench.coil(0, Coil::MainNegative, true);
-        bench.run(0.1);
-        bench.coil(0, Coil::Precharge, true);
-        bench.run(20.0);
-        bench.coil(0, Coil::MainPositive, true);
-        bench.coil(1, Coil::MainNegative, true);
-        bench.run(0.2);
-        let found_v = gap(&bench)?;
-        bench.coil(1, Coil::MainPositive, true);
-        let current = bench.point("cluster-01", "current")?;
-        let begin_s = bench.seconds();
-        let mut curve = Vec::new();
-        bench.run_until(300.0, |bench| {
-            let t = bench.seconds() - begin_s;
-            if t < 1.0 || curve.last().is_none_or(|&(last, _)| t - last >= 1.0) {
-                curve.push((t, bench.plant.truth(current)));
-            }
-            false
-        });
-        let peak_a = curve.iter().map(|p| p.1).fold(0.0, f64::max);
-        let later_a = curve.iter().find(|p| p.0 >= 60.0).map_or(f64::NAN, |p| p.1);
-        findings.set_noted(
-            id,
-            peak_a,
-            format!("gap {found_v:.2} V; {later_a:.1} A after 60 s"),
-        );
-        chart = chart.curve(format!("{gap_v} V"), curve);
-    }
-    findings.draw(chart);
     Ok(findings)
 }
 

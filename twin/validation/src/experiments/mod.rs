@@ -7,6 +7,9 @@ mod cycle;
 mod fire;
 mod high_voltage;
 mod insulation;
+mod life;
+mod paralleling;
+mod presets;
 mod runaway;
 mod sensors;
 mod thermal;
@@ -17,9 +20,12 @@ use crate::experiment::Experiment;
 pub(crate) fn all() -> Vec<Experiment> {
     [
         cell::EXPERIMENTS,
+        life::EXPERIMENTS,
         cycle::EXPERIMENTS,
         thermal::EXPERIMENTS,
+        presets::EXPERIMENTS,
         high_voltage::EXPERIMENTS,
+        paralleling::EXPERIMENTS,
         contacts::EXPERIMENTS,
         insulation::EXPERIMENTS,
         converter::EXPERIMENTS,
