@@ -58,7 +58,6 @@ const WHOLE: &[(&str, &str)] = &[
     ("rate_c", "C"),
     ("rated_c_rate", "C"),
     ("power_mw", "MW"),
-    ("self_heating_growth_per_80k", "per 80 K"),
     ("gas_t90_s", "s"),
 ];
 

@@ -118,7 +118,11 @@ struct Tap {
     cell: usize,
     bleed_s: f64,
     internal_s: f64,
+    /// Short through the failed separator of a hot cell.
+    separator_s: f64,
     external_s: f64,
+    /// Heat of the shorts inside since last taken, J; it is part of `heat_j`.
+    short_j: f64,
     /// Part in an active balancer: 1 gives, −1 takes, 0 none.
     part: f64,
     /// Current into the balancer in the coming step, A.
@@ -390,13 +394,15 @@ impl Cells {
             let tap = self.tapped[k];
             let i = tap.cell;
             self.disturb(i);
-            let total_s = tap.bleed_s + tap.internal_s + tap.external_s;
+            let inside_s = tap.internal_s + tap.separator_s;
+            let total_s = tap.bleed_s + inside_s + tap.external_s;
             let r0 = self.constants.split[0] * self.resistance_ohm[i];
             let voltage = (self.emf_v(i) - r0 * (cluster_of(i) + tap.transfer_a)) / (1.0 + r0 * total_s);
             self.extra_a[i] = voltage * total_s + tap.transfer_a;
             self.tap_c += self.extra_a[i] * self.constants.step_s;
             let square_j = voltage * voltage * self.constants.step_s;
-            self.heat_j[i] += square_j * tap.internal_s;
+            self.heat_j[i] += square_j * inside_s;
+            self.tapped[k].short_j += square_j * inside_s;
             self.bleed_heat_j += square_j * tap.bleed_s + voltage * tap.transfer_a * self.constants.step_s;
             self.external_heat_j += square_j * tap.external_s;
         }
@@ -468,6 +474,20 @@ impl Cells {
         self.change_tap(cell, |tap| tap.internal_s = conductance_s);
     }
 
+    /// Short through the failed separator of a hot cell; 0 S removes it.
+    pub(crate) fn set_separator_short(&mut self, cell: usize, conductance_s: f64) {
+        self.change_tap(cell, |tap| tap.separator_s = conductance_s);
+    }
+
+    /// Heat that shorts inside a cell have made since last asked, J; it is part of `heat_j`.
+    pub(crate) fn take_short_j(&mut self, cell: usize) -> f64 {
+        let at = self.tapped.partition_point(|tap| tap.cell < cell);
+        match self.tapped.get_mut(at) {
+            Some(tap) if tap.cell == cell => core::mem::take(&mut tap.short_j),
+            _ => 0.0,
+        }
+    }
+
     /// Short across a cell's terminals; 0 S removes it.
     pub(crate) fn set_external_short(&mut self, cell: usize, conductance_s: f64) {
         self.change_tap(cell, |tap| tap.external_s = conductance_s);
@@ -489,7 +509,9 @@ impl Cells {
                     cell,
                     bleed_s: 0.0,
                     internal_s: 0.0,
+                    separator_s: 0.0,
                     external_s: 0.0,
+                    short_j: 0.0,
                     part: 0.0,
                     transfer_a: 0.0,
                 },
@@ -498,7 +520,7 @@ impl Cells {
         change(&mut self.tapped[at]);
         self.disturb(cell);
         let tap = self.tapped[at];
-        if tap.bleed_s + tap.internal_s + tap.external_s == 0.0 && tap.part == 0.0 {
+        if tap.bleed_s + tap.internal_s + tap.separator_s + tap.external_s == 0.0 && tap.part == 0.0 {
             self.tapped.remove(at);
             self.extra_a[cell] = 0.0;
         }
@@ -590,9 +612,14 @@ impl Cells {
         }
     }
 
-    /// What is left of a cell's source voltage, 1 healthy, 0 dead.
-    pub(crate) fn source_scale(&self, i: usize) -> f64 {
-        self.source_scale[i]
+    /// What its taps leave of a cell's source voltage when they are counted as part of the source.
+    pub(crate) fn loaded_scale(&self, i: usize) -> f64 {
+        let source_v = self.source_v(i);
+        if source_v > 0.0 {
+            (1.0 - self.r0_ohm(i) * self.extra_a[i] / source_v).clamp(0.0, 1.0)
+        } else {
+            0.0
+        }
     }
 
     /// Changes what is left of a cell's source voltage.

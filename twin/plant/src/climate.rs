@@ -141,7 +141,7 @@ impl Plant {
             equipment_j: self.equipment_j,
             fans_j: pack_fans_j + air.fan_j + of_loop(|c| c.pump_j),
             heaters_j: air.heated_j + of_loop(|c| c.heated_j),
-            fire_j: air.fire_j + self.runaway.heat_j,
+            fire_j: air.fire_j + self.runaway.heat.gained_j(),
             solar_j: air.solar_j,
             chiller_j: of_loop(|c| c.cooled_j),
             hvac_j: air.cooled_j,

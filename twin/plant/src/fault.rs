@@ -265,6 +265,17 @@ pub enum PlantFault {
         /// Mean state of charge, 0 to 1.
         soc: f64,
     },
+    /// Re-seats one cell of an open cluster: one that is ahead of the others is overcharged with them.
+    CellSoc {
+        /// Cluster.
+        cluster: usize,
+        /// Pack.
+        pack: usize,
+        /// Cell.
+        cell: usize,
+        /// State of charge, 0 to 1.
+        soc: f64,
+    },
     /// Grid voltage; clear returns to 1.
     GridVoltage {
         /// Per unit.
@@ -482,6 +493,15 @@ impl PlantFault {
             } => at_sensor(topology, place, channel, i),
             Self::ClusterSoc { cluster, soc } => {
                 index("cluster", cluster, topology.clusters)?;
+                within("soc", soc, 0.0, 1.0)
+            }
+            Self::CellSoc {
+                cluster,
+                pack,
+                cell,
+                soc,
+            } => {
+                at_cell(topology, cluster, pack, cell)?;
                 within("soc", soc, 0.0, 1.0)
             }
             Self::GridVoltage { pu, ramp_s } => {

@@ -41,6 +41,8 @@ pub(crate) struct Gas {
     above_percent: [bool; 2],
     /// Convective heat in the room, W.
     pub(crate) convective_w: f64,
+    /// Heat of burnt gas since the start, J.
+    pub(crate) combustion_j: f64,
     /// Detectors: H2 ppm, CO ppm, smoke dB/m.
     pub(crate) detected: [f64; 3],
 }
@@ -88,6 +90,7 @@ impl Gas {
             deflagrated: false,
             above_percent: [false; 2],
             convective_w: 0.0,
+            combustion_j: 0.0,
             detected: [0.0; 3],
         }
     }

@@ -20,6 +20,17 @@ pub struct Ledger {
     pub aged_j: f64,
     /// Energy in the DC bus capacitor now, J.
     pub capacitor_j: f64,
+    /// Heat of reactions in hot cells that stayed in them, J. This and the next four are heat that does not come
+    /// out of the electrical store as the model sees it; what burnt cells held, `burnt_j`, is part of it.
+    pub reaction_j: f64,
+    /// Heat of reactions that left hot cells with ejecta and gas, into the container's air, J.
+    pub ejecta_j: f64,
+    /// Heat of burning vent gas, into the container's air, J.
+    pub combustion_j: f64,
+    /// Heat of the test stimuli: heaters, and what holding a temperature gave or took, J.
+    pub heater_j: f64,
+    /// Heat taken out of hot cells by what evaporated in them at venting, and by the suppression agent, J.
+    pub cooled_j: f64,
     /// Energy delivered to the converter at its DC terminals, J.
     pub delivered_dc_j: f64,
     /// All electrical heat, J: the sum of the four below.

@@ -34,6 +34,7 @@ pub mod fault;
 mod fuse;
 mod gas;
 mod grid;
+mod hot_cell;
 mod insulation;
 mod kernel;
 pub mod ledger;

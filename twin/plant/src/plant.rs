@@ -4,6 +4,7 @@
 //! what is hot, gas, air, suppression; every second resistances, heat, coolant (`climate.rs`); every minute ageing. Within a cycle
 //! all flows are computed from the old state.
 
+use core::ops::Range;
 use core::time::Duration;
 
 use bess_types::{Actuation, Channel, Coil, Reading, SimTime};
@@ -378,7 +379,7 @@ impl Plant {
             } => {
                 let cell = self.topology.cell_index(cluster, pack, cell);
                 self.runaway
-                    .heat(cell, kelvin_per_min, &self.cells, &mut self.thermal);
+                    .heat(cell, kelvin_per_min, &mut self.cells, &mut self.thermal);
             }
             PlantFault::HoldCellTemperature {
                 cluster,
@@ -394,9 +395,11 @@ impl Plant {
                 pack,
                 cell,
                 ohm,
-            } => self
-                .cells
-                .set_internal_short(self.topology.cell_index(cluster, pack, cell), 1.0 / ohm),
+            } => {
+                let cell = self.topology.cell_index(cluster, pack, cell);
+                self.cells.set_internal_short(cell, 1.0 / ohm);
+                self.runaway.short(cell, true, &mut self.cells, &mut self.thermal);
+            }
             PlantFault::CellExternalShort {
                 cluster,
                 pack,
@@ -408,7 +411,7 @@ impl Plant {
             }
             PlantFault::Nail { cluster, pack, cell } => {
                 let cell = self.topology.cell_index(cluster, pack, cell);
-                self.runaway.nail(cell, &self.cells, &mut self.thermal);
+                self.runaway.nail(cell, &mut self.cells, &mut self.thermal);
             }
             PlantFault::ContactorWelded { cluster, coil } => {
                 let contactor = self.stack.clusters[cluster].contactor_mut(coil);
@@ -486,7 +489,18 @@ impl Plant {
             PlantFault::PackFanBlocked { cluster, pack } => self.fan_fault(cluster, pack, true)?,
             PlantFault::AgentEmpty => self.suppression.empty(),
             PlantFault::AgentValveStuck => self.suppression.valve_stuck = true,
-            PlantFault::ClusterSoc { cluster, soc } => self.reseat(cluster, soc)?,
+            PlantFault::ClusterSoc { cluster, soc } => {
+                self.reseat(cluster, self.topology.cluster_cells(cluster), soc)?;
+            }
+            PlantFault::CellSoc {
+                cluster,
+                pack,
+                cell,
+                soc,
+            } => {
+                let cell = self.topology.cell_index(cluster, pack, cell);
+                self.reseat(cluster, cell..cell + 1, soc)?;
+            }
             PlantFault::GridVoltage { pu, ramp_s } => {
                 self.grid.set_voltage(pu, ramp_s);
                 self.note("grid", "voltage-pu", pu, "commanded");
@@ -509,7 +523,7 @@ impl Plant {
                 cluster, pack, cell, ..
             } => {
                 let cell = self.topology.cell_index(cluster, pack, cell);
-                self.runaway.heat(cell, 0.0, &self.cells, &mut self.thermal);
+                self.runaway.heat(cell, 0.0, &mut self.cells, &mut self.thermal);
             }
             PlantFault::HoldCellTemperature {
                 cluster, pack, cell, ..
@@ -519,15 +533,20 @@ impl Plant {
             }
             PlantFault::CellShort {
                 cluster, pack, cell, ..
-            } => self
-                .cells
-                .set_internal_short(self.topology.cell_index(cluster, pack, cell), 0.0),
+            } => {
+                let cell = self.topology.cell_index(cluster, pack, cell);
+                self.cells.set_internal_short(cell, 0.0);
+                self.runaway
+                    .short(cell, false, &mut self.cells, &mut self.thermal);
+            }
             PlantFault::CellExternalShort {
                 cluster, pack, cell, ..
             } => self
                 .cells
                 .set_external_short(self.topology.cell_index(cluster, pack, cell), 0.0),
-            PlantFault::Nail { .. } | PlantFault::ClusterSoc { .. } => return Err(FaultError::Permanent),
+            PlantFault::Nail { .. } | PlantFault::ClusterSoc { .. } | PlantFault::CellSoc { .. } => {
+                return Err(FaultError::Permanent);
+            }
             PlantFault::ContactorWelded { cluster, coil } => {
                 let contactor = self.stack.clusters[cluster].contactor_mut(coil);
                 contactor.welded = false;
@@ -640,6 +659,11 @@ impl Plant {
             burnt_j: self.runaway.lost_j,
             aged_j: self.ageing.lost_j,
             capacitor_j,
+            reaction_j: self.runaway.heat.reaction_j,
+            ejecta_j: self.runaway.heat.ejecta_j,
+            combustion_j: self.gas.combustion_j,
+            heater_j: self.runaway.heat.heater_j,
+            cooled_j: self.runaway.heat.vapour_j + self.runaway.heat.agent_j,
             delivered_dc_j,
             heat_j,
             cell_heat_j,
@@ -704,13 +728,16 @@ impl Plant {
         self.insulation.step(MEDIUM_S, |c| {
             Coil::ALL.iter().any(|&coil| clusters[c].contactor(coil).closed())
         });
-        let cooling_w = self.suppression.cooling_w();
+        let around = Surroundings {
+            cooling_w: self.suppression.cooling_w(),
+            air_c: self.air.mean_c,
+        };
         self.start_stored_c -= self.runaway.step(
             now,
             MEDIUM_S,
             &mut self.cells,
             &mut self.thermal,
-            cooling_w,
+            around,
             &mut self.events,
         );
         let ignition = Ignition {
@@ -754,7 +781,7 @@ impl Plant {
             cluster.slow_square_a2s = 0.0;
         }
         self.refresh_resistances();
-        self.runaway.sort(&self.cells, &mut self.thermal);
+        self.runaway.sort(&mut self.cells, &mut self.thermal);
         self.slow_in_ageing += 1;
         if self.slow_in_ageing == SLOW_PER_AGEING {
             self.slow_in_ageing = 0;
@@ -896,17 +923,17 @@ impl Plant {
         out.push(Reading::valid(value));
     }
 
-    fn reseat(&mut self, cluster: usize, soc: f64) -> Result<(), FaultError> {
+    /// Puts cells of an open cluster around a state of charge.
+    fn reseat(&mut self, cluster: usize, range: Range<usize>, soc: f64) -> Result<(), FaultError> {
         if self.stack.clusters[cluster].path() != Path::Open {
             return Err(FaultError::ClusterConnected { cluster });
         }
-        let range = self.topology.cluster_cells(cluster);
         let (before_j, before_c) = (self.stored_j(), self.cells.stored_c(range.clone()));
         self.cells.reseat(range.clone(), soc);
         self.ageing.reseat(range.clone(), &self.cells.soc);
         self.start_stored_j += self.stored_j() - before_j;
-        self.start_stored_c += self.cells.stored_c(range.clone()) - before_c;
-        self.stack.clusters[cluster].sums = self.cells.sums(range);
+        self.start_stored_c += self.cells.stored_c(range) - before_c;
+        self.stack.clusters[cluster].sums = self.cells.sums(self.topology.cluster_cells(cluster));
         Ok(())
     }
 

@@ -1,67 +1,34 @@
-//! Hot cells: five slices through the thickness, self-heating, venting, runaway, propagation.
+//! Hot cells and the heat between them: self-heating, venting, runaway, propagation.
 //!
 //! A cell leaves the lumped network of `thermal.rs` when it or a neighbour's face passes the self-heating
-//! temperature, or when it is heated. Slice 0 faces the cell before, slice 4 the cell after. Modelled: the
-//! stages of cell-and-thermal §10 (self-heating growing with temperature, venting with evaporation, a
-//! reaction that runs from slice to slice, gas, voltage collapse), heat to neighbours through the large
-//! faces and to the rows beside, to the plate from every slice. A front crossing the cell, not the whole cell at once, is what gives
-//! the measured minutes per cell. Not modelled: pressure, jets onto other packs.
+//! temperature, or when it is heated, shorted or nailed. Slice 0 faces the cell before, slice 4 the cell after.
+//! Modelled: what happens in a cell (`hot_cell.rs`), heat to neighbours through the large faces, which conduct
+//! worse once a cell has burnt and its layers have parted from the can, to the rows beside and to the plate from
+//! every slice, and to an agent that cools. Triggers: heater on a face, held temperature, overcharge (the electrical model heats a
+//! cell that takes no more charge), internal short (heats the middle slice; 5 mΩ run away within minutes, 50 mΩ
+//! only where nothing cools), external short (heats the cell as a whole by its resistance only), nail.
+//! Not modelled: jets onto other packs, heat of burning gas onto cells.
 
 use bess_types::SimTime;
 
-use crate::cell::{Cells, interpolate};
+use crate::cell::Cells;
 use crate::gas::Vented;
+use crate::hot_cell::{AbuseHeat, Heater, HotCell, Kinetics, SLICES, Stage};
 use crate::spec::RunawaySpec;
 use crate::thermal::Thermal;
 use crate::topology::{PlantEvent, Topology};
 
-const SLICES: usize = 5;
-/// Gas of venting flows for, s.
-const VENT_S: f64 = 60.0;
-/// Gas of runaway flows for, s; highest after [`PEAK_S`].
-const RUNAWAY_GAS_S: f64 = 250.0;
-const PEAK_S: f64 = 80.0;
-/// Smouldering gas flows for, s.
-const SMOULDER_S: f64 = 600.0;
-/// Voltage is half of it after, s, and gone after.
-const COLLAPSE_S: [f64; 2] = [10.0, 60.0];
-/// A runaway that has lit no further slice for this long has burnt out, s.
-const QUIET_S: f64 = 120.0;
-/// Strongest heater, W, and time constant of its regulation, s.
-const HEATER_MAX_W: f64 = 3000.0;
-const HEATER_REGULATION_S: f64 = 30.0;
 /// A held cell reaches its temperature with this time constant, s.
 const HOLD_S: f64 = 1.0;
+/// An agent cools no faster than with this time constant, s.
+const COOLING_S: f64 = 5.0;
 /// A cooled cell returns to the lumped network below this, °C.
 const RELEASE_C: f64 = 60.0;
 
-/// Stage of a cell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Stage {
-    Normal,
-    SelfHeating,
-    Vented,
-    Runaway,
-    BurntOut,
-}
-
-impl Stage {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Normal => "normal",
-            Self::SelfHeating => "self-heating",
-            Self::Vented => "vented",
-            Self::Runaway => "runaway",
-            Self::BurntOut => "burnt-out",
-        }
-    }
-}
-
 #[derive(Clone, Debug)]
 pub(crate) struct Runaway {
-    spec: RunawaySpec,
+    kinetics: Kinetics,
     topology: Topology,
-    slice_j_per_k: f64,
     gas_l_per_c: f64,
     hot: Vec<HotCell>,
     /// Place in `hot` by cell.
@@ -74,39 +41,23 @@ pub(crate) struct Runaway {
     burnt_c: f64,
     /// Electrical heat taken over from hot cells, J.
     pub(crate) taken_j: f64,
-    /// Heat of reactions and heaters less that of evaporation and suppression, J.
-    pub(crate) heat_j: f64,
+    pub(crate) heat: AbuseHeat,
 }
 
-#[derive(Clone, Debug)]
-struct HotCell {
-    cell: usize,
-    slices_c: [f64; SLICES],
-    flow_j: [f64; SLICES],
-    stage: Stage,
-    stage_s: f64,
-    /// Time since a slice was lit, s.
-    lit_s: [Option<f64>; SLICES],
-    /// Heat of each slice's release, J.
-    slice_j: f64,
-    onset_c: f64,
-    gas_l: f64,
-    heater: Option<Heater>,
-    nail: bool,
-}
-
+/// What surrounds the hot cells in a cycle.
 #[derive(Clone, Copy, Debug)]
-struct Heater {
-    k_per_s: f64,
-    wanted_c: f64,
+pub(crate) struct Surroundings {
+    /// Heat the agent can take from all hot cells together, W.
+    pub(crate) cooling_w: f64,
+    /// Container air, °C; the agent cools nothing below it.
+    pub(crate) air_c: f64,
 }
 
 impl Runaway {
     pub(crate) fn new(spec: &RunawaySpec, topology: Topology, cell_j_per_k: f64) -> Self {
         Self {
-            spec: spec.clone(),
+            kinetics: Kinetics::new(spec, cell_j_per_k),
             topology,
-            slice_j_per_k: cell_j_per_k / SLICES as f64,
             gas_l_per_c: spec.gas_l_per_ah / 3600.0,
             hot: Vec::new(),
             slot: vec![None; topology.cells()],
@@ -115,7 +66,7 @@ impl Runaway {
             lost_j: 0.0,
             burnt_c: 0.0,
             taken_j: 0.0,
-            heat_j: 0.0,
+            heat: AbuseHeat::default(),
         }
     }
 
@@ -126,16 +77,32 @@ impl Runaway {
 
     /// Hottest slice of a cell, °C, or its temperature.
     pub(crate) fn hottest_slice_c(&self, cell: usize, thermal: &Thermal) -> f64 {
-        self.of(cell)
-            .map_or(thermal.cell_c[cell], |hot| hottest(&hot.slices_c))
+        self.of(cell).map_or(thermal.cell_c[cell], HotCell::hottest_c)
+    }
+
+    /// Hottest slice of a cell when it vented, °C; 0 if it has not.
+    pub(crate) fn vent_c(&self, cell: usize) -> f64 {
+        self.of(cell).map_or(0.0, |hot| hot.vent_c)
+    }
+
+    /// Hottest slice of a cell when it ran away, °C; 0 if it has not.
+    pub(crate) fn runaway_c(&self, cell: usize) -> f64 {
+        self.of(cell).map_or(0.0, |hot| hot.runaway_c)
+    }
+
+    /// Gas a cell has given off, L.
+    pub(crate) fn given_off_l(&self, cell: usize) -> f64 {
+        self.of(cell).map_or(0.0, |hot| hot.given_off_l)
+    }
+
+    /// Heat flow through the large face of a hot cell to the next in its row, W; 0 from other cells.
+    pub(crate) fn to_next_w(&self, cell: usize) -> f64 {
+        self.of(cell).map_or(0.0, |hot| hot.to_next_w)
     }
 
     /// Hottest slice anywhere, °C.
     pub(crate) fn hottest_c(&self) -> f64 {
-        self.hot
-            .iter()
-            .map(|hot| hottest(&hot.slices_c))
-            .fold(-273.15, f64::max)
+        self.hot.iter().map(HotCell::hottest_c).fold(-273.15, f64::max)
     }
 
     /// Cells in runaway now.
@@ -163,7 +130,7 @@ impl Runaway {
     }
 
     /// Heats a cell's front face so that it warms at a rate, as in UL 9540A; 0 removes the heater.
-    pub(crate) fn heat(&mut self, cell: usize, k_per_min: f64, cells: &Cells, thermal: &mut Thermal) {
+    pub(crate) fn heat(&mut self, cell: usize, k_per_min: f64, cells: &mut Cells, thermal: &mut Thermal) {
         let slot = self.promote(cell, cells, thermal);
         let wanted_c = self.hot[slot].slices_c[0];
         self.hot[slot].heater = (k_per_min > 0.0).then_some(Heater {
@@ -184,9 +151,15 @@ impl Runaway {
     }
 
     /// Runaway at the next cycle.
-    pub(crate) fn nail(&mut self, cell: usize, cells: &Cells, thermal: &mut Thermal) {
+    pub(crate) fn nail(&mut self, cell: usize, cells: &mut Cells, thermal: &mut Thermal) {
         let slot = self.promote(cell, cells, thermal);
         self.hot[slot].nail = true;
+    }
+
+    /// A short inside a cell heats one place of it as long as it is there.
+    pub(crate) fn short(&mut self, cell: usize, there: bool, cells: &mut Cells, thermal: &mut Thermal) {
+        let slot = self.promote(cell, cells, thermal);
+        self.hot[slot].shorted = there;
     }
 
     /// One medium cycle. Returns the charge held by cells that burnt in it, C.
@@ -212,13 +185,14 @@ impl Runaway {
             self.release_hold(cell);
         }
         self.step_holds(dt_s, thermal);
-        self.collect_flows(dt_s, cells, thermal, cooling_w);
+        self.collect_flows(dt_s, cells, thermal);
+        self.cool(dt_s, around);
         for k in 0..self.hot.len() {
             self.step_cell(k, now, dt_s, cells, thermal, events);
         }
         let mut k = 0;
         while k < self.hot.len() {
-            if hottest(&self.hot[k].slices_c) >= self.spec.self_heating_c {
+            if self.hot[k].hottest_c() >= self.kinetics.spec.self_heating_c[0] {
                 for neighbour in thermal.neighbours(self.hot[k].cell).into_iter().flatten() {
                     self.promote(neighbour, cells, thermal);
                 }
@@ -229,9 +203,9 @@ impl Runaway {
     }
 
     /// In the slow cycle: takes in cells that have become hot, lets go of cells that have cooled.
-    pub(crate) fn sort(&mut self, cells: &Cells, thermal: &mut Thermal) {
+    pub(crate) fn sort(&mut self, cells: &mut Cells, thermal: &mut Thermal) {
         for i in 0..thermal.cell_c.len() {
-            if thermal.cell_c[i] >= self.spec.self_heating_c && self.slot[i].is_none() {
+            if thermal.cell_c[i] >= self.kinetics.spec.self_heating_c[0] && self.slot[i].is_none() {
                 self.promote(i, cells, thermal);
             }
         }
@@ -243,10 +217,9 @@ impl Runaway {
                 .into_iter()
                 .flatten()
                 .any(|n| self.hottest_slice_c(n, thermal) > RELEASE_C);
-            let idle = hot.stage == Stage::Normal && hot.heater.is_none() && !hot.nail;
-            if idle && !beside_heat && hottest(&hot.slices_c) < RELEASE_C {
+            if hot.idle() && !beside_heat && hot.hottest_c() < RELEASE_C {
                 let cell = hot.cell;
-                thermal.cell_c[cell] = mean(&hot.slices_c);
+                thermal.cell_c[cell] = hot.mean_c();
                 self.slot[cell] = None;
                 self.hot.swap_remove(k);
                 if let Some(moved) = self.hot.get(k) {
@@ -263,25 +236,16 @@ impl Runaway {
         self.slot[cell].map(|slot| &self.hot[slot as usize])
     }
 
-    fn promote(&mut self, cell: usize, cells: &Cells, thermal: &mut Thermal) -> usize {
+    fn promote(&mut self, cell: usize, cells: &mut Cells, thermal: &mut Thermal) -> usize {
         if let Some(slot) = self.slot[cell] {
             return slot as usize;
         }
         let slot = self.hot.len();
         self.slot[cell] = slot_of(slot);
-        self.hot.push(HotCell {
-            cell,
-            slices_c: [thermal.cell_c[cell]; SLICES],
-            flow_j: [0.0; SLICES],
-            stage: Stage::Normal,
-            stage_s: 0.0,
-            lit_s: [None; SLICES],
-            slice_j: 0.0,
-            onset_c: f64::MAX,
-            gas_l: self.gas_l_per_c * cells.capacity_c[cell],
-            heater: None,
-            nail: false,
-        });
+        let gas_l = self.gas_l_per_c * cells.capacity_c[cell];
+        self.hot.push(HotCell::new(cell, thermal.cell_c[cell], gas_l));
+        // what a short made before was spread over the cell
+        cells.take_short_j(cell);
         thermal.set_whole(cell, false);
         slot
     }
@@ -291,31 +255,25 @@ impl Runaway {
         for &(cell, celsius) in &self.holds {
             if let Some(slot) = self.slot[cell] {
                 for slice in &mut self.hot[slot as usize].slices_c {
-                    *slice += (celsius - *slice) * follow;
+                    let change_k = (celsius - *slice) * follow;
+                    *slice += change_k;
+                    self.heat.heater_j += change_k * self.kinetics.slice_j_per_k;
                 }
+            } else {
+                self.heat.heater_j += (celsius - thermal.cell_c[cell]) * follow * thermal.cell_j_per_k;
             }
-            let rise_k = (celsius - thermal.cell_c[cell]) * follow;
-            thermal.cell_c[cell] += rise_k;
-            self.heat_j += thermal.cell_j_per_k * rise_k;
+            thermal.cell_c[cell] += (celsius - thermal.cell_c[cell]) * follow;
         }
     }
 
     /// All heat flows of the cycle, before any temperature changes.
-    fn collect_flows(&mut self, dt_s: f64, cells: &mut Cells, thermal: &mut Thermal, cooling_w: f64) {
+    fn collect_flows(&mut self, dt_s: f64, cells: &mut Cells, thermal: &mut Thermal) {
+        let slice_k_per_w = self.kinetics.spec.slice_k_per_w;
         // cell to cell is from middle to middle; four slices of it are resolved here
-        let face_k_per_w = (1.0 / thermal.neighbour_w_per_k()
-            - (SLICES - 1) as f64 * self.spec.slice_k_per_w)
-            .max(self.spec.slice_k_per_w);
-        let faces = 1.0 / face_k_per_w;
-        let face_to_middle = 1.0 / (face_k_per_w + 2.0 * self.spec.slice_k_per_w);
-        let between = 1.0 / self.spec.slice_k_per_w;
+        let face_k_per_w =
+            (1.0 / thermal.neighbour_w_per_k() - (SLICES - 1) as f64 * slice_k_per_w).max(slice_k_per_w);
+        let between = 1.0 / slice_k_per_w;
         let beside = thermal.beside_w_per_k() / SLICES as f64;
-        let cooled = self
-            .hot
-            .iter()
-            .filter(|hot| hottest(&hot.slices_c) > self.spec.trace_c)
-            .count();
-        let cooling_j = cooling_w * dt_s / (cooled.max(1) * SLICES) as f64;
         for k in 0..self.hot.len() {
             let hot = &self.hot[k];
             let cell = hot.cell;
@@ -324,8 +282,10 @@ impl Runaway {
             let slices_c = hot.slices_c;
             let electrical_j = core::mem::take(&mut cells.heat_j[cell]);
             self.taken_j += electrical_j;
-            let shared_j = electrical_j + core::mem::take(&mut thermal.inflow_j[cell]);
-            let mut flow_j = [shared_j / SLICES as f64; SLICES];
+            let spot_j = cells.take_short_j(cell);
+            let spread_j = electrical_j - spot_j + core::mem::take(&mut thermal.inflow_j[cell]);
+            let mut flow_j = [spread_j / SLICES as f64; SLICES];
+            flow_j[hot.spot()] += spot_j;
             for s in 0..SLICES - 1 {
                 let along_j = (slices_c[s] - slices_c[s + 1]) * between * dt_s;
                 flow_j[s] -= along_j;
@@ -336,23 +296,33 @@ impl Runaway {
                 *flow -= down_j;
                 thermal.node_inflow_j[node] += down_j;
             }
-            if hottest(&slices_c) > self.spec.trace_c {
-                for flow in &mut flow_j {
-                    *flow -= cooling_j;
-                }
-                self.heat_j -= cooling_j * SLICES as f64;
-            }
+            let mut to_next_w = 0.0;
             for (neighbour, mine, theirs) in [
                 (thermal.neighbours(cell)[0], 0, SLICES - 1),
                 (thermal.neighbours(cell)[1], SLICES - 1, 0),
             ] {
                 let Some(neighbour) = neighbour else { continue };
-                if let Some(other) = self.of(neighbour) {
-                    flow_j[mine] += (other.slices_c[theirs] - slices_c[mine]) * faces * dt_s;
+                let other = self.of(neighbour);
+                let burnt =
+                    hot.stage >= Stage::Runaway || other.is_some_and(|other| other.stage >= Stage::Runaway);
+                let face_k_per_w = face_k_per_w
+                    + if burnt {
+                        self.kinetics.spec.burnt_face_k_per_w
+                    } else {
+                        0.0
+                    };
+                let in_w = if let Some(other) = other {
+                    (other.slices_c[theirs] - slices_c[mine]) / face_k_per_w
                 } else {
-                    let in_j = (thermal.cell_c[neighbour] - slices_c[mine]) * face_to_middle * dt_s;
-                    flow_j[mine] += in_j;
-                    thermal.inflow_j[neighbour] -= in_j;
+                    // to the middle of a cell without slices
+                    let in_w =
+                        (thermal.cell_c[neighbour] - slices_c[mine]) / (face_k_per_w + 2.0 * slice_k_per_w);
+                    thermal.inflow_j[neighbour] -= in_w * dt_s;
+                    in_w
+                };
+                flow_j[mine] += in_w * dt_s;
+                if mine == SLICES - 1 {
+                    to_next_w = -in_w;
                 }
             }
             for neighbour in thermal.beside(cell).into_iter().flatten() {
@@ -368,6 +338,24 @@ impl Runaway {
                 }
             }
             self.hot[k].flow_j = flow_j;
+            self.hot[k].to_next_w = to_next_w;
+        }
+    }
+
+    /// The agent takes heat from all that is hotter than the air, in proportion.
+    fn cool(&mut self, dt_s: f64, around: Surroundings) {
+        let over_k = |slice: f64| (slice - around.air_c).max(0.0);
+        let total_k: f64 = self.hot.iter().flat_map(|hot| hot.slices_c).map(over_k).sum();
+        if around.cooling_w <= 0.0 || total_k <= 0.0 {
+            return;
+        }
+        // at most down to the air's temperature within seconds
+        let per_k = (around.cooling_w / total_k).min(self.kinetics.slice_j_per_k / COOLING_S) * dt_s;
+        for hot in &mut self.hot {
+            for (flow, slice) in hot.flow_j.iter_mut().zip(hot.slices_c) {
+                *flow -= per_k * over_k(slice);
+                self.heat.agent_j += per_k * over_k(slice);
+            }
         }
     }
 
@@ -380,190 +368,31 @@ impl Runaway {
         thermal: &mut Thermal,
         events: &mut Vec<PlantEvent>,
     ) {
-        let spec = &self.spec;
         let hot = &mut self.hot[k];
-        hot.stage_s += dt_s;
-        let slice_j_per_k = self.slice_j_per_k;
-
-        if let Some(heater) = &mut hot.heater
-            && hot.stage < Stage::Runaway
-        {
-            heater.wanted_c += heater.k_per_s * dt_s;
-            let lag_k = heater.wanted_c - hot.slices_c[0];
-            let cell_j_per_k = slice_j_per_k * SLICES as f64;
-            let power_w = cell_j_per_k * (heater.k_per_s + lag_k / HEATER_REGULATION_S);
-            let heater_j = power_w.clamp(0.0, HEATER_MAX_W) * dt_s;
-            hot.flow_j[0] += heater_j;
-            self.heat_j += heater_j;
-        }
-
-        let mut released_j = 0.0;
-        for s in 0..SLICES {
-            if let Some(lit_s) = &mut hot.lit_s[s] {
-                if *lit_s < spec.slice_release_s {
-                    let part_s = dt_s.min(spec.slice_release_s - *lit_s);
-                    hot.flow_j[s] += hot.slice_j * part_s / spec.slice_release_s;
-                    released_j += hot.slice_j * part_s / spec.slice_release_s;
-                }
-                *lit_s += dt_s;
-            } else if hot.slices_c[s] >= spec.self_heating_c && hot.stage < Stage::BurntOut {
-                let rate = spec.self_heating_k_per_min / 60.0
-                    * libm::pow(
-                        spec.self_heating_growth_per_80k,
-                        (hot.slices_c[s].min(300.0) - spec.self_heating_c) / 80.0,
-                    );
-                let self_heating_j = rate * slice_j_per_k * dt_s;
-                hot.flow_j[s] += self_heating_j;
-                self.heat_j += self_heating_j;
-            }
-        }
-        self.heat_j += released_j;
-        if hot.stage == Stage::Vented && hot.stage_s <= VENT_S {
-            let latent_j = spec.vent_latent_j * dt_s / VENT_S;
-            for flow in &mut hot.flow_j {
-                *flow -= latent_j / SLICES as f64;
-            }
-            self.heat_j -= latent_j;
-        }
-        for (slice, flow) in hot.slices_c.iter_mut().zip(hot.flow_j) {
-            *slice += flow / slice_j_per_k;
-        }
-        let mean_c = mean(&hot.slices_c);
-        let hottest_c = hottest(&hot.slices_c);
-        thermal.cell_c[hot.cell] = mean_c;
-
-        // gas of the stage the cell was in
-        let share_per_s = match hot.stage {
-            Stage::Vented if hot.stage_s <= VENT_S => 0.1 / VENT_S,
-            Stage::Runaway if hot.stage_s <= RUNAWAY_GAS_S => 0.9 * triangle(hot.stage_s),
-            Stage::BurntOut if hot.stage_s <= SMOULDER_S => 0.01 / SMOULDER_S,
-            _ => 0.0,
-        };
-        let trace_l = if hottest_c >= spec.trace_c && hot.stage <= Stage::SelfHeating {
-            spec.trace_ml_per_s * 1e-3 * dt_s
-        } else {
-            0.0
-        };
-        let heat_j = released_j * spec.ejecta_share;
-        if share_per_s > 0.0 || trace_l > 0.0 || heat_j > 0.0 {
+        let outcome = hot.step(dt_s, &self.kinetics, cells, &mut self.heat);
+        thermal.cell_c[hot.cell] = hot.mean_c();
+        if outcome.gas_l > 0.0 || outcome.trace_l > 0.0 || outcome.heat_j > 0.0 {
             self.vented.push(Vented {
                 pack: hot.cell / self.topology.cells_per_pack,
-                gas_l: share_per_s * hot.gas_l * dt_s,
-                first_vent: hot.stage == Stage::Vented,
-                trace_l,
-                heat_j,
+                gas_l: outcome.gas_l,
+                first_vent: outcome.first_vent,
+                trace_l: outcome.trace_l,
+                heat_j: outcome.heat_j,
             });
         }
-
-        // voltage
-        let scale = cells.source_scale(hot.cell);
-        let next_scale = match hot.stage {
-            Stage::Vented => (scale - spec.vented_mv_per_min * 1e-3 / 60.0 / 3.3 * dt_s).max(0.0),
-            Stage::Runaway => scale.min(collapse(hot.stage_s)),
-            Stage::BurntOut => scale.min(collapse(f64::MAX)),
-            Stage::Normal | Stage::SelfHeating => scale,
-        };
-        if next_scale != scale {
-            cells.set_source_scale(hot.cell, next_scale);
-        }
-
-        // next stage
-        let soc = cells.soc[hot.cell];
-        if hot.stage < Stage::Runaway {
-            hot.onset_c = spec.onset_c[if soc >= 0.9 {
-                0
-            } else if soc >= 0.6 {
-                1
-            } else {
-                2
-            }];
-        }
-        let next = match hot.stage {
-            _ if hot.nail && hot.stage < Stage::Runaway => Stage::Runaway,
-            stage if stage < Stage::Runaway && hottest_c >= hot.onset_c => Stage::Runaway,
-            stage
-                if stage < Stage::Vented
-                    && (mean_c >= spec.vent_mean_c || hottest_c >= spec.vent_slice_c) =>
-            {
-                Stage::Vented
-            }
-            Stage::Normal if hottest_c >= spec.self_heating_c => Stage::SelfHeating,
-            Stage::SelfHeating if hottest_c < spec.self_heating_c - 5.0 => Stage::Normal,
-            Stage::Runaway
-                if hot.lit_s.iter().all(|lit| {
-                    lit.map_or(hot.stage_s > RUNAWAY_GAS_S + QUIET_S, |s| {
-                        s >= spec.slice_release_s
-                    })
-                }) && hot.stage_s > RUNAWAY_GAS_S =>
-            {
-                Stage::BurntOut
-            }
-            stage => stage,
-        };
-        if next != hot.stage {
-            if next == Stage::Runaway {
-                if hot.stage < Stage::Vented {
-                    // the venting it skipped comes with the runaway
-                    hot.gas_l *= 1.0 / 0.9;
-                }
-                let energy_share = interpolate(&[0.0, 0.5, 0.8, 1.0], &[0.2, 0.5, 0.8, 1.0], soc);
-                hot.slice_j = spec.energy_full_j * energy_share / SLICES as f64;
-                self.burnt_c += cells.stored_c(hot.cell..hot.cell + 1);
-                self.lost_j += cells.kill(hot.cell);
-                if hot.nail {
-                    hot.lit_s[SLICES / 2] = Some(0.0);
-                }
-            }
-            hot.stage = next;
-            hot.stage_s = 0.0;
+        let [burnt_c, burnt_j] = outcome.burnt;
+        self.burnt_c += burnt_c;
+        self.lost_j += burnt_j;
+        if let Some(stage) = outcome.entered {
             events.push(PlantEvent {
                 at: now,
                 part: self.topology.cell_name(hot.cell),
                 point: "runaway-stage",
-                value: f64::from(next as u8),
-                text: next.name().into(),
+                value: f64::from(stage as u8),
+                text: stage.name().into(),
             });
         }
-        if hot.stage == Stage::Runaway {
-            // a slice reacts when it is hot enough itself, or when the one beside it has burnt through
-            let lit_s = hot.lit_s;
-            let through = |s: usize| lit_s[s].is_some_and(|t| t >= spec.slice_release_s);
-            for (s, lit) in hot.lit_s.iter_mut().enumerate() {
-                let reached = (s > 0 && through(s - 1)) || (s + 1 < SLICES && through(s + 1));
-                if lit.is_none() && (reached || hot.slices_c[s] >= hot.onset_c) {
-                    *lit = Some(0.0);
-                }
-            }
-        }
     }
-}
-
-/// Gas flow as a share of the runaway gas per second: rises to its peak, falls to nothing.
-fn triangle(t_s: f64) -> f64 {
-    let height = 2.0 / RUNAWAY_GAS_S;
-    if t_s < PEAK_S {
-        height * t_s / PEAK_S
-    } else {
-        height * (RUNAWAY_GAS_S - t_s) / (RUNAWAY_GAS_S - PEAK_S)
-    }
-}
-
-/// What is left of the voltage this long after onset.
-fn collapse(t_s: f64) -> f64 {
-    let [half_s, gone_s] = COLLAPSE_S;
-    if t_s < half_s {
-        1.0 - 0.5 * t_s / half_s
-    } else {
-        (0.5 * (gone_s - t_s) / (gone_s - half_s)).max(0.0)
-    }
-}
-
-fn mean(slices_c: &[f64; SLICES]) -> f64 {
-    slices_c.iter().sum::<f64>() / SLICES as f64
-}
-
-fn hottest(slices_c: &[f64; SLICES]) -> f64 {
-    slices_c.iter().copied().fold(-273.15, f64::max)
 }
 
 fn slot_of(k: usize) -> Option<u32> {
@@ -578,17 +407,46 @@ fn slot_of(k: usize) -> Option<u32> {
 )]
 mod tests {
     use crate::PlantFault;
-    use crate::testing::{build, run, small, truth, uniform};
+    use crate::testing::{build, close_all, power, run, small, truth, uniform};
+    use crate::{Plant, PlantSpec};
+
+    const CELL: &str = "cluster-01/pack-01/cell-06";
+
+    /// A pack whose plate takes no heat.
+    fn uncooled(clusters: usize, packs: usize) -> PlantSpec {
+        let mut spec = small(clusters, packs);
+        spec.container.pack.plate.as_mut().unwrap().cell_to_plate_k_per_w = 1e9;
+        spec
+    }
+
+    /// Stage of the cell under test and its time in each, s, over a run in steps of 5 s.
+    fn stages(plant: &mut Plant, seconds: f64) -> [Option<f64>; 5] {
+        let mut at = [None; 5];
+        for event in run(plant, seconds) {
+            if event.part == CELL && event.point == "runaway-stage" {
+                let first = &mut at[event.value as usize];
+                *first = first.or(Some(event.at.as_secs_f64()));
+            }
+        }
+        at
+    }
+
+    /// All heat that cells of an isolated plant hold above 25 °C is accounted for: what the electrical model made,
+    /// reactions and heaters, less evaporation and agent. Returns the sum of all and what is missing, J.
+    fn heat_balance(plant: &Plant) -> (f64, f64) {
+        let held_j: f64 =
+            plant.thermal.cell_c.iter().map(|c| c - 25.0).sum::<f64>() * plant.thermal.cell_j_per_k;
+        let ledger = plant.ledger();
+        let given_j = ledger.cell_heat_j + plant.thermal.reversible_j + ledger.reaction_j + ledger.heater_j
+            - ledger.cooled_j;
+        let turned_j = ledger.reaction_j + ledger.heater_j.abs() + ledger.cell_heat_j.abs();
+        (turned_j, held_j - given_j)
+    }
 
     /// Times at which the cells of a row go into runaway after the first is heated, as in S17 and UL 9540A, s.
     fn front(soc: f64, k_per_w: f64, cooled: bool, seconds: f64) -> Vec<f64> {
-        let mut spec = small(1, 1);
+        let mut spec = if cooled { small(1, 1) } else { uncooled(1, 1) };
         spec.container.pack.cell_to_cell_k_per_w = k_per_w;
-        if !cooled {
-            // the cells of S17 stood in one row
-            spec.container.pack.row_to_row_k_per_w = 1e9;
-            spec.container.pack.plate.as_mut().unwrap().cell_to_plate_k_per_w = 1e6;
-        }
         let mut plant = build(&spec, &uniform(soc));
         let heater = PlantFault::HeatCell {
             cluster: 0,
@@ -607,6 +465,187 @@ mod tests {
                     .map(|e| e.at.as_secs_f64())
             })
             .collect()
+    }
+
+    #[test]
+    fn every_trigger_keeps_its_accounts() {
+        let at = |pack| (0, pack, 5);
+        let (cluster, pack, cell) = at(0);
+        for (name, fault) in [
+            (
+                "heater",
+                PlantFault::HeatCell {
+                    cluster,
+                    pack,
+                    cell,
+                    kelvin_per_min: 30.0,
+                },
+            ),
+            (
+                "hold",
+                PlantFault::HoldCellTemperature {
+                    cluster,
+                    pack,
+                    cell,
+                    celsius: 210.0,
+                },
+            ),
+            (
+                "short",
+                PlantFault::CellShort {
+                    cluster,
+                    pack,
+                    cell,
+                    ohm: 0.005,
+                },
+            ),
+            (
+                "outside",
+                PlantFault::CellExternalShort {
+                    cluster,
+                    pack,
+                    cell,
+                    ohm: 0.002,
+                },
+            ),
+            ("nail", PlantFault::Nail { cluster, pack, cell }),
+        ] {
+            let mut plant = build(&uncooled(1, 2), &uniform(1.0));
+            plant.inject(&fault).unwrap();
+            run(&mut plant, 900.0);
+            let (turned_j, missing_j) = heat_balance(&plant);
+            println!(
+                "{name}: {:.0} kJ turned over, {missing_j:.0} J missing",
+                turned_j / 1e3
+            );
+            assert!(turned_j > 1e5, "{name}");
+            assert!(
+                missing_j.abs() < 2e-3 * turned_j,
+                "{name}: {missing_j} J of {turned_j}"
+            );
+            let ledger = plant.ledger();
+            let moved_j = turned_j + ledger.heat_j;
+            assert!(
+                ledger.residual_j.abs() < 1e-3 * moved_j,
+                "{name}: {} J of {moved_j}",
+                ledger.residual_j
+            );
+        }
+    }
+
+    /// Self-heating takes its heat from what the runaway would release.
+    #[test]
+    fn a_cell_releases_its_heat_once() {
+        let mut spec = uncooled(1, 1);
+        spec.container.pack.cell_to_cell_k_per_w = 1e9;
+        let mut plant = build(&spec, &uniform(1.0));
+        let (cluster, pack, cell) = (0, 0, 5);
+        plant
+            .inject(&PlantFault::HoldCellTemperature {
+                cluster,
+                pack,
+                cell,
+                celsius: 118.0,
+            })
+            .unwrap();
+        run(&mut plant, 14_400.0);
+        let slow_j = plant.ledger().reaction_j;
+        plant.inject(&PlantFault::Nail { cluster, pack, cell }).unwrap();
+        run(&mut plant, 1800.0);
+        let all_j = plant.ledger().reaction_j;
+        println!("self-heating {slow_j:.0} J, all {all_j:.0} J");
+        assert!(slow_j > 5e4 && slow_j < 0.5 * all_j);
+        assert!(all_j < 1.001 * spec.cell.runaway.energy_full_j, "{all_j}");
+    }
+
+    /// CT §10: more than 4.5 to 5 V for more than 20 min at 0.5C.
+    #[test]
+    fn an_overcharged_cell_vents_and_runs_away_after_tens_of_minutes() {
+        let mut plant = build(&small(1, 9), &uniform(0.5));
+        plant
+            .inject(&PlantFault::CellSoc {
+                cluster: 0,
+                pack: 0,
+                cell: 5,
+                soc: 1.0,
+            })
+            .unwrap();
+        close_all(&mut plant);
+        power(&mut plant, -195e3);
+        let mut above_s = None;
+        let mut peak_v = f64::MIN;
+        for k in 0..400 {
+            run(&mut plant, 1.0);
+            let volts = truth(&plant, CELL, "voltage");
+            peak_v = peak_v.max(volts);
+            if above_s.is_none() && volts > 4.5 {
+                above_s = Some(f64::from(k));
+            }
+        }
+        let start_s = plant.now.as_secs_f64();
+        let at = stages(&mut plant, 3600.0);
+        let current_a = truth(&plant, "cluster-01", "current");
+        println!("4.5 V after {above_s:?} s, {peak_v:.2} V, {at:?} s, {current_a:.0} A");
+        let from_s = start_s - 400.0 + above_s.unwrap();
+        let minutes = |stage: usize| (at[stage].unwrap() - from_s) / 60.0;
+        assert!((4.5..5.2).contains(&peak_v));
+        assert!(minutes(2) < minutes(3));
+        assert!((15.0..60.0).contains(&minutes(3)), "{}", minutes(3));
+        let ledger = plant.ledger();
+        assert!(ledger.residual_j.abs() < 1e-3 * ledger.throughput_j, "{ledger:?}");
+    }
+
+    #[test]
+    fn a_hard_short_inside_runs_away_a_soft_one_beside_a_running_plate_does_not() {
+        let short = |ohm: f64, spec: &PlantSpec, seconds: f64| {
+            let mut plant = build(spec, &uniform(1.0));
+            plant
+                .inject(&PlantFault::CellShort {
+                    cluster: 0,
+                    pack: 0,
+                    cell: 5,
+                    ohm,
+                })
+                .unwrap();
+            plant.actuate(
+                plant.now,
+                crate::Place::CONTAINER,
+                &bess_types::Actuation::Cooling {
+                    mode: bess_types::CoolingMode::Cool,
+                    setpoint_c: 20.0,
+                },
+            );
+            let at = stages(&mut plant, seconds);
+            (at, truth(&plant, CELL, "hottest-slice"))
+        };
+        let (hard, _) = short(0.005, &small(1, 1), 1800.0);
+        let (soft, soft_c) = short(0.05, &small(1, 1), 7200.0);
+        println!("5 mΩ: {hard:?}, 50 mΩ: {soft:?} {soft_c:.0} °C");
+        assert!((60.0..900.0).contains(&hard[3].unwrap()));
+        assert!(soft[3].is_none() && soft_c > 60.0);
+    }
+
+    #[test]
+    fn a_short_outside_heats_the_cell_but_it_does_not_run_away() {
+        let mut plant = build(&uncooled(1, 1), &uniform(1.0));
+        plant
+            .inject(&PlantFault::CellExternalShort {
+                cluster: 0,
+                pack: 0,
+                cell: 5,
+                ohm: 0.001,
+            })
+            .unwrap();
+        run(&mut plant, 10.0);
+        let share = plant.ledger().cell_heat_j / (plant.ledger().cell_heat_j + plant.ledger().tap_heat_j);
+        let at = stages(&mut plant, 3600.0);
+        let hottest_c = truth(&plant, CELL, "hottest-slice");
+        println!(
+            "{:.0} % of the heat in the cell, {at:?}, {hottest_c:.0} °C",
+            share * 100.0
+        );
+        assert!((0.1..0.35).contains(&share), "{share}");
+        assert!(at[3].is_none());
     }
 
     /// Acceptance check 4: 667–1305 s per cell (S17), bare, nothing cooling the hot cell.

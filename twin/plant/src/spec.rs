@@ -200,12 +200,16 @@ pub struct AgeingSpec {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RunawaySpec {
-    /// Self-heating begins, °C (hottest slice).
-    pub self_heating_c: f64,
-    /// Self-heating rate there, K/min.
-    pub self_heating_k_per_min: f64,
-    /// Factor on that rate per 80 K.
-    pub self_heating_growth_per_80k: f64,
+    /// Self-heating of a slice of a full cell: knots, °C, rising. It begins at the first.
+    pub self_heating_c: [f64; 3],
+    /// Rates there, K/min; exponential between, the last one beyond.
+    pub self_heating_k_per_min: [f64; 3],
+    /// The separator of a slice fails, °C; a short in the cell then grows while it is hotter.
+    pub separator_c: f64,
+    /// Fall of cell voltage by that short, mV/min.
+    pub separator_mv_per_min: f64,
+    /// Least resistance of that short, Ω.
+    pub separator_ohm: f64,
     /// Venting: mean temperature, °C.
     pub vent_mean_c: f64,
     /// Venting: hottest slice, °C.
@@ -226,10 +230,10 @@ pub struct RunawaySpec {
     pub trace_c: f64,
     /// Trace flow, mL/s.
     pub trace_ml_per_s: f64,
-    /// Voltage fall after venting, mV/min.
-    pub vented_mv_per_min: f64,
     /// Conduction between the five slices, K/W.
     pub slice_k_per_w: f64,
+    /// What the face of a burnt cell conducts worse than that of a healthy one, K/W.
+    pub burnt_face_k_per_w: f64,
 }
 
 /// The container and everything in it.
@@ -1288,6 +1292,41 @@ impl CellSpec {
             ("resistance.tau_s[0]", cell.resistance.tau_s[0], 1.0, 1e6),
             ("resistance.tau_s[1]", cell.resistance.tau_s[1], 1.0, 1e6),
             ("runaway.slice_k_per_w", cell.runaway.slice_k_per_w, 0.01, 100.0),
+            (
+                "runaway.burnt_face_k_per_w",
+                cell.runaway.burnt_face_k_per_w,
+                0.0,
+                100.0,
+            ),
+            (
+                "runaway.self_heating_c[1]",
+                cell.runaway.self_heating_c[1],
+                cell.runaway.self_heating_c[0] + 1.0,
+                cell.runaway.self_heating_c[2] - 1.0,
+            ),
+            (
+                "runaway.self_heating_k_per_min[0]",
+                cell.runaway.self_heating_k_per_min[0],
+                1e-6,
+                100.0,
+            ),
+            (
+                "runaway.self_heating_k_per_min[1]",
+                cell.runaway.self_heating_k_per_min[1],
+                1e-6,
+                100.0,
+            ),
+            (
+                "runaway.self_heating_k_per_min[2]",
+                cell.runaway.self_heating_k_per_min[2],
+                1e-6,
+                100.0,
+            ),
+            ("runaway.separator_ohm", cell.runaway.separator_ohm, 1e-4, 1.0),
+            ("runaway.slice_release_s", cell.runaway.slice_release_s, 1.0, 1e4),
+            ("runaway.energy_full_j", cell.runaway.energy_full_j, 0.0, 1e9),
+            ("runaway.ejecta_share", cell.runaway.ejecta_share, 0.0, 10.0),
+            ("runaway.gas_l_per_ah", cell.runaway.gas_l_per_ah, 0.0, 100.0),
         ] {
             range(field, value, min, max)?;
         }

@@ -75,9 +75,11 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
     Experiment {
         id: "detection-order",
         title: "What notices a hot cell first",
-        about: "One face of a full cell is heated at 5 K/min, bare neighbours, HVAC circulates. Thresholds: H2 50 ppm, \
-                a cell 100 mV below another of its pack, smoke 0.15 dB/m, heat 58 °C at the ceiling. The cell's own \
-                temperature is left out: the heater warms its sensor before anything happens in the cell.",
+        about: "One face of a cell is heated at 5 K/min, bare neighbours, HVAC circulates. All cells stand at 95 %, where a \
+                battery management system stops charging; above, a shorted cell first loses the last tenths of a volt \
+                of its charge. Thresholds: H2 50 ppm, a cell 100 mV below another of its pack (first level of the \
+                spread alarm), smoke 0.15 dB/m, heat 58 °C at the ceiling. The cell's own temperature is left out: the \
+                heater warms its sensor before anything happens in the cell.",
         claims: &[
             claim(
                 "hydrogen-before-voltage",
@@ -277,7 +279,7 @@ fn vent_gas(lab: &Lab) -> Result<Findings, String> {
 }
 
 fn detection_order(lab: &Lab) -> Result<Findings, String> {
-    let mut bench = Bench::new(&lab.liquid(1, 1)?, &uniform(1.0), COARSE)?;
+    let mut bench = Bench::new(&lab.liquid(1, 1)?, &uniform(0.95), COARSE)?;
     bench.actuate(Place::CONTAINER, Actuation::Hvac { on: true });
     bench.inject(&PlantFault::HeatCell {
         cluster: 0,
