@@ -23,7 +23,7 @@ use crate::grid::Grid;
 use crate::insulation::Insulation;
 use crate::ledger::Ledger;
 use crate::rng;
-use crate::runaway::Runaway;
+use crate::runaway::{Runaway, Surroundings};
 use crate::sensor::{Sensors, values_at};
 use crate::spec::{AGEING_CLOCK_MAX, ContainerSpec, InitialState, PlantConfigError, PlantSpec, range};
 use crate::stack::Stack;

@@ -169,7 +169,7 @@ impl Runaway {
         dt_s: f64,
         cells: &mut Cells,
         thermal: &mut Thermal,
-        cooling_w: f64,
+        around: Surroundings,
         events: &mut Vec<PlantEvent>,
     ) -> f64 {
         self.vented.clear();
@@ -415,18 +415,20 @@ mod tests {
     /// A pack whose plate takes no heat.
     fn uncooled(clusters: usize, packs: usize) -> PlantSpec {
         let mut spec = small(clusters, packs);
+        spec.container.pack.row_to_row_k_per_w = 1e9;
         spec.container.pack.plate.as_mut().unwrap().cell_to_plate_k_per_w = 1e9;
         spec
     }
 
-    /// Stage of the cell under test and its time in each, s, over a run in steps of 5 s.
+    /// When the cell under test entered each stage, s.
     fn stages(plant: &mut Plant, seconds: f64) -> [Option<f64>; 5] {
         let mut at = [None; 5];
-        for event in run(plant, seconds) {
-            if event.part == CELL && event.point == "runaway-stage" {
-                let first = &mut at[event.value as usize];
-                *first = first.or(Some(event.at.as_secs_f64()));
-            }
+        let events = run(plant, seconds);
+        for (stage, at) in [0.0, 1.0, 2.0, 3.0, 4.0].into_iter().zip(&mut at) {
+            let first = events
+                .iter()
+                .find(|e| e.part == CELL && e.point == "runaway-stage" && e.value == stage);
+            *at = first.map(|e| e.at.as_secs_f64());
         }
         at
     }
