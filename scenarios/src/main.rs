@@ -20,6 +20,7 @@ mod mistake;
 mod nameplate;
 mod report;
 mod session;
+mod site;
 mod steps;
 mod suite;
 mod topology;
@@ -134,6 +135,8 @@ enum Command {
         #[arg(long, short, value_name = "FILE")]
         out: PathBuf,
     },
+    /// Run a site of the catalogue through one charge and discharge at its dispatch limits, in the plant alone.
+    Site(site::SiteArgs),
     /// Run deliberately broken controllers; each must be caught by a shipped scenario.
     Selftest {
         /// Rig file.
@@ -249,6 +252,7 @@ fn carry_out(cli: Cli) -> Result<u8, Vec<Mistake>> {
             cell::run(&data.catalogue, &cell, &profile, &around, &out).map_err(one)?;
             Ok(0)
         }
+        Command::Site(args) => site::run(&args, &data.catalogue, &interrupted).map_err(one),
         Command::Selftest { rig, features, out } => {
             let bench = Bench::load(&rig, data, None).map_err(one)?;
             let plan = plan(&[features], None, &bench)?;

@@ -355,3 +355,53 @@ fn a_cell_runs_through_a_profile() {
         assert!(said.starts_with("exit 3\n") && said.contains(word), "{said}");
     }
 }
+
+#[test]
+fn site_cases_are_listed_and_an_unknown_one_is_named() {
+    let list = bessrig(&["site"]);
+    assert_eq!(list.status.code(), Some(0));
+    let list = String::from_utf8(list.stdout).unwrap();
+    assert_eq!(list.lines().count(), 6, "{list}");
+    assert!(
+        list.contains("jiayuguan    Jiayuguan, 154 MW / 308 MWh, 90 containers"),
+        "{list}"
+    );
+    let folder = TempDir::new().unwrap();
+    insta::assert_snapshot!(complaint(&folder, &["site", "jiayugan"]));
+}
+
+#[test]
+fn a_site_runs_a_part_of_a_cycle() {
+    let run = |threads: &str| {
+        let folder = TempDir::new().unwrap();
+        let out = folder.path().to_string_lossy().into_owned();
+        let output = bessrig(&[
+            "site",
+            "cnnc",
+            "--hours",
+            "0.04",
+            "--threads",
+            threads,
+            "--out",
+            &out,
+        ]);
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(output.status.code(), Some(0), "{text}");
+        assert!(text.contains("round trip at the POI"), "{text}");
+        let report = fs::read_to_string(folder.path().join("cnnc.json")).unwrap();
+        serde_json::from_str::<serde_json::Value>(&report).unwrap()
+    };
+    let (one, two) = (run("1"), run("2"));
+    for part in ["charge", "discharge", "energy", "rows"] {
+        assert_eq!(one[part], two[part], "{part}");
+    }
+    assert_eq!(one["containers"], 3);
+    let figure = |path: &str| one.pointer(path).unwrap().as_f64().unwrap();
+    assert!((figure("/discharge/peak_mw") - 5.0).abs() < 0.05);
+    assert!((figure("/charge/energy_mwh") - 5.0 * 0.02).abs() < 0.002);
+    assert!(
+        (0.7..0.97).contains(&figure("/round_trip")),
+        "{}",
+        figure("/round_trip")
+    );
+}

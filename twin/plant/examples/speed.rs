@@ -1,7 +1,7 @@
 //! How fast and how large sites are, as JSON lines `name value unit`, with the goal where there is one. Run through
 //! `ci/bench`; with `--check` a missed goal is an error.
 //!
-//! Nothing but the plant runs: no device, no bus. A site is in normal operation: all clusters
+//! Nothing but the plant runs: no device, no bus. A site is what `bessrig site` runs, in normal operation: all clusters
 //! on their bus, all containers at the dispatch limit. The roof is the same arithmetic per cell without all that makes
 //! cells a battery: no bus, contactors, converter, heat flow, segments of the OCV curve or dispatcher. Every figure is
 //! the best of several short runs, site and roof in turns, because other processes only ever make a run slower.

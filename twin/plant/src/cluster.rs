@@ -54,6 +54,9 @@ pub(crate) struct Cluster {
     pub(crate) precharge_tripped: bool,
     /// Source voltage and R0 of the cells.
     pub(crate) sums: ClusterSums,
+    /// How far the source voltage will have moved by the middle of the coming step if it moves on as in the last, V. The
+    /// path takes it as constant over a step; at its start, a falling one would deliver more than the cells give.
+    drift_v: f64,
     /// Interconnects and box, Ω.
     path_ohm: f64,
     precharge_ohm: f64,
@@ -98,6 +101,7 @@ impl Cluster {
             precharge_j: 0.0,
             precharge_tripped: false,
             sums: ClusterSums::default(),
+            drift_v: 0.0,
             path_ohm: interconnect_ohm + spec.path_mohm * 1e-3,
             precharge_ohm: spec.precharge_ohm,
             charge_c: 0.0,
@@ -159,6 +163,12 @@ impl Cluster {
         }
     }
 
+    /// Sums after a step.
+    pub(crate) fn stepped(&mut self, sums: ClusterSums) {
+        self.drift_v = 0.5 * (sums.emf_v - self.sums.emf_v);
+        self.sums = sums;
+    }
+
     /// The cluster as the bus sees it.
     pub(crate) fn branch(&self) -> Branch {
         let ohm = self.sums.r0_ohm + self.path_ohm;
@@ -168,7 +178,7 @@ impl Cluster {
             Path::Main => 1.0 / ohm,
         };
         Branch {
-            emf_v: self.sums.emf_v,
+            emf_v: self.sums.emf_v + self.drift_v,
             conductance_s,
         }
     }

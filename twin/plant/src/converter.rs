@@ -180,9 +180,8 @@ impl Converter {
     /// Books a part of the step in which the bus delivered `dc_j`.
     pub(crate) fn book(&mut self, dt_s: f64, dc_j: f64) {
         if self.running {
-            // what the DC current limit withheld is missing at the AC side
-            let ac_j = (self.mean_w * dt_s).min(dc_j - self.loss_w * dt_s);
-            self.ac_j += ac_j;
+            // the DC current limit, or a bus that falls away within the step, shows at the AC side
+            self.ac_j += dc_j - self.loss_w * dt_s;
             self.loss_j += self.loss_w * dt_s;
         }
     }

@@ -51,6 +51,8 @@ pub mod topology;
 pub mod truth;
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod testing;
 
 pub use fault::{FaultError, PlantFault, Pole};
