@@ -1,10 +1,14 @@
 //! Vent gas and smoke from cell to pack to ceiling layer to room to outside, flame and deflagration, detectors.
 //!
 //! Modelled: five gas species and smoke in each pack, in the ceiling layer where the detectors are, and in
-//! the rest of the room; hot vent gas rises into the ceiling layer first; mixing by HVAC or fan; ventilation
-//! from the ceiling; a flame that burns what is vented; deflagration when a mixed room is lit between its
-//! limits; detector lag and saturation. Not modelled: flow field, pressure, inerting of the mixture, filters.
-//! Constants: cell-and-thermal §9 and §10.
+//! the rest of the room; composition by the charge of the cell; hot vent gas rises into the ceiling layer first;
+//! mixing by HVAC or fan; ventilation from the ceiling; a flame that burns what is vented, where it is vented;
+//! deflagration of the room's gas as far as its oxygen goes, when it is lit between the explosive limits of the
+//! ceiling layer; heat of both; detector lag and saturation; an agent's own smoke, which blinds smoke detectors.
+//! An agent puts the flame out and keeps gas from being lit; it does not stop gas, so a room that is opened or
+//! leaks while cells still vent can deflagrate. Not modelled: flow field, pressure, oxygen used up by the flame,
+//! limits by composition and agent, arcs of contacts as a source of ignition (inject a spark), filters.
+//! Constants: cell-and-thermal §9 to §11.
 
 use bess_types::SimTime;
 
@@ -17,9 +21,20 @@ type Mix = [f64; 6];
 const H2: usize = 0;
 const CO: usize = 1;
 const CO2: usize = 2;
+const CH4: usize = 3;
+const OTHERS: usize = 4;
 const SMOKE: usize = 5;
 /// 10·log10(e): from nepers to decibel.
 const DECIBEL: f64 = 4.342_944_819_032_518;
+/// Combustibles among the gases: H2, CO, CH4, others (half C2H4, half C2H6).
+const FUELS: [usize; 4] = [H2, CO, CH4, OTHERS];
+/// Lower heat of combustion at 25 °C and 1 atm, J/L (textbook enthalpies over 24.47 L/mol).
+const HEAT_J_PER_L: [f64; 4] = [9_880.0, 11_560.0, 32_800.0, 56_200.0];
+/// Oxygen they need and CO2 they become, L/L.
+const OXYGEN: [f64; 4] = [0.5, 0.5, 2.0, 3.25];
+const BECOMES_CO2: [f64; 4] = [0.0, 1.0, 1.0, 2.0];
+/// Oxygen in air.
+const AIR_OXYGEN: f64 = 0.2095;
 /// Least vent flow that keeps a flame, L/s.
 const FLAME_L_PER_S: f64 = 0.05;
 
@@ -41,6 +56,8 @@ pub(crate) struct Gas {
     above_percent: [bool; 2],
     /// Convective heat in the room, W.
     pub(crate) convective_w: f64,
+    /// Heat of a deflagration in this cycle, J.
+    pub(crate) burst_j: f64,
     /// Heat of burnt gas since the start, J.
     pub(crate) combustion_j: f64,
     /// Detectors: H2 ppm, CO ppm, smoke dB/m.
@@ -54,8 +71,12 @@ pub(crate) struct Ignition {
     pub(crate) spark: bool,
     /// Hottest slice of any cell, °C.
     pub(crate) hottest_c: f64,
-    /// Agent concentration relative to design.
-    pub(crate) agent: f64,
+    /// The agent keeps gas from being lit.
+    pub(crate) inhibited: bool,
+    /// It puts out what burns.
+    pub(crate) quenched: bool,
+    /// Its own smoke, dB/m.
+    pub(crate) agent_db_per_m: f64,
 }
 
 /// What a cell gave off in a cycle.
@@ -65,6 +86,8 @@ pub(crate) struct Vented {
     pub(crate) pack: usize,
     /// Vent gas, L.
     pub(crate) gas_l: f64,
+    /// State of charge of the cell, or what it was when it burnt.
+    pub(crate) soc: f64,
     /// First venting: gas and solvent mist, little of which is left as smoke.
     pub(crate) first_vent: bool,
     /// H2 and CO before venting, L.
@@ -90,6 +113,7 @@ impl Gas {
             deflagrated: false,
             above_percent: [false; 2],
             convective_w: 0.0,
+            burst_j: 0.0,
             combustion_j: 0.0,
             detected: [0.0; 3],
         }
@@ -105,32 +129,24 @@ impl Gas {
         air: &mut Air,
         events: &mut Vec<PlantEvent>,
     ) {
-        let mut gas_l = 0.0;
-        let mut heat_j = 0.0;
-        for source in vented {
-            gas_l += source.gas_l;
-            heat_j += source.heat_j;
-            let pack = &mut self.packs[source.pack];
-            for (amount, share) in pack.iter_mut().zip(self.spec.composition) {
-                *amount += share * source.gas_l;
-            }
-            pack[H2] += 0.5 * source.trace_l;
-            pack[CO] += 0.5 * source.trace_l;
-            let smoke_g_per_l = if source.first_vent {
-                self.spec.mist_g_per_l
-            } else {
-                self.spec.smoke_g_per_l
-            };
-            pack[SMOKE] += smoke_g_per_l * source.gas_l;
-        }
-        self.vent_l_per_s = gas_l / dt_s;
+        self.vent_l_per_s = vented.iter().map(|source| source.gas_l).sum::<f64>() / dt_s;
+        self.burst_j = 0.0;
         self.burn(now, ignition, air, events);
-        self.convective_w = heat_j / dt_s
-            + if self.flame {
-                self.vent_l_per_s * self.spec.combustion_j_per_l
-            } else {
-                0.0
-            };
+        let (mut ejecta_j, mut flame_j) = (0.0, 0.0);
+        for source in vented {
+            ejecta_j += source.heat_j;
+            let mut mix = self.vent_mix(source);
+            if self.flame {
+                flame_j += burn_share(&mut mix, 1.0);
+            }
+            mix[H2] += 0.5 * source.trace_l;
+            mix[CO] += 0.5 * source.trace_l;
+            for (held, more) in self.packs[source.pack].iter_mut().zip(mix) {
+                *held += more;
+            }
+        }
+        self.convective_w = (ejecta_j + flame_j) / dt_s;
+        self.combustion_j += flame_j + self.burst_j;
         self.move_gas(dt_s, air);
         self.note_limits(now, events);
 
@@ -139,7 +155,7 @@ impl Gas {
         let at_ceiling = [
             self.hydrogen_ppm(),
             self.carbon_monoxide_ppm(),
-            self.smoke_db_per_m(),
+            self.smoke_db_per_m() + ignition.agent_db_per_m,
         ];
         for ((detected, now), follow) in
             self.detected
@@ -193,25 +209,14 @@ impl Gas {
             || self.flame
             || (venting && ignition.hottest_c > self.spec.autoignition_c)
             || (self.burnt_before && venting && ignition.hottest_c > self.spec.reignition_c);
-        // a flame needs less than half of the design concentration to come back, more than all of it to go out
-        let suppressed = ignition.agent >= if self.flame { 1.0 } else { 0.5 };
+        let suppressed = if self.flame {
+            ignition.quenched
+        } else {
+            ignition.inhibited
+        };
         let [low, high] = self.spec.explosive_percent;
         if lit && !suppressed && (low..=high).contains(&self.ceiling_percent()) && !self.flame {
-            self.deflagrated = true;
-            air.panels_open = true;
-            let burnt_l: f64 = [H2, CO, 3].iter().map(|&k| self.ceiling[k] + self.lower[k]).sum();
-            for zone in [&mut self.ceiling, &mut self.lower] {
-                zone[CO2] += zone[CO] + zone[3];
-                zone[H2] = 0.0;
-                zone[CO] = 0.0;
-                zone[3] = 0.0;
-            }
-            events.push(event(
-                now,
-                "deflagration",
-                1.0,
-                format!("{burnt_l:.0} L burnt, vent panels open"),
-            ));
+            self.deflagrate(now, air, events);
         }
         let flame = venting && lit && !suppressed;
         if flame != self.flame {
@@ -224,6 +229,46 @@ impl Gas {
                 if flame { "vent gas burns" } else { "flame out" }.into(),
             ));
         }
+    }
+
+    /// The room's gas burns as far as its oxygen goes.
+    fn deflagrate(&mut self, now: SimTime, air: &mut Air, events: &mut Vec<PlantEvent>) {
+        self.deflagrated = true;
+        air.panels_open = true;
+        let zones = [&mut self.ceiling, &mut self.lower];
+        let needed_l: f64 = zones
+            .iter()
+            .flat_map(|zone| FUELS.iter().zip(OXYGEN).map(|(&k, need)| zone[k] * need))
+            .sum();
+        let gas_l: f64 = zones.iter().flat_map(|zone| &zone[..SMOKE]).sum();
+        let oxygen_l = (self.ceiling_l + self.lower_l - gas_l).max(0.0) * AIR_OXYGEN;
+        let share = (oxygen_l / needed_l.max(1e-9)).min(1.0);
+        for zone in zones {
+            self.burst_j += burn_share(zone, share);
+        }
+        events.push(event(
+            now,
+            "deflagration",
+            1.0,
+            format!("{:.1} MJ, vent panels open", self.burst_j / 1e6),
+        ));
+    }
+
+    /// What a cell has vented; the composition follows its charge.
+    fn vent_mix(&self, source: &Vented) -> Mix {
+        let full = ((source.soc - 0.5) / 0.5).clamp(0.0, 1.0);
+        let smoke_g_per_l = if source.first_vent {
+            self.spec.mist_g_per_l
+        } else {
+            self.spec.smoke_g_per_l
+        };
+        let mut mix = [0.0; 6];
+        for (k, share) in mix[..SMOKE].iter_mut().enumerate() {
+            let (at_half, at_full) = (self.spec.composition_half[k], self.spec.composition[k]);
+            *share = (at_half + (at_full - at_half) * full) * source.gas_l;
+        }
+        mix[SMOKE] = smoke_g_per_l * source.gas_l;
+        mix
     }
 
     fn move_gas(&mut self, dt_s: f64, air: &Air) {
@@ -239,13 +284,6 @@ impl Gas {
             for (inside, ceiling) in pack.iter_mut().zip(&mut self.ceiling) {
                 *ceiling += *inside * share;
                 *inside *= 1.0 - share;
-            }
-        }
-        if self.flame {
-            // a flame eats the combustible part of what reaches the room
-            let eaten_l = self.vent_l_per_s * dt_s;
-            for k in [H2, CO, 3] {
-                self.ceiling[k] = (self.ceiling[k] - self.spec.composition[k] * eaten_l).max(0.0);
             }
         }
         let mixed = -libm::expm1(-dt_s / air.mixing_s());
@@ -290,6 +328,18 @@ impl Gas {
     }
 }
 
+/// Burns this share of the combustibles; their heat, J.
+fn burn_share(mix: &mut Mix, share: f64) -> f64 {
+    let mut heat_j = 0.0;
+    for (i, &k) in FUELS.iter().enumerate() {
+        let burnt_l = mix[k] * share;
+        mix[k] -= burnt_l;
+        mix[CO2] += burnt_l * BECOMES_CO2[i];
+        heat_j += burnt_l * HEAT_J_PER_L[i];
+    }
+    heat_j
+}
+
 fn event(at: SimTime, point: &'static str, value: f64, text: String) -> PlantEvent {
     PlantEvent {
         at,
@@ -297,5 +347,142 @@ fn event(at: SimTime, point: &'static str, value: f64, text: String) -> PlantEve
         point,
         value,
         text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CLEAR: Ignition = Ignition {
+        spark: false,
+        hottest_c: 25.0,
+        inhibited: false,
+        quenched: false,
+        agent_db_per_m: 0.0,
+    };
+    const SPARK: Ignition = Ignition { spark: true, ..CLEAR };
+
+    struct Room {
+        gas: Gas,
+        air: Air,
+        events: Vec<PlantEvent>,
+        seconds: f64,
+    }
+
+    impl Room {
+        fn new() -> Self {
+            let spec = crate::testing::spec();
+            let container = &spec.container;
+            Self {
+                gas: Gas::new(&container.gas, &container.air, &container.sensors, 2),
+                air: Air::new(&container.air, 25.0, 25.0),
+                events: Vec::new(),
+                seconds: 0.0,
+            }
+        }
+
+        fn step(&mut self, vented: &[Vented], ignition: Ignition) {
+            self.seconds += 0.1;
+            let now = SimTime::from_secs_f64(self.seconds);
+            self.gas
+                .step(now, 0.1, vented, ignition, &mut self.air, &mut self.events);
+            let all = self.gas.packs.iter().chain([&self.gas.ceiling, &self.gas.lower]);
+            for amount in all.flatten().chain(&self.gas.detected) {
+                assert!(*amount >= 0.0, "{amount}");
+            }
+        }
+
+        /// Carbon atoms in the gas of packs and room, L of CO2.
+        fn carbon_l(&self) -> f64 {
+            let all = self.gas.packs.iter().chain([&self.gas.ceiling, &self.gas.lower]);
+            all.map(|mix| mix[CO] + mix[CO2] + mix[CH4] + 2.0 * mix[OTHERS])
+                .sum()
+        }
+    }
+
+    fn litres(gas_l: f64) -> Vented {
+        Vented {
+            gas_l,
+            soc: 1.0,
+            ..Vented::default()
+        }
+    }
+
+    #[test]
+    fn a_burnt_litre_gives_the_heat_of_the_mixture_once() {
+        let mut room = Room::new();
+        for _ in 0..600 {
+            room.step(&[litres(0.1)], SPARK);
+        }
+        let lit_l = 60.0;
+        let per_l = room.gas.combustion_j / lit_l;
+        assert!((11_000.0..16_000.0).contains(&per_l), "{per_l}");
+        assert!(
+            room.gas.ceiling[H2] + room.gas.lower[H2] < 1e-9,
+            "nothing left to burn again"
+        );
+    }
+
+    #[test]
+    fn burning_keeps_carbon() {
+        let (mut lit, mut unlit) = (Room::new(), Room::new());
+        for _ in 0..600 {
+            lit.step(&[litres(0.1)], SPARK);
+            unlit.step(&[litres(0.1)], CLEAR);
+        }
+        // a closed room loses a little with its leak
+        assert!((lit.carbon_l() / unlit.carbon_l() - 1.0).abs() < 0.01);
+    }
+
+    #[test]
+    fn a_deflagration_burns_no_more_than_the_oxygen_allows() {
+        let burst_j = |litres_vented: f64| {
+            let mut room = Room::new();
+            let steps = 3000;
+            for _ in 0..steps {
+                room.step(&[litres(litres_vented / f64::from(steps))], CLEAR);
+            }
+            room.step(&[], SPARK);
+            assert!(room.gas.deflagrated && room.air.panels_open);
+            room.gas.burst_j
+        };
+        // 13 m³ of air hold 2.7 m³ of oxygen, enough for some 3.5 m³ of gas
+        let (lean, rich) = (burst_j(1000.0), burst_j(7000.0));
+        assert!((9e6..15e6).contains(&lean), "{lean}");
+        assert!(rich < 13_000.0 * AIR_OXYGEN / 0.5 * 56_200.0 / 3.25);
+        assert!(rich < 7.0 * lean * 0.6, "{rich} of {lean}");
+    }
+
+    #[test]
+    fn hydrogen_rises_and_carbon_dioxide_falls_with_charge() {
+        let share = |soc: f64| {
+            let mix = Room::new().gas.vent_mix(&Vented {
+                gas_l: 1.0,
+                soc,
+                ..Vented::default()
+            });
+            assert!((mix[..SMOKE].iter().sum::<f64>() - 1.0).abs() < 1e-9);
+            (mix[H2], mix[CO2])
+        };
+        assert!(share(1.0).0 > share(0.7).0 && share(0.7).0 > share(0.5).0);
+        assert!(share(1.0).1 < share(0.7).1 && share(0.7).1 < share(0.5).1);
+        assert_eq!(share(0.1), share(0.5));
+    }
+
+    #[test]
+    fn an_inerted_room_deflagrates_when_it_is_opened() {
+        let mut room = Room::new();
+        let inert = Ignition {
+            inhibited: true,
+            quenched: true,
+            ..SPARK
+        };
+        for _ in 0..3000 {
+            room.step(&[litres(0.5)], inert);
+        }
+        assert!(!room.gas.deflagrated && !room.gas.flame);
+        room.step(&[], SPARK);
+        assert!(room.gas.deflagrated);
     }
 }

@@ -24,6 +24,8 @@ pub(crate) struct Insulation {
     spec: InsulationSpec,
     healthy_s: Vec<Legs>,
     fault_s: Vec<Legs>,
+    /// Water on each leg of every cluster, S.
+    pub(crate) wet_s: f64,
     /// What each cluster's monitor is exposed to.
     exposed_s: Vec<Legs>,
     monitors: Vec<Monitor>,
@@ -40,6 +42,7 @@ impl Insulation {
         Self {
             spec: spec.clone(),
             fault_s: vec![[0.0; 2]; clusters],
+            wet_s: 0.0,
             exposed_s: healthy_s.clone(),
             monitors: healthy_s.iter().map(|&legs| Monitor::new(legs)).collect(),
             unlocked: false,
@@ -70,7 +73,7 @@ impl Insulation {
 
     /// One medium cycle; `joined` tells which clusters have a pole on the bus.
     pub(crate) fn step(&mut self, dt_s: f64, joined: impl Fn(usize) -> bool) {
-        let own = |c: usize| [0, 1].map(|leg| self.healthy_s[c][leg] + self.fault_s[c][leg]);
+        let own = |c: usize| [0, 1].map(|leg| self.healthy_s[c][leg] + self.fault_s[c][leg] + self.wet_s);
         let clusters = self.monitors.len();
         let (mut bus_s, mut members, mut first) = ([0.0; 2], 0.0, None);
         for c in (0..clusters).filter(|&c| joined(c)) {

@@ -725,6 +725,7 @@ impl Plant {
     fn medium_cycle(&mut self) {
         let now = self.now;
         let clusters = &self.stack.clusters;
+        self.insulation.wet_s = self.suppression.wet_s();
         self.insulation.step(MEDIUM_S, |c| {
             Coil::ALL.iter().any(|&coil| clusters[c].contactor(coil).closed())
         });
@@ -743,7 +744,9 @@ impl Plant {
         let ignition = Ignition {
             spark: self.spark,
             hottest_c: self.runaway.hottest_c(),
-            agent: self.suppression.concentration,
+            inhibited: self.suppression.inhibits(),
+            quenched: self.suppression.quenches(),
+            agent_db_per_m: self.suppression.smoke_db_per_m(),
         };
         self.gas.step(
             now,
@@ -761,6 +764,7 @@ impl Plant {
         self.air.step(
             MEDIUM_S,
             equipment_j + self.packs_to_air_w * MEDIUM_S,
+            self.gas.burst_j,
             self.gas.convective_w,
             self.spec.sensors.air_lag_s,
         );

@@ -375,6 +375,7 @@ impl Runaway {
             self.vented.push(Vented {
                 pack: hot.cell / self.topology.cells_per_pack,
                 gas_l: outcome.gas_l,
+                soc: cells.soc[hot.cell],
                 first_vent: outcome.first_vent,
                 trace_l: outcome.trace_l,
                 heat_j: outcome.heat_j,

@@ -669,8 +669,10 @@ pub struct AuxiliarySpec {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GasSpec {
-    /// Volume share of H2, CO, CO2, CH4, others.
+    /// Volume share of H2, CO, CO2, CH4, others, of a full cell.
     pub composition: [f64; 5],
+    /// The same of a cell half full and below; linear between.
+    pub composition_half: [f64; 5],
     /// Lower and upper explosive limit of the mixture, % by volume in air.
     pub explosive_percent: [f64; 2],
     /// Free volume in a pack, L.
@@ -685,26 +687,22 @@ pub struct GasSpec {
     pub smoke_m2_per_g: f64,
     /// Smoke settles, s.
     pub smoke_settling_s: f64,
-    /// Heat of combustion of the mixture, J/L.
-    pub combustion_j_per_l: f64,
     /// A slice this hot lights the gas it vents, °C.
     pub autoignition_c: f64,
     /// A slice this hot relights gas once the agent has thinned out, °C.
     pub reignition_c: f64,
 }
 
-/// Gaseous suppression.
+/// Suppression.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SuppressionSpec {
-    /// Agent, for people.
-    pub agent: String,
+    /// Agent: what it does follows from its kind.
+    pub agent: Agent,
     /// Design concentration, % by volume.
     pub design_percent: f64,
     /// Charge relative to the design concentration.
     pub charge_ratio: f64,
-    /// Discharge, s.
-    pub discharge_s: f64,
     /// Pressure switch closes after the valve opens, s.
     pub flow_switch_s: f64,
     /// Cylinder pressure, Pa.
@@ -713,10 +711,23 @@ pub struct SuppressionSpec {
     pub hold_share: f64,
     /// Loss of agent with the room closed and vented, 1/h.
     pub leak_per_h: [f64; 2],
-    /// Heat taken from hot cells, W in all.
-    pub cooling_w: f64,
-    /// For how long, s.
-    pub cooling_s: f64,
+}
+
+/// Kind of suppression agent, see `suppression.rs`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Agent {
+    /// Perfluoro(2-methyl-3-pentanone): flame out at once, a little cooling.
+    #[serde(rename = "C6F12O")]
+    C6f12o,
+    /// Heptafluoropropane: slower, cools less.
+    #[serde(rename = "HFC-227ea")]
+    Hfc227ea,
+    /// Hot aerosol of potassium salts: slow, no cooling, dark smoke.
+    #[serde(rename = "aerosol")]
+    Aerosol,
+    /// Water mist: the only lasting cooling; wets what is live.
+    #[serde(rename = "water-mist")]
+    WaterMist,
 }
 
 /// Errors of one kind of sensor. An accuracy as data sheets state it is the sum of all: bias, gain at full scale, drift
