@@ -13,6 +13,7 @@ fn main() -> io::Result<()> {
         "hv-boxes",
         "pcs",
         "stations",
+        "agents",
         "containers",
         "sites",
     ] {

@@ -3,7 +3,7 @@
 use core::ops::Range;
 
 use bess_plant::spec::{
-    ContainerSpec, ConverterSpec, HousingSpec, PcsSpec, PlantConfigError, SiteSpec, StationSpec,
+    AgentSpec, ContainerSpec, ConverterSpec, HousingSpec, PcsSpec, PlantConfigError, SiteSpec, StationSpec,
 };
 use bess_plant::{PlantSpec, Topology};
 use toml::Spanned;
@@ -12,7 +12,7 @@ use crate::catalogue::{Catalogue, File, Read, read_error};
 use crate::conflict::conflict;
 use crate::error::CatalogueError;
 use crate::inherit::find;
-use crate::product::{Cell, Container, HvBox, Kind, Pack, Pcs, Site, SiteStation, Station, Transformer};
+use crate::product::{Agent, Cell, Container, HvBox, Kind, Pack, Pcs, Site, SiteStation, Station, Transformer};
 
 impl Catalogue {
     /// The plant made of this container, with its pack's cell or another.
@@ -68,6 +68,11 @@ impl Catalogue {
             Kind::Pack => plain(&in_place(&|container| &mut container.pack), None),
             Kind::HvBox => plain(&in_place(&|container| &mut container.hv_box), None),
             Kind::Pcs => plain(&in_place(&|container| &mut container.pcs), None),
+            Kind::Agent => {
+                let mut container = container.clone();
+                container.value.suppression.agent.clone_from(&id);
+                plain(&container, None)
+            }
             Kind::Container => catalogue.plant(&id, None),
             Kind::Station => {
                 let station = catalogue.product::<Station>(&id)?;
@@ -125,6 +130,21 @@ impl Catalogue {
         })
     }
 
+    /// The agent of a container, which the container may have from the one it is like.
+    fn agent(&self, container: &Read<Container>) -> Result<Read<Agent>, CatalogueError> {
+        self.product(&container.value.suppression.agent).map_err(|error| {
+            let place = container
+                .files()
+                .find_map(|file| Some((file, find(file, &["suppression", "agent"])?)));
+            match place {
+                Some((file, span)) => {
+                    CatalogueError::at(file, Some(span), error.to_string(), error.help())
+                }
+                None => error,
+            }
+        })
+    }
+
     fn assemble(
         &self,
         container: &Read<Container>,
@@ -144,7 +164,8 @@ impl Catalogue {
             packs_per_cluster: value.packs_per_cluster,
             cells_per_pack: pack.value.cells,
         };
-        let housing = value.housing(file, pack.value.pack.plate.is_some());
+        let agent = self.agent(container)?;
+        let housing = value.housing(file, pack.value.pack.plate.is_some(), agent.value.agent.clone());
         let mut spec = PlantSpec {
             cell: cell.value.cell.clone(),
             container: ContainerSpec::compose(
@@ -160,6 +181,7 @@ impl Catalogue {
         spec.container.hv_box.id.clone_from(&hv_box.value.id);
         spec.check().map_err(|error| {
             let files = container.files().chain(pack.files()).chain(hv_box.files());
+            let files = files.chain(agent.files());
             let files: Vec<_> = files.chain(pcs_files).chain(cell.files()).collect();
             out_of_range(&error, &files)
         })?;
@@ -237,7 +259,7 @@ fn find_field(file: &File, field: &str) -> Option<Range<usize>> {
 
 impl Container {
     /// Its part of the plant. A coolant loop taken over from the container it is like serves only packs with plates.
-    fn housing(&self, file: &File, plates: bool) -> HousingSpec {
+    fn housing(&self, file: &File, plates: bool, agent: AgentSpec) -> HousingSpec {
         HousingSpec {
             insulation: self.insulation.clone(),
             cooling: self
@@ -247,6 +269,7 @@ impl Container {
             air: self.air.clone(),
             gas: self.gas.clone(),
             suppression: self.suppression.clone(),
+            agent,
             auxiliary: self.auxiliary.clone(),
             sensors: self.sensors.clone(),
         }

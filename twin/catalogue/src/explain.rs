@@ -6,7 +6,7 @@ use crate::catalogue::Catalogue;
 use crate::conflict::{Conflict, conflict, conflicts};
 use crate::error::CatalogueError;
 use crate::figure::Figure;
-use crate::product::{Alternative, Cell, Container, HvBox, Kind, Pack, Pcs, Site, Station};
+use crate::product::{Agent, Alternative, Cell, Container, HvBox, Kind, Pack, Pcs, Site, Station};
 use crate::rating::Fit;
 use crate::tag::Tag;
 
@@ -135,7 +135,7 @@ impl Catalogue {
                 }
             };
         }
-        head!(Cell, Pack, HvBox, Pcs, Station, Container, Site)
+        head!(Cell, Pack, HvBox, Pcs, Station, Agent, Container, Site)
     }
 
     fn in_short(&self, kind: Kind, id: &str) -> Result<String, CatalogueError> {
@@ -181,6 +181,11 @@ impl Catalogue {
                     station.strings
                 )
             }
+            Kind::Agent => {
+                let agent = self.product::<Agent>(id)?.value.agent;
+                let (out, cooling) = (Short(agent.flame_out_s), Short(agent.cooling_w / 1e3));
+                format!("flame out in {out} s, cooling {cooling} kW")
+            }
             Kind::Container => {
                 let rating = self.rating(id, None)?;
                 let [mw, mwh] = [rating.rated_w, rating.installed_wh()].map(|value| Short(value / 1e6));
@@ -207,7 +212,7 @@ impl Catalogue {
             id: id.to_owned(),
         };
         Ok(match kind {
-            Kind::Cell | Kind::HvBox | Kind::Pcs => vec![],
+            Kind::Cell | Kind::HvBox | Kind::Pcs | Kind::Agent => vec![],
             Kind::Pack => {
                 let pack = self.product::<Pack>(id)?.value;
                 vec![part(pack.cells, Kind::Cell, pack.cell.get_ref())]
@@ -223,6 +228,7 @@ impl Catalogue {
                     part(packs, Kind::Pack, container.pack.get_ref()),
                     part(container.clusters, Kind::HvBox, container.hv_box.get_ref()),
                     part(container.pcs_count, Kind::Pcs, container.pcs.get_ref()),
+                    part(1, Kind::Agent, &container.suppression.agent),
                 ]
             }
             Kind::Site => {
@@ -299,7 +305,7 @@ impl Catalogue {
                     format!("{} kWh", Short(volts * cell.cell.capacity_ah / 1e3)),
                 );
             }
-            Kind::HvBox => {}
+            Kind::HvBox | Kind::Agent => {}
             Kind::Pcs => {
                 let pcs = self.product::<Pcs>(id)?.value;
                 if let Some(va) = pcs.ac_max_va() {

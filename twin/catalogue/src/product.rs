@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use bess_plant::spec::{
-    AirSpec, AuxiliarySpec, CellSpec, ConverterSpec, CoolingSpec, DcBusSpec, GasSpec, GridSpec, HvBoxSpec,
+    AgentSpec, AirSpec, AuxiliarySpec, CellSpec, ConverterSpec, CoolingSpec, DcBusSpec, GasSpec, GridSpec, HvBoxSpec,
     InsulationSpec, PackSpec, SensorsSpec, SuppressionSpec,
 };
 use serde::Deserialize;
@@ -24,6 +24,8 @@ pub enum Kind {
     Pcs,
     /// `stations/`: PCS with a medium-voltage transformer.
     Station,
+    /// `agents/`: what puts fires out.
+    Agent,
     /// `containers/`, cabinets among them.
     Container,
     /// `sites/`
@@ -32,12 +34,13 @@ pub enum Kind {
 
 impl Kind {
     /// All of them, parts before what is made of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Cell,
         Self::Pack,
         Self::HvBox,
         Self::Pcs,
         Self::Station,
+        Self::Agent,
         Self::Container,
         Self::Site,
     ];
@@ -50,6 +53,7 @@ impl Kind {
             Self::HvBox => "hv-boxes",
             Self::Pcs => "pcs",
             Self::Station => "stations",
+            Self::Agent => "agents",
             Self::Container => "containers",
             Self::Site => "sites",
         }
@@ -63,6 +67,7 @@ impl Kind {
             Self::HvBox => "HV box",
             Self::Pcs => "PCS",
             Self::Station => "station",
+            Self::Agent => "agent",
             Self::Container => "container",
             Self::Site => "site",
         }
@@ -85,6 +90,8 @@ impl Kind {
             Some(Self::Pcs)
         } else if is_table("transformer") {
             Some(Self::Station)
+        } else if is_table("agent") {
+            Some(Self::Agent)
         } else if table.contains_key("station") {
             Some(Self::Site)
         } else if is_text("hv_box") || is_text("pack") {
@@ -109,7 +116,7 @@ macro_rules! kinds {
         })*
     };
 }
-kinds!(Cell, Pack, HvBox, Pcs, Station, Container, Site);
+kinds!(Cell, Pack, HvBox, Pcs, Station, Agent, Container, Site);
 
 /// A cell.
 #[derive(Clone, Debug, Deserialize)]
@@ -291,6 +298,21 @@ pub struct Transformer {
     pub load_pu: f64,
 }
 
+/// A suppression agent.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Agent {
+    /// Catalogue name.
+    pub id: String,
+    /// One line.
+    pub title: String,
+    /// Numbers of the conflicts in the sources that concern it.
+    #[serde(default)]
+    pub flags: Vec<u8>,
+    /// For the plant.
+    pub agent: AgentSpec,
+}
+
 /// A container or cabinet.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -358,7 +380,7 @@ pub struct Container {
     pub air: AirSpec,
     /// For the plant: vent gas.
     pub gas: GasSpec,
-    /// For the plant: suppression.
+    /// For the plant: suppression; the id of its agent is in it.
     pub suppression: SuppressionSpec,
     /// For the plant: its own needs.
     pub auxiliary: AuxiliarySpec,

@@ -88,6 +88,7 @@ const ENDINGS: &[(&str, &str)] = &[
     ("per_s", "1/s"),
     ("percent", "%"),
     ("a2s", "A²s"),
+    ("db_per_m", "dB/m"),
     ("pu", "p.u."),
     ("rpm", "1/min"),
     ("kva", "kVA"),

@@ -41,9 +41,9 @@ fn every_product_composes() {
 fn the_catalogue_is_whole() {
     let catalogue = Catalogue::shipped();
     let counts = Kind::ALL.map(|kind| catalogue.ids(kind).len());
-    // Two cells, three packs, six boxes, eight PCS and two generic ones, five stations, eight containers and two
-    // cabinets, six sites.
-    assert_eq!(counts, [2, 3, 6, 10, 5, 10, 6]);
+    // Two cells, three packs, six boxes, eight PCS and two generic ones, five stations, four agents, eight containers and
+    // two cabinets, six sites.
+    assert_eq!(counts, [2, 3, 6, 10, 5, 4, 10, 6]);
 }
 
 #[test]

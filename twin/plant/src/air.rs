@@ -2,7 +2,8 @@
 //!
 //! Modelled: one air node, one node for racks and walls that the sun warms, outside air that is constant or follows a daily
 //! sine with its highest at 15 h, sun as a half sine from 6 to 18 h of a clear day; the ceiling sensor's place as air plus a
-//! plume rise in proportion to convective heat; air changed with outside; HVAC units with a thermostat each: compressor
+//! plume rise in proportion to convective heat; air changed with outside; hot
+//! gas of a deflagration that no longer fits leaves through the panels; HVAC units with a thermostat each: compressor
 //! with hysteresis and least time off, capacity and coefficient of performance over outside temperature, electric heater,
 //! circulation fan whose power warms the air; failed units; loss of mains. Not modelled: flow, humidity and latent heat,
 //! frost, clouds.
@@ -215,8 +216,15 @@ impl Air {
         self.ambient_c = self.weather.held_c.unwrap_or(self.ambient_c);
     }
 
-    /// One medium cycle: `heat_j` from equipment, `convective_w` from vent gas and flame.
-    pub(crate) fn step(&mut self, dt_s: f64, heat_j: f64, convective_w: f64, sensor_lag_s: f64) {
+    /// One medium cycle: `heat_j` from equipment, `burst_j` of a deflagration, `convective_w` from vent gas and flame.
+    pub(crate) fn step(
+        &mut self,
+        dt_s: f64,
+        heat_j: f64,
+        burst_j: f64,
+        convective_w: f64,
+        sensor_lag_s: f64,
+    ) {
         self.step_units(dt_s);
         let (cooling_w, heating_w, fan_w) = (self.cooling_w(), self.heating_w(), self.fan_w());
         let air_j_per_k = self.air_j_per_k();
@@ -225,14 +233,16 @@ impl Air {
             (self.mean_c - self.ambient_c) * air_j_per_k * -libm::expm1(-self.changes_per_s() * dt_s);
         let out_w = (self.structure_c - self.ambient_c) * self.spec.envelope_w_per_k;
         let air_w = convective_w + heating_w + fan_w - cooling_w - to_structure_w;
-        self.mean_c += (heat_j + air_w * dt_s - exchanged_j) / air_j_per_k;
+        // at constant pressure the share T0/T1 of the gas stays, and with it of the heat
+        let kept_j = burst_j / (1.0 + burst_j / (air_j_per_k * (self.mean_c + 273.15)));
+        self.mean_c += (heat_j + kept_j + air_w * dt_s - exchanged_j) / air_j_per_k;
         self.structure_c += (to_structure_w + self.solar_w - out_w) * dt_s / self.spec.structure_j_per_k;
         let account = &mut self.account;
-        account.fire_j += convective_w * dt_s;
+        account.fire_j += convective_w * dt_s + burst_j;
         account.cooled_j += cooling_w * dt_s;
         account.heated_j += heating_w * dt_s;
         account.fan_j += fan_w * dt_s;
-        account.outside_j += out_w * dt_s + exchanged_j;
+        account.outside_j += out_w * dt_s + exchanged_j + burst_j - kept_j;
         account.solar_j += self.solar_w * dt_s;
 
         let plume_k = convective_w / 1e3 * self.spec.plume_k_per_kw[usize::from(self.circulates())];
@@ -335,7 +345,7 @@ mod tests {
         let mut t = 0.0;
         while t < seconds {
             let before = air.units[0].cooling;
-            air.step(0.1, load_w * 0.1, 0.0, 15.0);
+            air.step(0.1, load_w * 0.1, 0.0, 0.0, 15.0);
             t += 0.1;
             if air.units[0].cooling != before {
                 switched.push((!before, t, air.mean_c));

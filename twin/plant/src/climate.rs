@@ -325,6 +325,47 @@ mod tests {
         assert_heat_closes(&plant);
     }
 
+    /// Seven cells vent unlit and deflagrate, an eighth burns until the agent has put it out.
+    #[test]
+    fn heat_of_flame_deflagration_and_agent_is_accounted_for() {
+        let mut plant = build(&small(1, 2), &uniform(1.0));
+        let nail = |cell| PlantFault::Nail {
+            cluster: 0,
+            pack: 0,
+            cell,
+        };
+        for cell in (0..42).step_by(6) {
+            plant.inject(&nail(cell)).unwrap();
+        }
+        run(&mut plant, 250.0);
+        plant.inject(&nail(21)).unwrap();
+        run(&mut plant, 60.0);
+        assert_eq!(plant.ledger().combustion_j, 0.0);
+        let mean_c = plant.air.mean_c;
+        plant.inject(&PlantFault::Spark).unwrap();
+        let mut events = run(&mut plant, 0.2);
+        let burst_j = plant.ledger().combustion_j;
+        assert_eq!(when(&events, "deflagration", 1.0).is_some(), burst_j > 1e6);
+        assert!((5e6..20e6).contains(&burst_j), "{burst_j}");
+        assert!(plant.air.mean_c > mean_c + 50.0 && plant.air.mean_c < 2.0 * (mean_c + 273.15));
+        events.extend(run(&mut plant, 30.0));
+        assert!(when(&events, "flame", 1.0).is_some());
+        plant.actuate(plant.now, Place::CONTAINER, &Actuation::ReleaseAgent);
+        events = run(&mut plant, 20.0);
+        assert!(when(&events, "flame", 0.0).is_some());
+        let ledger = plant.ledger();
+        run(&mut plant, 100.0);
+        assert_eq!(plant.ledger().combustion_j, ledger.combustion_j);
+        // no more than all gas of eight cells can give
+        let ledger = plant.ledger();
+        println!("{ledger:#?}");
+        assert!(ledger.combustion_j < 8.0 * 180.0 * 14_500.0, "{ledger:?}");
+        assert!(plant.runaway.heat.agent_j > 0.0);
+        let fire_j = ledger.combustion_j + ledger.ejecta_j + plant.runaway.heat.gained_j();
+        assert!((plant.heat_ledger().fire_j - fire_j).abs() < 1e-6 * fire_j);
+        assert_heat_closes(&plant);
+    }
+
     /// A frozen battery takes what its heat capacity and the heater's power say until it may be charged.
     #[test]
     fn the_chillers_heater_thaws_a_frozen_battery() {

@@ -3,10 +3,11 @@
 //! Modelled: five gas species and smoke in each pack, in the ceiling layer where the detectors are, and in
 //! the rest of the room; composition by the charge of the cell; hot vent gas rises into the ceiling layer first;
 //! mixing by HVAC or fan; ventilation from the ceiling; a flame that burns what is vented, where it is vented;
-//! deflagration of the room's gas as far as its oxygen goes, when it is lit between the explosive limits of the
-//! ceiling layer; heat of both; detector lag and saturation; an agent's own smoke, which blinds smoke detectors.
+//! deflagration of the room's gas when its combustibles are lit between the explosive limits at the ceiling; both as
+//! far as the room's oxygen goes, which outside air replaces; heat of both; detector lag and saturation; an agent's own
+//! smoke, which blinds smoke detectors.
 //! An agent puts the flame out and keeps gas from being lit; it does not stop gas, so a room that is opened or
-//! leaks while cells still vent can deflagrate. Not modelled: flow field, pressure, oxygen used up by the flame,
+//! leaks while cells still vent can deflagrate. Not modelled: flow field, pressure, steam,
 //! limits by composition and agent, arcs of contacts as a source of ignition (inject a spark), filters.
 //! Constants: cell-and-thermal §9 to §11.
 
@@ -35,6 +36,8 @@ const OXYGEN: [f64; 4] = [0.5, 0.5, 2.0, 3.25];
 const BECOMES_CO2: [f64; 4] = [0.0, 1.0, 1.0, 2.0];
 /// Oxygen in air.
 const AIR_OXYGEN: f64 = 0.2095;
+/// Least share of oxygen that keeps a flame (with nitrogen H2 and CO need 5 %, hydrocarbons 11 %).
+const LEAST_OXYGEN: f64 = 0.10;
 /// Least vent flow that keeps a flame, L/s.
 const FLAME_L_PER_S: f64 = 0.05;
 
@@ -48,6 +51,8 @@ pub(crate) struct Gas {
     packs: Vec<Mix>,
     ceiling: Mix,
     lower: Mix,
+    /// Oxygen that the room lacks because it burnt, L.
+    spent_oxygen_l: f64,
     /// Vent flow into packs over the last cycle, L/s.
     pub(crate) vent_l_per_s: f64,
     pub(crate) flame: bool,
@@ -107,6 +112,7 @@ impl Gas {
             packs: vec![[0.0; 6]; packs],
             ceiling: [0.0; 6],
             lower: [0.0; 6],
+            spent_oxygen_l: 0.0,
             vent_l_per_s: 0.0,
             flame: false,
             burnt_before: false,
@@ -137,7 +143,8 @@ impl Gas {
             ejecta_j += source.heat_j;
             let mut mix = self.vent_mix(source);
             if self.flame {
-                flame_j += burn_share(&mut mix, 1.0);
+                let share = (self.oxygen_l() / oxygen_need_l(&mix).max(1e-9)).min(1.0);
+                flame_j += self.burn_share(&mut mix, share);
             }
             mix[H2] += 0.5 * source.trace_l;
             mix[CO] += 0.5 * source.trace_l;
@@ -189,8 +196,8 @@ impl Gas {
 
     /// Gas in the room, mean, as % of the lower explosive limit.
     pub(crate) fn lel_percent(&self) -> f64 {
-        let gas_l: f64 = self.ceiling[..SMOKE].iter().chain(&self.lower[..SMOKE]).sum();
-        gas_l / (self.ceiling_l + self.lower_l) * 1e4 / self.spec.explosive_percent[0]
+        let gas_l = self.explosive_l(&self.ceiling) + self.explosive_l(&self.lower);
+        gas_l / self.room_l() * 1e4 / self.spec.explosive_percent[0]
     }
 
     /// Gas at the ceiling, % by volume.
@@ -214,11 +221,13 @@ impl Gas {
         } else {
             ignition.inhibited
         };
+        let lit = lit && !suppressed && self.oxygen_l() > LEAST_OXYGEN * self.room_l();
         let [low, high] = self.spec.explosive_percent;
-        if lit && !suppressed && (low..=high).contains(&self.ceiling_percent()) && !self.flame {
+        let ceiling_percent = self.explosive_l(&self.ceiling) / self.ceiling_l * 100.0;
+        if lit && !self.flame && (low..=high).contains(&ceiling_percent) {
             self.deflagrate(now, air, events);
         }
-        let flame = venting && lit && !suppressed;
+        let flame = venting && lit;
         if flame != self.flame {
             self.flame = flame;
             self.burnt_before |= flame;
@@ -235,23 +244,46 @@ impl Gas {
     fn deflagrate(&mut self, now: SimTime, air: &mut Air, events: &mut Vec<PlantEvent>) {
         self.deflagrated = true;
         air.panels_open = true;
-        let zones = [&mut self.ceiling, &mut self.lower];
-        let needed_l: f64 = zones
-            .iter()
-            .flat_map(|zone| FUELS.iter().zip(OXYGEN).map(|(&k, need)| zone[k] * need))
-            .sum();
-        let gas_l: f64 = zones.iter().flat_map(|zone| &zone[..SMOKE]).sum();
-        let oxygen_l = (self.ceiling_l + self.lower_l - gas_l).max(0.0) * AIR_OXYGEN;
-        let share = (oxygen_l / needed_l.max(1e-9)).min(1.0);
-        for zone in zones {
-            self.burst_j += burn_share(zone, share);
-        }
+        let (mut ceiling, mut lower) = (self.ceiling, self.lower);
+        let need_l = oxygen_need_l(&ceiling) + oxygen_need_l(&lower);
+        let share = (self.oxygen_l() / need_l.max(1e-9)).min(1.0);
+        self.burst_j = self.burn_share(&mut ceiling, share) + self.burn_share(&mut lower, share);
+        (self.ceiling, self.lower) = (ceiling, lower);
         events.push(event(
             now,
             "deflagration",
             1.0,
             format!("{:.1} MJ, vent panels open", self.burst_j / 1e6),
         ));
+    }
+
+    /// Burns this share of the combustibles with oxygen of the room; their heat, J.
+    fn burn_share(&mut self, mix: &mut Mix, share: f64) -> f64 {
+        self.spent_oxygen_l += oxygen_need_l(mix) * share;
+        let mut heat_j = 0.0;
+        for (i, &k) in FUELS.iter().enumerate() {
+            let burnt_l = mix[k] * share;
+            mix[k] -= burnt_l;
+            mix[CO2] += burnt_l * BECOMES_CO2[i];
+            heat_j += burnt_l * HEAT_J_PER_L[i];
+        }
+        heat_j
+    }
+
+    fn room_l(&self) -> f64 {
+        self.ceiling_l + self.lower_l
+    }
+
+    /// Oxygen in the room, L.
+    fn oxygen_l(&self) -> f64 {
+        let gas_l: f64 = self.ceiling[..SMOKE].iter().chain(&self.lower[..SMOKE]).sum();
+        ((self.room_l() - gas_l) * AIR_OXYGEN - self.spent_oxygen_l).max(0.0)
+    }
+
+    /// Gas of a full cell that has as much combustibles, L; the explosive limits are those of that gas.
+    fn explosive_l(&self, mix: &Mix) -> f64 {
+        let fuel_l: f64 = FUELS.iter().map(|&k| mix[k]).sum();
+        fuel_l / (1.0 - self.spec.composition[CO2])
     }
 
     /// What a cell has vented; the composition follows its charge.
@@ -290,6 +322,7 @@ impl Gas {
         let room_l = self.ceiling_l + self.lower_l;
         // outside air enters below, pushes room air up, leaves from the ceiling
         let replaced_l = room_l * air.changes_per_s() * dt_s;
+        self.spent_oxygen_l *= 1.0 - (replaced_l / room_l).min(1.0);
         let (out, up) = (
             (replaced_l / self.ceiling_l).min(1.0),
             (replaced_l / self.lower_l).min(1.0),
@@ -328,16 +361,9 @@ impl Gas {
     }
 }
 
-/// Burns this share of the combustibles; their heat, J.
-fn burn_share(mix: &mut Mix, share: f64) -> f64 {
-    let mut heat_j = 0.0;
-    for (i, &k) in FUELS.iter().enumerate() {
-        let burnt_l = mix[k] * share;
-        mix[k] -= burnt_l;
-        mix[CO2] += burnt_l * BECOMES_CO2[i];
-        heat_j += burnt_l * HEAT_J_PER_L[i];
-    }
-    heat_j
+/// Oxygen that the combustibles need, L.
+fn oxygen_need_l(mix: &Mix) -> f64 {
+    FUELS.iter().zip(OXYGEN).map(|(&k, need)| mix[k] * need).sum()
 }
 
 fn event(at: SimTime, point: &'static str, value: f64, text: String) -> PlantEvent {
@@ -367,7 +393,7 @@ mod tests {
         gas: Gas,
         air: Air,
         events: Vec<PlantEvent>,
-        seconds: f64,
+        cycles: u64,
     }
 
     impl Room {
@@ -376,15 +402,15 @@ mod tests {
             let container = &spec.container;
             Self {
                 gas: Gas::new(&container.gas, &container.air, &container.sensors, 2),
-                air: Air::new(&container.air, 25.0, 25.0),
+                air: Air::new(&container.air, &crate::InitialState::default()),
                 events: Vec::new(),
-                seconds: 0.0,
+                cycles: 0,
             }
         }
 
         fn step(&mut self, vented: &[Vented], ignition: Ignition) {
-            self.seconds += 0.1;
-            let now = SimTime::from_secs_f64(self.seconds);
+            self.cycles += 1;
+            let now = SimTime::from_millis(100 * self.cycles);
             self.gas
                 .step(now, 0.1, vented, ignition, &mut self.air, &mut self.events);
             let all = self.gas.packs.iter().chain([&self.gas.ceiling, &self.gas.lower]);
@@ -448,10 +474,30 @@ mod tests {
             room.gas.burst_j
         };
         // 13 m³ of air hold 2.7 m³ of oxygen, enough for some 3.5 m³ of gas
-        let (lean, rich) = (burst_j(1000.0), burst_j(7000.0));
+        let (lean, rich) = (burst_j(1000.0), burst_j(4500.0));
         assert!((9e6..15e6).contains(&lean), "{lean}");
         assert!(rich < 13_000.0 * AIR_OXYGEN / 0.5 * 56_200.0 / 3.25);
-        assert!(rich < 7.0 * lean * 0.6, "{rich} of {lean}");
+        assert!(rich > 1.5 * lean && rich < 4.5 * lean * 0.6, "{rich} of {lean}");
+    }
+
+    #[test]
+    fn a_flame_goes_out_when_the_room_has_no_oxygen_and_comes_back_with_air() {
+        let mut room = Room::new();
+        let mut lit_s = 0.0;
+        for _ in 0..30_000 {
+            room.step(&[litres(0.2)], SPARK);
+            lit_s += if room.gas.flame { 0.1 } else { 0.0 };
+        }
+        // half of 2.7 m³ of oxygen at 0.73 L per litre of gas, 2 L/s
+        assert!((600.0..1300.0).contains(&lit_s), "{lit_s}");
+        assert!(!room.gas.flame);
+        room.air.door_open = true;
+        for _ in 0..6000 {
+            room.step(&[], CLEAR);
+        }
+        room.step(&[litres(0.2)], SPARK);
+        room.step(&[litres(0.2)], SPARK);
+        assert!(room.gas.flame);
     }
 
     #[test]

@@ -24,7 +24,7 @@ pub(crate) struct Insulation {
     spec: InsulationSpec,
     healthy_s: Vec<Legs>,
     fault_s: Vec<Legs>,
-    /// Water on each leg of every cluster, S.
+    /// Leakage of each leg of every cluster through water of the agent, S.
     pub(crate) wet_s: f64,
     /// What each cluster's monitor is exposed to.
     exposed_s: Vec<Legs>,

@@ -166,7 +166,7 @@ impl Plant {
                 &container.sensors,
                 topology.packs(),
             ),
-            suppression: Suppression::new(&container.suppression),
+            suppression: Suppression::new(&container.suppression, &container.agent),
             insulation: Insulation::new(&container.insulation, topology.clusters, || {
                 rng::uniform(&mut insulation_rng)
             }),

@@ -268,8 +268,10 @@ pub struct ContainerSpec {
     pub air: AirSpec,
     /// Vent gas, smoke and flame.
     pub gas: GasSpec,
-    /// Gaseous suppression.
+    /// Suppression.
     pub suppression: SuppressionSpec,
+    /// Its agent.
+    pub agent: AgentSpec,
     /// Supply of the container's own needs.
     pub auxiliary: AuxiliarySpec,
     /// Measurement errors.
@@ -287,8 +289,10 @@ pub struct HousingSpec {
     pub air: AirSpec,
     /// Vent gas, smoke and flame.
     pub gas: GasSpec,
-    /// Gaseous suppression.
+    /// Suppression.
     pub suppression: SuppressionSpec,
+    /// Its agent.
+    pub agent: AgentSpec,
     /// Supply of the container's own needs.
     pub auxiliary: AuxiliarySpec,
     /// Measurement errors.
@@ -320,9 +324,57 @@ impl ContainerSpec {
             air: housing.air,
             gas: housing.gas,
             suppression: housing.suppression,
+            agent: housing.agent,
             auxiliary: housing.auxiliary,
             sensors: housing.sensors,
         }
+    }
+
+    /// Vent gas, suppression and agent.
+    fn check_fire(&self) -> Result<(), PlantConfigError> {
+        let Self {
+            gas,
+            suppression,
+            agent,
+            ..
+        } = self;
+        for (field, shares) in [
+            ("gas.composition", gas.composition),
+            ("gas.composition_half", gas.composition_half),
+        ] {
+            for share in shares {
+                range(field, share, 0.0, 1.0)?;
+            }
+            range(field, shares.iter().sum(), 0.999, 1.001)?;
+        }
+        for (field, value, min, max) in [
+            ("gas.explosive_percent[0]", gas.explosive_percent[0], 0.1, 99.0),
+            (
+                "gas.explosive_percent[1]",
+                gas.explosive_percent[1],
+                gas.explosive_percent[0],
+                100.0,
+            ),
+            ("gas.pack_l", gas.pack_l, 1.0, 1e4),
+            ("suppression.charge_ratio", suppression.charge_ratio, 0.0, 10.0),
+            ("suppression.leak_per_h[0]", suppression.leak_per_h[0], 0.0, 1e4),
+            ("suppression.leak_per_h[1]", suppression.leak_per_h[1], 0.0, 1e4),
+            ("agent.design_percent", agent.design_percent, 1e-6, 100.0),
+            ("agent.reach_s", agent.reach_s, 0.1, 1e4),
+            ("agent.flow_s", agent.flow_s, 0.1, 1e6),
+            ("agent.flame_out_s", agent.flame_out_s, 0.0, 1e4),
+            ("agent.cooling_w", agent.cooling_w, 0.0, 1e6),
+            ("agent.cooling_s", agent.cooling_s, 0.0, 1e6),
+            ("agent.settling_per_h", agent.settling_per_h, 0.0, 1e4),
+            ("agent.smoke_db_per_m", agent.smoke_db_per_m, 0.0, 1e3),
+        ] {
+            range(field, value, min, max)?;
+        }
+        if let Some(wet) = agent.wet {
+            range("agent.wet.leg_kohm", wet.leg_kohm, 1e-3, 1e9)?;
+            range("agent.wet.dries_h", wet.dries_h, 1e-3, 1e4)?;
+        }
+        Ok(())
     }
 }
 
@@ -693,14 +745,12 @@ pub struct GasSpec {
     pub reignition_c: f64,
 }
 
-/// Suppression.
+/// Cylinder, pipe and room of the suppression.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SuppressionSpec {
-    /// Agent: what it does follows from its kind.
-    pub agent: Agent,
-    /// Design concentration, % by volume.
-    pub design_percent: f64,
+    /// Id of the agent, see [`AgentSpec`].
+    pub agent: String,
     /// Charge relative to the design concentration.
     pub charge_ratio: f64,
     /// Pressure switch closes after the valve opens, s.
@@ -713,21 +763,39 @@ pub struct SuppressionSpec {
     pub leak_per_h: [f64; 2],
 }
 
-/// Kind of suppression agent, see `suppression.rs`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Agent {
-    /// Perfluoro(2-methyl-3-pentanone): flame out at once, a little cooling.
-    #[serde(rename = "C6F12O")]
-    C6f12o,
-    /// Heptafluoropropane: slower, cools less.
-    #[serde(rename = "HFC-227ea")]
-    Hfc227ea,
-    /// Hot aerosol of potassium salts: slow, no cooling, dark smoke.
-    #[serde(rename = "aerosol")]
-    Aerosol,
-    /// Water mist: the only lasting cooling; wets what is live.
-    #[serde(rename = "water-mist")]
-    WaterMist,
+/// What a suppression agent does.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AgentSpec {
+    /// Design concentration, % by volume.
+    pub design_percent: f64,
+    /// Flowing to design concentration, s.
+    pub reach_s: f64,
+    /// A full charge flows for, s.
+    pub flow_s: f64,
+    /// Design concentration to flame out, s.
+    pub flame_out_s: f64,
+    /// Heat it can take from hot cells, W in all.
+    pub cooling_w: f64,
+    /// For how long after the release, s.
+    pub cooling_s: f64,
+    /// Loss by settling or falling out, 1/h.
+    pub settling_per_h: f64,
+    /// Its own smoke at design concentration, dB/m.
+    pub smoke_db_per_m: f64,
+    /// What it does to insulation, if it wets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wet: Option<WetSpec>,
+}
+
+/// Insulation wetted by an agent.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WetSpec {
+    /// Leakage of each leg of every cluster when wet, kΩ.
+    pub leg_kohm: f64,
+    /// Dries with this time constant, h.
+    pub dries_h: f64,
 }
 
 /// Errors of one kind of sensor. An accuracy as data sheets state it is the sum of all: bias, gain at full scale, drift
@@ -1090,7 +1158,6 @@ impl PlantSpec {
                 container.air.volume_m3 - 0.05,
             ),
             ("air.structure_j_per_k", container.air.structure_j_per_k, 1e4, 1e9),
-            ("gas.pack_l", container.gas.pack_l, 1.0, 1e4),
             (
                 "insulation.healthy_mohm[0]",
                 container.insulation.healthy_mohm[0],
@@ -1120,6 +1187,7 @@ impl PlantSpec {
         ] {
             range(field, value, min, max)?;
         }
+        container.check_fire()?;
         for (field, sensor) in container.sensors.kinds() {
             range(field, sensor.resolution, 1e-9, 1e9)?;
         }

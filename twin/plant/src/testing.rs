@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use bess_types::{Actuation, Coil, SimTime};
 
-use crate::spec::{AirflowSpec, ContainerSpec, HousingSpec, InitialState, PcsSpec, PlantSpec};
+use crate::spec::{AgentSpec, AirflowSpec, ContainerSpec, HousingSpec, InitialState, PcsSpec, PlantSpec};
 use crate::{Place, Plant, PlantEvent, Topology};
 
 /// A product file as the catalogue ships it.
@@ -40,11 +40,24 @@ pub(crate) fn spec() -> PlantSpec {
                 air: part(&container, "air"),
                 gas: part(&container, "gas"),
                 suppression: part(&container, "suppression"),
+                agent: agent("C6F12O"),
                 auxiliary: part(&container, "auxiliary"),
                 sensors: part(&container, "sensors"),
             },
         ),
     }
+}
+
+/// A shipped agent.
+pub(crate) fn agent(id: &str) -> AgentSpec {
+    let product = match id {
+        "C6F12O" => product!("agents/C6F12O"),
+        "HFC-227ea" => product!("agents/HFC-227ea"),
+        "aerosol" => product!("agents/aerosol"),
+        "water-mist" => product!("agents/water-mist"),
+        _ => panic!("no agent {id}"),
+    };
+    part(&product, "agent")
 }
 
 /// Its PCS.
