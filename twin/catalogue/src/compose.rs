@@ -12,7 +12,9 @@ use crate::catalogue::{Catalogue, File, Read, read_error};
 use crate::conflict::conflict;
 use crate::error::CatalogueError;
 use crate::inherit::find;
-use crate::product::{Agent, Cell, Container, HvBox, Kind, Pack, Pcs, Site, SiteStation, Station, Transformer};
+use crate::product::{
+    Agent, Cell, Container, HvBox, Kind, Pack, Pcs, Site, SiteStation, Station, Transformer,
+};
 
 impl Catalogue {
     /// The plant made of this container, with its pack's cell or another.
@@ -137,9 +139,7 @@ impl Catalogue {
                 .files()
                 .find_map(|file| Some((file, find(file, &["suppression", "agent"])?)));
             match place {
-                Some((file, span)) => {
-                    CatalogueError::at(file, Some(span), error.to_string(), error.help())
-                }
+                Some((file, span)) => CatalogueError::at(file, Some(span), error.to_string(), error.help()),
                 None => error,
             }
         })

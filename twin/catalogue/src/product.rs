@@ -4,8 +4,8 @@
 use std::path::Path;
 
 use bess_plant::spec::{
-    AgentSpec, AirSpec, AuxiliarySpec, CellSpec, ConverterSpec, CoolingSpec, DcBusSpec, GasSpec, GridSpec, HvBoxSpec,
-    InsulationSpec, PackSpec, SensorsSpec, SuppressionSpec,
+    AgentSpec, AirSpec, AuxiliarySpec, CellSpec, ConverterSpec, CoolingSpec, DcBusSpec, GasSpec, GridSpec,
+    HvBoxSpec, InsulationSpec, PackSpec, SensorsSpec, SuppressionSpec,
 };
 use serde::Deserialize;
 use serde::de::DeserializeOwned;

@@ -372,7 +372,7 @@ impl ContainerSpec {
         }
         if let Some(wet) = agent.wet {
             range("agent.wet.leg_kohm", wet.leg_kohm, 1e-3, 1e9)?;
-            range("agent.wet.dries_h", wet.dries_h, 1e-3, 1e4)?;
+            range("agent.wet.dries_s", wet.dries_s, 1.0, 1e8)?;
         }
         Ok(())
     }
@@ -794,8 +794,8 @@ pub struct AgentSpec {
 pub struct WetSpec {
     /// Leakage of each leg of every cluster when wet, kΩ.
     pub leg_kohm: f64,
-    /// Dries with this time constant, h.
-    pub dries_h: f64,
+    /// Dries with this time constant, s.
+    pub dries_s: f64,
 }
 
 /// Errors of one kind of sensor. An accuracy as data sheets state it is the sum of all: bias, gain at full scale, drift

@@ -3,8 +3,8 @@
 //! Modelled: rise to slightly above design, first-order loss (faster through an open damper or with the fan on),
 //! cylinder pressure, discharge pressure switch; by the agent's figures the time from design concentration to flame
 //! out, cooling of hot cells and for how long, its own smoke, which blinds smoke detectors, and insulation that it wets
-//! and that dries again. Half of design keeps gas from being lit, all of it for a while puts flame out. An agent does not stop gas: the room is
-//! inerted and explosive when it is reopened (`gas.rs`).
+//! and that dries again. Half of design keeps gas from being lit, all of it for a while puts flame out. An agent does
+//! not stop gas: the room is inerted and explosive when it is reopened (`gas.rs`).
 //! Not modelled: nozzle distribution, decomposition, the small first dose of C6F12O that raises temperature,
 //! fractional dose per Wh of cells.
 
@@ -143,7 +143,7 @@ impl Suppression {
         let loss_per_h = self.spec.leak_per_h[usize::from(vented)] + self.agent.settling_per_h;
         self.concentration *= libm::exp(-loss_per_h / 3600.0 * dt_s);
         if let Some(wet) = self.agent.wet {
-            self.wetness *= libm::exp(-dt_s / (wet.dries_h * 3600.0));
+            self.wetness *= libm::exp(-dt_s / wet.dries_s);
             self.wetness = self.wetness.max(self.concentration.min(1.0));
         }
         self.at_design_s = if self.concentration >= 1.0 {

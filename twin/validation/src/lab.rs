@@ -3,8 +3,8 @@
 use core::time::Duration;
 
 use bess_catalogue::Catalogue;
-use bess_catalogue::product::Container;
-use bess_plant::spec::CellSpec;
+use bess_catalogue::product::{Agent, Container};
+use bess_plant::spec::{AgentSpec, CellSpec};
 use bess_plant::{InitialState, Place, Plant, PlantEvent, PlantFault, PlantSpec, TruthRef};
 use bess_types::{Actuation, Channel, Coil, CoolingMode, Reading};
 
@@ -61,6 +61,12 @@ impl Lab {
             .rated_kw
             .zip(container.rated_kwh)
             .ok_or_else(|| format!("{id} has no printed figures"))
+    }
+
+    /// A shipped suppression agent.
+    pub(crate) fn agent(id: &str) -> Result<AgentSpec, String> {
+        let agent = Catalogue::shipped().product::<Agent>(id);
+        Ok(agent.map_err(|error| error.to_string())?.value.agent)
     }
 
     /// A shipped cell.

@@ -6,7 +6,7 @@ use super::claim;
 use crate::chart::Chart;
 use crate::claim::{Basis, Expected, Source, Tag};
 use crate::experiment::{Experiment, Findings};
-use crate::lab::{Bench, COARSE, Lab, uniform};
+use crate::lab::{Bench, COARSE, FINE, Lab, uniform};
 
 pub(super) const EXPERIMENTS: &[Experiment] = &[
     Experiment {
@@ -186,7 +186,37 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
         ],
         run: propagation,
     },
+    Experiment {
+        id: "overcharge",
+        title: "An overcharged cell",
+        about: "A full cell in a half charged cluster of nine packs is charged on with the others at about 0.4C; nobody stops it.",
+        claims: &[
+            claim(
+                "overcharge-voltage",
+                "highest voltage of the cell before it vents",
+                "V",
+                Expected::stated(4.5, 5.0),
+                Basis::Input,
+                OVERCHARGE,
+            ),
+            claim(
+                "overcharge-time",
+                "from 4.5 V to runaway",
+                "min",
+                Expected::at_least(20.0),
+                Basis::Predicted,
+                OVERCHARGE,
+            ),
+        ],
+        run: overcharge,
+    },
 ];
+
+const OVERCHARGE: Source = Source::new(
+    &[Tag::Assumption],
+    "CT §10",
+    "trigger by overcharge: more than 4.5 to 5 V for more than 20 min at 0.5C",
+);
 
 /// Cells of a row, face to face.
 const ROW: usize = 11;
@@ -418,5 +448,35 @@ fn propagation(lab: &Lab) -> Result<Findings, String> {
             .curve("heated cell, mean", burnt)
             .curve("next cell, hottest fifth", kept),
     );
+    Ok(findings)
+}
+
+fn overcharge(lab: &Lab) -> Result<Findings, String> {
+    let mut bench = Bench::new(&lab.liquid(1, 9)?, &uniform(0.5), FINE)?;
+    bench.inject(&PlantFault::CellSoc {
+        cluster: 0,
+        pack: 0,
+        cell: 5,
+        soc: 1.0,
+    })?;
+    bench.close_all();
+    bench.power(-195e3);
+    let cell = cell(6);
+    let volts = bench.point(&cell, "voltage")?;
+    let (mut above_s, mut highest_v) = (None, f64::MIN);
+    let ran_away = bench.run_until(2.0 * 3600.0, |bench| {
+        let now_v = bench.plant.truth(volts);
+        if bench.when(&cell, "runaway-stage", 2.0).is_none() {
+            highest_v = highest_v.max(now_v);
+        }
+        if now_v > 4.5 && above_s.is_none() {
+            above_s = Some(bench.seconds());
+        }
+        bench.when(&cell, "runaway-stage", 3.0).is_some()
+    });
+    let from_s = above_s.filter(|_| ran_away).ok_or("the cell did not run away")?;
+    let mut findings = Findings::default();
+    findings.set("overcharge-voltage", highest_v);
+    findings.set("overcharge-time", (bench.seconds() - from_s) / 60.0);
     Ok(findings)
 }
