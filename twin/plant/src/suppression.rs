@@ -109,7 +109,8 @@ impl Suppression {
 
     /// It puts out what burns.
     pub(crate) fn quenches(&self) -> bool {
-        self.at_design_s >= self.agent.flame_out_s
+        // a sum of cycles may miss its whole by rounding
+        self.at_design_s + 1e-6 >= self.agent.flame_out_s
     }
 
     /// Its own smoke, dB/m.
