@@ -77,7 +77,8 @@ fn kind(path: &Path, text: &str) -> Result<Kind, Mistake> {
             "the file must be TOML",
         )
     })?;
-    if table.contains_key("kind") {
+    // What inherits need not say its kind, and a rig file has no id.
+    if table.contains_key("kind") || (table.contains_key("id") && table.contains_key("inherits")) {
         Ok(Kind::Product)
     } else if table.contains_key("block") {
         Ok(Kind::RegisterMap)

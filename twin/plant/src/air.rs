@@ -4,7 +4,7 @@
 //! sine with its highest at 15 h, sun as a half sine from 6 to 18 h of a clear day; the ceiling sensor's place as air plus a
 //! plume rise in proportion to convective heat; air changed with outside; hot
 //! gas of a deflagration that no longer fits leaves through the panels; HVAC units with a thermostat each: compressor
-//! with hysteresis and least time off, capacity and coefficient of performance over outside temperature, electric heater,
+//! with hysteresis and least time off that the coil follows with a lag, capacity and coefficient of performance over outside temperature, electric heater,
 //! circulation fan whose power warms the air; failed units; loss of mains. Not modelled: flow, humidity and latent heat,
 //! frost, clouds.
 //! Constants: cell-and-thermal §6 and §10, mostly assumptions.
@@ -71,6 +71,9 @@ struct Unit {
     heating: bool,
     /// Since the compressor stopped, s.
     off_s: f64,
+    /// What coil and element give, as shares of the rating: they follow compressor and switch.
+    cold: f64,
+    warm: f64,
 }
 
 /// Heat given to air and structure since the start, J, besides that of packs and equipment.
@@ -99,6 +102,8 @@ impl Air {
             cooling: false,
             heating: false,
             off_s: spec.hvac.min_off_s,
+            cold: 0.0,
+            warm: 0.0,
         };
         let mut air = Self {
             spec: spec.clone(),
@@ -169,19 +174,20 @@ impl Air {
 
     /// Heat taken out of the air by HVAC, W.
     pub(crate) fn cooling_w(&self) -> f64 {
-        self.running(|unit| unit.cooling) * self.unit_w()
+        self.units.iter().map(|unit| unit.cold).sum::<f64>() * self.unit_w()
     }
 
     /// Heat put into the air by HVAC heaters, W.
     pub(crate) fn heating_w(&self) -> f64 {
-        self.running(|unit| unit.heating) * self.spec.hvac.heater_w
+        self.units.iter().map(|unit| unit.warm).sum::<f64>() * self.spec.hvac.heater_w
     }
 
     /// Electrical power of HVAC, W.
     pub(crate) fn electrical_w(&self) -> f64 {
         let hvac = &self.spec.hvac;
         let cop = hvac.cop * over_ambient(hvac.cop_slope_per_k, self.ambient_c);
-        self.fan_w() + self.heating_w() + self.cooling_w() / cop
+        let heaters_w = self.running(|unit| unit.heating) * hvac.heater_w;
+        self.fan_w() + heaters_w + self.running(|unit| unit.cooling) * self.unit_w() / cop
     }
 
     /// Air changes with outside, 1/s.
@@ -269,8 +275,10 @@ impl Air {
             heat_setpoint_c,
             hysteresis_k,
             min_off_s,
+            response_s,
             ..
         } = self.spec.hvac;
+        let follow = -libm::expm1(-dt_s / response_s);
         let allowed = self.hvac && self.powered;
         let mut stage_k = 0.0;
         for unit in &mut self.units {
@@ -294,6 +302,8 @@ impl Air {
             };
             unit.cooling = cools;
             unit.heating = runs && under_k > edge_k(unit.heating);
+            unit.cold += (f64::from(unit.cooling) - unit.cold) * follow;
+            unit.warm += (f64::from(unit.heating) - unit.warm) * follow;
             stage_k += STAGE_K;
         }
     }

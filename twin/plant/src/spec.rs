@@ -704,6 +704,8 @@ pub struct HvacSpec {
     pub hysteresis_k: f64,
     /// Compressor least time off, s.
     pub min_off_s: f64,
+    /// Time constant with which coil and heating element follow compressor and switch, s.
+    pub response_s: f64,
 }
 
 /// The container's own needs beside cooling and HVAC.

@@ -358,6 +358,7 @@ impl PlantSpec {
             count("air.hvac.units", air.hvac.units, 20)?;
             range("air.hvac.cop", air.hvac.cop, 0.1, 20.0)?;
             range("air.hvac.capacity_w", air.hvac.capacity_w, 0.0, 1e6)?;
+            range("air.hvac.response_s", air.hvac.response_s, 0.1, 3600.0)?;
         }
         Ok(())
     }
