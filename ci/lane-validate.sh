@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The twin against published figures, and its cell against PyBaMM on two sets of other people.
+# The twin against published, derived and assumed figures, and its cell against PyBaMM on two sets of other people.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 out=${BESSRIG_OUT:-$(mktemp -d)}/validate

@@ -113,7 +113,7 @@ enum Command {
         #[arg(value_name = "ID")]
         id: Option<String>,
     },
-    /// Hold the twin against published figures; prints one row each and writes validation.html and validation.json.
+    /// Hold the twin against published, derived and assumed figures; prints one row each and writes validation.html and validation.json.
     Validate {
         /// Output folder.
         #[arg(long, default_value = "./bessrig-out/validation", value_name = "DIR")]

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use bess_catalogue::product::{Cell, Site as SiteProduct};
 use bess_catalogue::{Catalogue, Kind};
 use bess_plant::site::{SiteAccount, SiteFigures};
-use bess_plant::spec::SiteSpec;
+use bess_plant::spec::{SiteSpec, StationSpec};
 use bess_plant::{InitialState, PlantEvent, Site};
 use bess_types::Verdict;
 use clap::Args;
@@ -36,7 +36,7 @@ const PROGRESS: Duration = Duration::from_secs(5);
 const POWER_ACCURACY: f64 = 0.01;
 const ENERGY_ACCURACY: f64 = 0.001;
 /// Least share of the printed energy at the point of interconnection: the printed one is that of the cells, and a
-/// discharge passes the battery (√0.96, brochure), PCS and transformer (0.97) and auxiliaries (√0.968, both assumed).
+/// discharge passes the battery (√0.96, brochure), PCS and any transformer (0.97) and auxiliaries (√0.968, both assumed).
 const LEAST_ENERGY: f64 = 0.935;
 /// Largest share of the energy moved that may be unaccounted for.
 const UNACCOUNTED: f64 = 1e-3;
@@ -126,7 +126,7 @@ fn list(catalogue: &Catalogue) -> Result<(), Mistake> {
     Ok(())
 }
 
-fn cells_of(group: &bess_plant::spec::StationSpec) -> usize {
+fn cells_of(group: &StationSpec) -> usize {
     let container = &group.plant.container;
     container.clusters * container.packs_per_cluster * container.cells_per_pack
 }
@@ -141,6 +141,9 @@ struct Report {
     full_cycle: bool,
     charge: Phase,
     discharge: Phase,
+    /// What loses `energy.pcs_mwh`.
+    #[serde(skip)]
+    power_stage: &'static str,
     /// Shares of the energy in, and what became of it over charge and discharge, MWh.
     energy: Energy,
     /// Energy out over the energy in that is not still stored.
@@ -178,7 +181,8 @@ struct Energy {
     exported_mwh: f64,
     cells_mwh: f64,
     path_mwh: f64,
-    pcs_and_transformer_mwh: f64,
+    /// With transformers where stations have them.
+    pcs_mwh: f64,
     auxiliaries_mwh: f64,
     still_stored_mwh: f64,
     aged_mwh: f64,
@@ -263,6 +267,7 @@ fn cycle(
         seed: args.seed,
         containers: spec.containers(),
         full_cycle: !partly,
+        power_stage: power_stage(spec, catalogue),
         charge,
         discharge,
         energy,
@@ -275,6 +280,19 @@ fn cycle(
     })
 }
 
+/// What stands between DC and the POI, as a line of the account: a PCS that stands for a station has no transformer.
+fn power_stage(spec: &SiteSpec, catalogue: &Catalogue) -> &'static str {
+    let pcs = catalogue.ids(Kind::Pcs);
+    let bare = |group: &StationSpec| pcs.contains(&group.id.as_str());
+    if spec.stations.iter().all(bare) {
+        "lost in PCS, no transformer"
+    } else if spec.stations.iter().any(bare) {
+        "lost in PCS, some with transformer"
+    } else {
+        "lost in PCS and transformer"
+    }
+}
+
 impl Energy {
     fn of(moved: &SiteAccount) -> Self {
         let mwh = |joules: f64| joules / 3.6e9;
@@ -283,7 +301,7 @@ impl Energy {
             exported_mwh: mwh(moved.exported_j),
             cells_mwh: mwh(moved.cells_j),
             path_mwh: mwh(moved.path_j),
-            pcs_and_transformer_mwh: mwh(moved.converter_j),
+            pcs_mwh: mwh(moved.converter_j),
             auxiliaries_mwh: mwh(moved.auxiliary_j),
             still_stored_mwh: mwh(moved.stored_j),
             aged_mwh: mwh(moved.gone_j),
@@ -522,7 +540,7 @@ impl Report {
             ("out at the POI", energy.exported_mwh),
             ("heat in cells", energy.cells_mwh),
             ("heat in busbars and boxes", energy.path_mwh),
-            ("lost in PCS and transformer", energy.pcs_and_transformer_mwh),
+            (self.power_stage, energy.pcs_mwh),
             ("used by auxiliaries", energy.auxiliaries_mwh),
             ("still stored", energy.still_stored_mwh),
             ("gone with capacity", energy.aged_mwh),

@@ -1,4 +1,4 @@
-//! `bessrig validate`: the twin against published figures, on the terminal and as a page.
+//! `bessrig validate`: the twin against reference figures (published, derived or assumed), on the terminal and as a page.
 
 use std::fs;
 use std::path::Path;
@@ -26,11 +26,13 @@ pub(crate) fn run(out: &Path, only: Option<&str>) -> Result<u8, Mistake> {
         .map_err(|why| Mistake::new(why, "name a folder that can be written, with --out"))?;
     let totals = report.totals();
     say(&format!(
-        "{}: {} rows, {} in range ({} of them predicted), {} out of range, {} without a value\nreport: {}",
+        "{}: {} rows, {} in range ({} of them predicted with an outside source, {} \
+         predicted with a derived or assumed one), {} out of range, {} without a value\nreport: {}",
         report.verdict(),
         totals.rows,
         totals.pass,
         totals.predicted,
+        totals.predicted_own,
         totals.fail,
         totals.error,
         page.display()

@@ -405,6 +405,16 @@ impl Catalogue {
                 );
                 let mva = Short(rating.station_va / 1e6);
                 say("stations", format!("{}, {mva} MVA", rating.stations));
+                for group in &site.value.station {
+                    let id = group.id.get_ref();
+                    if self.file(Kind::Pcs, id).is_some() {
+                        say("transformer", format!("none for {id}: its loss is not modelled"));
+                    }
+                }
+                say(
+                    "voltage at the POI",
+                    format!("{} kV, information only", Short(site.value.poi_kv)),
+                );
                 for Alternative { container, count } in &site.value.alternative {
                     let printed = self.part::<Container>(&site.file, container)?.value;
                     let total = |each: Option<f64>| Short(each.unwrap_or_default() * *count as f64 / 1e3);

@@ -432,7 +432,8 @@ pub struct Site {
     pub flags: Vec<u8>,
     /// Id of its containers.
     pub container: Spanned<String>,
-    /// Voltage at the point of interconnection, kV.
+    /// Voltage at the point of interconnection, kV; information only. A bare PCS among the stations has no loss of the
+    /// transformer that it needs to get there.
     pub poi_kv: f64,
     /// Power as printed, and the dispatch limit, MW.
     pub power_mw: f64,

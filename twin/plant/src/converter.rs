@@ -4,7 +4,8 @@
 //! grid voltage (constant current), DC current limit, DC voltage window, losses P0 + K·p² with the brochure's
 //! best efficiency, cabinet temperature. Without gate, AC contactor, grid or DC voltage its power is zero at once.
 //! Not modelled: switching ripple, protection inside the PCS (that is the device emulator's), grid forming,
-//! precharge of the DC link from the AC side. Constants: plant.md §5.3, §5.5, protection §8.
+//! precharge of the DC link from the AC side, time and temperature limits of an overload (`overload_pu` holds without
+//! end). Constants: plant.md §5.3, §5.5, protection §8.
 
 use core::time::Duration;
 

@@ -7,7 +7,8 @@
 //! far as the room's oxygen goes, which outside air replaces; heat of both; detector lag and saturation; an agent's own
 //! smoke, which blinds smoke detectors.
 //! An agent puts the flame out and keeps gas from being lit; it does not stop gas, so a room that is opened or
-//! leaks while cells still vent can deflagrate. Not modelled: flow field, pressure, steam,
+//! leaks while cells still vent can deflagrate. Not modelled: solvent vapour and ejecta as fuel (a flame burns the
+//! permanent gases alone, about 17 kW at the peak of one 300 Ah cell, so real flames are hotter), flow field, pressure, steam,
 //! limits by composition and agent, arcs of contacts as a source of ignition (inject a spark), filters.
 //! Constants: cell-and-thermal §9 to §11.
 

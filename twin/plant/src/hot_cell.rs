@@ -2,7 +2,8 @@
 //!
 //! Modelled, after the stages of cell-and-thermal §10: self-heating that grows with temperature and uses up
 //! reactants; separators that fail where a slice is too hot, so that a short grows in it and the cell's own
-//! charge heats that slice (this, and not a law of its own, is why the voltage falls by tens of mV/min);
+//! charge heats that slice (the short is not predicted: it grows just so that the voltage falls at the prescribed
+//! `separator_mv_per_min`, down to the least resistance `separator_ohm`);
 //! venting with evaporation; a reaction that runs from slice to slice; gas; collapse of the voltage. Released
 //! heat and self-heating depend on charge. A front crossing the cell, not the whole cell at once, is what gives
 //! the measured minutes per cell.

@@ -13,15 +13,17 @@ pub struct Ledger {
     pub stored_j: f64,
     /// Energy that left the cells' store since the start, J, without what burnt, aged away or was re-seated.
     pub released_j: f64,
-    /// Energy stored in burnt cells when they burnt, J; it is part of the heat of their runaway.
+    /// Energy stored in burnt cells when they burnt, J. It leaves the accounts: the heat of their runaway is a figure of its
+    /// own (`energy_full_j` of the cell and its state of charge) and is neither taken from this nor made to agree with it.
     pub burnt_j: f64,
     /// Energy that went with the capacity cells lost to ageing, J. It is not heat here: the ageing clock is not
     /// that of heat, and in real time it is milliwatts.
     pub aged_j: f64,
     /// Energy in the DC bus capacitor now, J.
     pub capacitor_j: f64,
-    /// Heat of reactions in hot cells that stayed in them, J. This and the next four are heat that does not come
-    /// out of the electrical store as the model sees it; what burnt cells held, `burnt_j`, is part of it.
+    /// Heat of reactions in hot cells that stayed in them, J. This and the next four do not come out of the electrical
+    /// store and have no part in `residual_j`; nor does `burnt_j`, which is in none of them. What a cell's own shorts gave
+    /// before it burnt came out of the store and is in `cell_heat_j`.
     pub reaction_j: f64,
     /// Heat of reactions that left hot cells with ejecta and gas, into the container's air, J.
     pub ejecta_j: f64,

@@ -159,7 +159,8 @@ fn any_act() -> impl Strategy<Value = (Place, Actuation)> {
     (any_place(), act)
 }
 
-/// Every fault over its whole range; a part too many now and then, which is refused.
+/// Every kind of fault, over the range it accepts or a wide part of it where that is open; a part too many now and then,
+/// which is refused.
 fn any_fault() -> impl Strategy<Value = PlantFault> {
     let at = || (0..CLUSTERS, 0..PACKS, 0_usize..44);
     let at_coil = || (0..CLUSTERS + 1, 0_usize..3).prop_map(|(c, k)| (c, Coil::ALL[k]));
@@ -192,6 +193,12 @@ fn any_fault() -> impl Strategy<Value = PlantFault> {
             ohm
         }),
         at().prop_map(|(cluster, pack, cell)| PlantFault::Nail { cluster, pack, cell }),
+        (at(), 0.0..=1.0).prop_map(|((cluster, pack, cell), soc)| PlantFault::CellSoc {
+            cluster,
+            pack,
+            cell,
+            soc,
+        }),
     ];
     let path = prop_oneof![
         at_coil().prop_map(|(cluster, coil)| PlantFault::ContactorWelded { cluster, coil }),

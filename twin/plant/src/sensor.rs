@@ -4,7 +4,8 @@
 //! invalid), saturation of gas and smoke detectors; stuck, off, noisy, drifting and dead sensors; broken and shorted
 //! wires, noticed by the reader's diagnosis or not. Lags live with the quantity they belong to. Contacts, switches
 //! and tachos are exact. A reading depends on seed, place, channel and time only, not on who sampled before.
-//! A stated accuracy is the sum of all errors, so the parts in the data files add up to less. Not modelled: errors
+//! A stated accuracy is the sum of all errors, so the parts in the data files add up to less; but that of cell voltages is
+//! stated as typical (2 mV), and its parts, which are assumptions, may add up to more. Not modelled: errors
 //! that depend on the rate of change, ageing of sensors, common-mode and switching disturbance.
 //! Constants: cell-and-thermal §8, plant.md §3.
 

@@ -5,7 +5,9 @@
 //! stage; auxiliary supply from the same grid; the dispatch limits in MW and MWh. Containers meet only at the POI, so
 //! between two dispatches each runs for a second by itself, on whichever core is free: the results do not depend on
 //! the number of threads. The dispatcher moves the same actuators as controllers do, but knows the truth and
-//! is never late. Not modelled: medium-voltage cables, a main transformer, grid voltage that depends on power.
+//! is never late. Not modelled: medium-voltage cables, a main transformer, grid voltage that depends on power; the
+//! transformer of a bare PCS that stands for a station, so such a site loses less than a real one. The voltage at the POI
+//! (`poi_kv`) is information only.
 
 use core::time::Duration;
 
@@ -89,7 +91,7 @@ pub struct SiteAccount {
     pub cells_j: f64,
     /// Heat in busbars, boxes, precharge resistors and bleeders.
     pub path_j: f64,
-    /// Lost in power stages and their transformers.
+    /// Lost in power stages and, where stations have them, their transformers.
     pub converter_j: f64,
     /// Used by cooling, HVAC, fans and controls.
     pub auxiliary_j: f64,

@@ -29,7 +29,7 @@ pub struct SiteSpec {
     pub id: String,
     /// Stations, each group of equal ones with the containers behind them.
     pub stations: Vec<StationSpec>,
-    /// Voltage at the point of interconnection, kV.
+    /// Voltage at the point of interconnection, kV; information only, nothing is computed from it.
     pub poi_kv: f64,
     /// Most active power the site exchanges with the grid, W.
     pub power_limit_w: f64,
@@ -46,7 +46,8 @@ pub struct StationSpec {
     pub count: usize,
     /// Containers on each.
     pub containers_per_station: usize,
-    /// One of these containers; its `converter` is one string's share of the station, transformer losses included.
+    /// One of these containers; its `converter` is one string's share of the station, transformer losses included
+    /// if it is a station; a PCS that stands for one has none.
     pub plant: PlantSpec,
 }
 
@@ -209,7 +210,7 @@ pub struct RunawaySpec {
     pub self_heating_k_per_min: [f64; 3],
     /// The separator of a slice fails, °C; a short in the cell then grows while it is hotter.
     pub separator_c: f64,
-    /// Fall of cell voltage by that short, mV/min.
+    /// Fall of cell voltage by that short, mV/min; the short grows to give it.
     pub separator_mv_per_min: f64,
     /// Least resistance of that short, Ω.
     pub separator_ohm: f64,
@@ -804,7 +805,8 @@ pub struct WetSpec {
 }
 
 /// Errors of one kind of sensor. An accuracy as data sheets state it is the sum of all: bias, gain at full scale, drift
-/// at the coldest and hottest, 3.5 sigma of noise and half a step.
+/// at the coldest and hottest, 3.5 sigma of noise and half a step. One stated as typical, as that of cell voltages (2 mV), is
+/// about the root mean square instead, and single readings exceed it.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SensorSpec {

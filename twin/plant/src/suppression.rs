@@ -34,7 +34,8 @@ pub(crate) struct Suppression {
     wetness: f64,
 }
 
-/// Share of design that keeps gas from being lit.
+/// Share of design that keeps gas from being lit. The source assumes it for re-ignition (CT §11); that it holds for every
+/// ignition, of the room's gas too, and for every agent is a further assumption.
 const INHIBITS: f64 = 0.5;
 
 impl Suppression {

@@ -16,7 +16,7 @@ pub struct Chart {
     pub y: String,
     /// The curves.
     pub curves: Vec<Curve>,
-    /// Ranges of published figures: drawn behind the curves.
+    /// Ranges of the figures: drawn behind the curves.
     pub bands: Vec<Band>,
 }
 
@@ -29,7 +29,7 @@ pub struct Curve {
     pub points: Points,
 }
 
-/// A published range of the vertical axis.
+/// An expected range of the vertical axis.
 #[derive(Clone, Debug)]
 pub struct Band {
     /// For the legend.

@@ -1,4 +1,4 @@
-//! A published figure and what the twin says to it.
+//! A reference figure (published, derived or assumed) and what the twin says to it.
 //!
 //! A claim cannot be written without a source: [`Source::new`] is evaluated when the crate is compiled and refuses an
 //! empty one. Its range is read from the source by one of few rules, named in [`Expected`], before anything is run.
@@ -61,6 +61,12 @@ impl Source {
     /// The figure, in our words.
     pub const fn figure(&self) -> &'static str {
         self.figure
+    }
+
+    /// Whether anything outside this project stands behind it: brochure, standard, paper, data sheet or public project.
+    pub fn is_outside(&self) -> bool {
+        let own = |tag: &Tag| matches!(tag, Tag::Derived | Tag::Assumption);
+        !self.tags.iter().all(own)
     }
 
     /// Whether the figure is recalled, an assumption, or called weak by the notes.
@@ -156,7 +162,9 @@ pub enum Basis {
     Input,
     /// A parameter was chosen so that the model meets this figure.
     Calibrated,
-    /// Nothing was chosen for this figure.
+    /// The figure was itself worked out from inputs of the model; the row shows that the model agrees with that arithmetic.
+    Derived,
+    /// Nothing was chosen for this figure, and it does not follow by arithmetic from the inputs.
     Predicted,
 }
 
@@ -165,12 +173,13 @@ impl fmt::Display for Basis {
         f.write_str(match self {
             Self::Input => "input",
             Self::Calibrated => "calibrated",
+            Self::Derived => "derived",
             Self::Predicted => "predicted",
         })
     }
 }
 
-/// One published figure the twin is held against.
+/// One figure the twin is held against: published, derived or assumed, as its source says.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Claim {
     /// Short name, in kebab-case.
@@ -259,6 +268,15 @@ mod tests {
                 text(3.0)
             ],
             ["0.9583", "12507", "450", "-0.00028", "3"]
+        );
+    }
+
+    #[test]
+    fn arithmetic_and_assumptions_are_no_outside_source() {
+        let outside = |tags| Source::new(tags, "CT §1", "x").is_outside();
+        assert!(!outside(&[Tag::Derived, Tag::Assumption]));
+        assert!(
+            outside(&[Tag::Assumption, Tag::S(22)]) && outside(&[Tag::Brochure]) && outside(&[Tag::Recalled])
         );
     }
 

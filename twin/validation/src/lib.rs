@@ -1,7 +1,7 @@
-//! The twin held against published figures.
+//! The twin held against reference figures: published, derived or assumed; each row says which.
 //!
 //! Read in this order:
-//! - [`claim`]: a published figure with its source, the range it allows, and whether the model was made to meet it
+//! - [`claim`]: a reference figure with its source, the range it allows, and whether the model was made to meet it
 //! - `lab`: shipped data and a plant under an experiment's hands
 //! - [`experiment`]: a run of the plant that answers claims; `experiments`: all of them
 //! - [`chart`], [`page`]: what people see
@@ -68,8 +68,10 @@ pub struct Totals {
     pub fail: usize,
     /// Without a value.
     pub error: usize,
-    /// Passing rows that nothing was chosen for.
+    /// Passing rows that nothing was chosen for and whose figure comes from outside this project.
     pub predicted: usize,
+    /// Passing rows that nothing was chosen for, but whose figure is only derived or assumed.
+    pub predicted_own: usize,
 }
 
 impl Report {
@@ -81,15 +83,21 @@ impl Report {
     /// How many rows ended how.
     pub fn totals(&self) -> Totals {
         let count = |verdict| self.rows().filter(|row| row.verdict == verdict).count();
+        let predicted = |outside| {
+            let counts = |row: &&Row| {
+                row.verdict == Verdict::Pass
+                    && row.claim.basis == claim::Basis::Predicted
+                    && row.claim.source.is_outside() == outside
+            };
+            self.rows().filter(counts).count()
+        };
         Totals {
             rows: self.rows().count(),
             pass: count(Verdict::Pass),
             fail: count(Verdict::Fail),
             error: count(Verdict::Error),
-            predicted: self
-                .rows()
-                .filter(|row| row.verdict == Verdict::Pass && row.claim.basis == claim::Basis::Predicted)
-                .count(),
+            predicted: predicted(true),
+            predicted_own: predicted(false),
         }
     }
 

@@ -28,7 +28,7 @@ tr.fail{background:#fdf1f1}tr.error{background:#f7f1fd}
 a{color:#1a5fa8;text-decoration:none}a:hover{text-decoration:underline}
 .v,.k{display:inline-block;border-radius:.8em;padding:0 .7em;font-size:.82rem;white-space:nowrap}
 .v.pass{background:#d9f2e3;color:#0b5d33}.v.fail{background:#fbdcdc;color:#8c1616}.v.error{background:#e7dcf5;color:#4b1d86}
-.k.predicted{background:#dcebfa;color:#124a86}.k.calibrated{background:#fdf0cf;color:#7a5300}.k.input{background:#edf0f3;color:#5b6b7b}
+.k.predicted{background:#dcebfa;color:#124a86}.k.calibrated{background:#fdf0cf;color:#7a5300}.k.derived{background:#e3efe9;color:#2c5a45}.k.input{background:#edf0f3;color:#5b6b7b}
 .weak{color:#7a5300;font-size:.8rem;white-space:nowrap}
 .charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(26rem,1fr));gap:1rem 1.4rem;margin:.8rem 0}
 figure{margin:0;border:1px solid var(--line);border-radius:.5rem;padding:.7rem .8rem .3rem;max-width:46rem}
@@ -60,10 +60,10 @@ impl Report {
             page,
             "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
              <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
-             <title>bessrig: the twin against published figures</title><style>{STYLE}</style></head><body>\n\
-             <h1>The twin against published figures {}</h1>\n\
-             <p>Every row is a figure somebody published, the range it allows, and what the twin gives. Ranges were \
-             written down from the sources before anything ran.</p>",
+             <title>bessrig: the twin against reference figures</title><style>{STYLE}</style></head><body>\n\
+             <h1>The twin against reference figures {}</h1>\n\
+             <p>Every row is a figure, published, derived or assumed as its source says, the range it allows, and what the \
+             twin gives. Ranges were written down from the sources before anything ran.</p>",
             verdict(self.verdict())
         )?;
         page.push_str("<div class=tiles>");
@@ -72,7 +72,8 @@ impl Report {
             ("pass", totals.pass, "in range"),
             ("fail", totals.fail, "out of range"),
             ("fail", totals.error, "without a value"),
-            ("", totals.predicted, "in range and predicted"),
+            ("", totals.predicted, "predicted, outside source"),
+            ("", totals.predicted_own, "predicted, derived or assumed"),
         ] {
             if count > 0 || what == "out of range" {
                 let class = if count == 0 { "" } else { class };
@@ -81,17 +82,19 @@ impl Report {
         }
         writeln!(
             page,
-            "</div>\n<p class=s>{} nothing in the model was chosen for the figure. {} a parameter was chosen so that \
+            "</div>\n<p class=s>{} nothing in the model was chosen for the figure. {} the figure was itself worked out from inputs \
+             of the model; the row shows that the model agrees with that arithmetic. {} a parameter was chosen so that \
              the model meets it. {} the figure is an input of the model; the row shows that the model carries it out. \
              Tags: [B] brochure, [D] derived by arithmetic, [R] recalled from a standard or paper, [A] assumption, \
-             [S…] and [P…] papers, data sheets and public projects. CT, PS, PL are sections of the authors' notes on \
+             [S…] and [P…] papers, data sheets and public projects. CT, PS, PL name sections of the authors' notes on \
              cells and heat, protection and sequences, plant. “Weak” marks sources the notes themselves call so.</p>",
             basis(Basis::Predicted),
+            basis(Basis::Derived),
             basis(Basis::Calibrated),
             basis(Basis::Input)
         )?;
         page.push_str(
-            "<table><tr><th>What</th><th class=n>Published</th><th class=n>Twin</th><th></th><th></th><th>Basis</th>\
+            "<table><tr><th>What</th><th class=n>Expected</th><th class=n>Twin</th><th></th><th></th><th>Basis</th>\
              <th>Source</th></tr>\n",
         );
         for judged in &self.judged {
@@ -133,8 +136,8 @@ fn experiment(page: &mut String, judged: &Judged) -> Result<(), String> {
     let experiment = judged.experiment;
     writeln!(
         page,
-        "<h2 id=\"{}\">{}</h2>\n<p>{}</p>\n<table><tr><th>What</th><th class=n>Published</th><th class=n>Twin</th><th></th>\
-         <th></th><th>Basis</th><th>The published figure</th></tr>",
+        "<h2 id=\"{}\">{}</h2>\n<p>{}</p>\n<table><tr><th>What</th><th class=n>Expected</th><th class=n>Twin</th><th></th>\
+         <th></th><th>Basis</th><th>The figure</th></tr>",
         experiment.id,
         text(experiment.title),
         text(experiment.about)

@@ -32,7 +32,7 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
                 "charge between 2.8 and 3.6 V, share of the rated capacity",
                 "%",
                 Expected::read(97.5, 98.5, "whole per cent as printed"),
-                Basis::Predicted,
+                Basis::Derived,
                 Source::new(
                     &[Tag::Derived],
                     "CT §4",
@@ -44,7 +44,7 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
                 "mean irreversible heat",
                 "W",
                 Expected::about(10.0),
-                Basis::Predicted,
+                Basis::Derived,
                 Source::new(
                     &[Tag::Derived],
                     "CT §6",
@@ -238,7 +238,7 @@ fn rest_recovery(lab: &Lab) -> Result<Findings, String> {
     findings.draw(
         Chart::new("Voltage recovered at rest", "time, min", "mV")
             .curve("model", curve)
-            .band("published in all", 45.0, 50.0),
+            .band("expected in all", 45.0, 50.0),
     );
     Ok(findings)
 }

@@ -20,7 +20,7 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
                 "round trip of the stack at its DC terminals",
                 "%",
                 Expected::stated(95.0, 97.0),
-                Basis::Predicted,
+                Basis::Calibrated,
                 Source::new(
                     &[Tag::Brochure],
                     "CT §1, §11 check 1",
@@ -32,7 +32,7 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
                 "mean irreversible heat of all cells over the cycle",
                 "kW",
                 Expected::about(36.0),
-                Basis::Predicted,
+                Basis::Derived,
                 Source::new(
                     &[Tag::Derived],
                     "CT §6",
@@ -44,7 +44,7 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
                 "mean coolant rise from supply to return over the cycle",
                 "K",
                 Expected::about(2.4),
-                Basis::Predicted,
+                Basis::Derived,
                 Source::new(
                     &[Tag::Derived],
                     "CT §6",
@@ -56,7 +56,7 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
                 "mean cell temperature over mean coolant, over the cycle",
                 "K",
                 Expected::stated(4.0, 5.0),
-                Basis::Predicted,
+                Basis::Derived,
                 Source::new(
                     &[Tag::Derived],
                     "CT §11 check 3, §6",
@@ -116,7 +116,7 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
             "time constant of a cell to its coolant",
             "s",
             Expected::about(2500.0),
-            Basis::Predicted,
+            Basis::Derived,
             Source::new(
                 &[Tag::Derived],
                 "CT §6",
@@ -134,7 +134,7 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
             "hours to take 1 % of charge out of a 300 Ah cell",
             "h",
             Expected::about(30.0),
-            Basis::Predicted,
+            Basis::Derived,
             Source::new(&[Tag::Derived], "CT §4", "30 h at 100 mA (33 Ω at 3.3 V)"),
         )],
         run: balancing,

@@ -65,7 +65,7 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[Experiment {
             "reading with a leak at the fault threshold",
             "kΩ",
             Expected::about(150.0),
-            Basis::Predicted,
+            Basis::Input,
             Source::new(
                 &[Tag::S(14), Tag::Derived],
                 "CT §7",
@@ -77,7 +77,7 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[Experiment {
             "lower leg of one healthy cluster at 1,500 V",
             "Ω/V",
             Expected::at_least(500.0),
-            Basis::Predicted,
+            Basis::Input,
             HEALTHY,
         ),
         claim(
@@ -85,7 +85,7 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[Experiment {
             "lower leg of nine healthy clusters joined, at 1,500 V",
             "Ω/V",
             Expected::at_least(500.0),
-            Basis::Predicted,
+            Basis::Derived,
             HEALTHY,
         ),
     ],

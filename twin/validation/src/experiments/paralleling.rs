@@ -24,7 +24,7 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[Experiment {
             "circulating current when closing onto 3 V, links charged",
             "A",
             Expected::about(9.6),
-            Basis::Predicted,
+            Basis::Derived,
             Source::new(&[Tag::Derived], "PS §5", "3 V over 2 × 0.157 Ω: 9.6 A"),
         ),
         claim(
@@ -32,7 +32,7 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[Experiment {
             "circulating current at the moment of closing onto 3 V",
             "A",
             over_r0(3.0),
-            Basis::Predicted,
+            Basis::Derived,
             Source::new(
                 &[Tag::Derived],
                 "CT §3, PS §5",
@@ -44,7 +44,7 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[Experiment {
             "circulating current when closing onto 10 V, links charged",
             "A",
             Expected::about(32.0),
-            Basis::Predicted,
+            Basis::Derived,
             Source::new(&[Tag::Derived], "PS §5", "10 V over 2 × 0.157 Ω: 32 A"),
         ),
         claim(
@@ -52,7 +52,7 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[Experiment {
             "circulating current at the moment of closing onto 10 V",
             "A",
             over_r0(10.0),
-            Basis::Predicted,
+            Basis::Derived,
             Source::new(
                 &[Tag::Derived],
                 "CT §3, PS §5",
@@ -64,7 +64,7 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[Experiment {
             "circulating current when closing onto 40 V, links charged",
             "A",
             Expected::about(127.0),
-            Basis::Predicted,
+            Basis::Derived,
             Source::new(&[Tag::Derived], "PS §5", "40 V over 2 × 0.157 Ω: 127 A"),
         ),
         claim(
@@ -72,7 +72,7 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[Experiment {
             "circulating current at the moment of closing onto 40 V",
             "A",
             over_r0(40.0),
-            Basis::Predicted,
+            Basis::Derived,
             Source::new(
                 &[Tag::Derived],
                 "CT §3, PS §5",

@@ -37,7 +37,7 @@ macro_rules! preset {
                         98.0 * 3.25 / 3.2,
                         "98 % of the charge at 3.2 V, that figure read as 3.15 to 3.25",
                     ),
-                    Basis::Predicted,
+                    Basis::Derived,
                     Source::new(
                         &[Tag::Derived, Tag::Brochure],
                         "CT §4, PL §1",
@@ -158,7 +158,7 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
                 "liquid-cooled cabinet, AC to AC",
                 "%",
                 OVERALL,
-                Basis::Predicted,
+                Basis::Calibrated,
                 OVERALL_SOURCE,
             ),
             claim(
@@ -166,7 +166,7 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
                 "air-cooled cabinet, AC to AC",
                 "%",
                 OVERALL,
-                Basis::Predicted,
+                Basis::Calibrated,
                 OVERALL_SOURCE,
             ),
         ],

@@ -45,7 +45,7 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
                 "terminal voltage 10 mV below its value at rest",
                 "°C",
                 Expected::stated(130.0, 165.0),
-                Basis::Predicted,
+                Basis::Input,
                 Source::new(
                     &[Tag::Recalled],
                     "CT §9",
@@ -314,7 +314,7 @@ fn heated_cell(lab: &Lab) -> Result<Findings, String> {
         Chart::new("Temperatures of the heated cell", "time, min", "°C")
             .curve("hottest fifth", hot)
             .curve("mean", middle)
-            .band("published peak", 450.0, 534.0),
+            .band("expected peak", 450.0, 534.0),
     );
     findings.draw(Chart::new("Its voltage", "time, min", "V").curve("terminals", voltage));
     Ok(findings)

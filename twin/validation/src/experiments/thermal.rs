@@ -34,7 +34,7 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
                 "rise of the air through a pack per 145 W",
                 "K",
                 Expected::about(4.0),
-                Basis::Predicted,
+                Basis::Derived,
                 Source::new(&[Tag::Derived], "CT §6", "air rises by 4 K at 145 W and 100 m³/h"),
             ),
             claim(
@@ -152,7 +152,7 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
             "heat lost per kelvin, openings closed",
             "W/K",
             Expected::about(47.0),
-            Basis::Predicted,
+            Basis::Derived,
             Source::new(
                 &[Tag::Derived, Tag::Assumption],
                 "CT §6",
@@ -175,7 +175,7 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
                     20.7,
                     "3,564 cells of 5.985 kJ/K by 35 K over the stated range of the heater, without losses and pump",
                 ),
-                Basis::Predicted,
+                Basis::Derived,
                 Source::new(
                     &[Tag::Derived, Tag::Assumption],
                     "CT §6, §1",
