@@ -180,7 +180,7 @@ const SHORT: Source = Source::new(
 const GPV: Source = Source::new(
     &[Tag::Recalled],
     "IEC 60269-6",
-    "gPV: not within the conventional time of 1 h at 1.13 times rated, within it at 1.45 times",
+    "gPV: not within the conventional time, at least 1 h, at 1.13 times rated, within it at 1.45 times; looked at for 1 h",
 );
 const SLOW_FUSE: Source = Source::new(
     &[Tag::Assumption, Tag::S(13)],
