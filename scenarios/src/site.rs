@@ -14,7 +14,7 @@ use bess_catalogue::product::{Cell, Site as SiteProduct};
 use bess_catalogue::{Catalogue, Kind};
 use bess_plant::site::{SiteAccount, SiteFigures};
 use bess_plant::spec::{SiteSpec, StationSpec};
-use bess_plant::{InitialState, PlantEvent, Site};
+use bess_plant::{InitialState, Site};
 use bess_types::Verdict;
 use clap::Args;
 use serde::Serialize;
@@ -239,8 +239,9 @@ fn cycle(
         .hours
         .unwrap_or(2.1 * spec.energy_limit_wh / spec.power_limit_w);
     let mut course = Course::new(site, expected_h * 3600.0, interrupted);
+    let mut connected = 0;
     for _ in 0..CONNECT_S {
-        course.second()?;
+        connected = course.second()?.clusters_connected;
     }
     let limit_w = spec.power_limit_w;
     if args.hours.is_none() {
@@ -258,7 +259,15 @@ fn cycle(
     })?;
     let moved = course.site.account().since(&start);
     let energy = Energy::of(&moved);
-    let rows = rows(product, spec, catalogue, !partly, [&charge, &discharge], &moved)?;
+    let mut rows = rows(product, spec, catalogue, !partly, [&charge, &discharge], &moved)?;
+    rows.insert(0, clusters_row(spec, connected));
+    rows.push(Row::new(
+        "welded contacts, open fuses and the like",
+        course.abnormal_events as f64,
+        "",
+        [0.0, 0.0],
+        "normal operation, from connecting on".into(),
+    ));
     let wall_s = course.begin.elapsed().as_secs_f64();
     let site_s = course.site.now().as_nanos() / 1_000_000_000;
     Ok(Report {
@@ -271,7 +280,7 @@ fn cycle(
         charge,
         discharge,
         energy,
-        round_trip: energy.exported_mwh / (energy.imported_mwh - energy.still_stored_mwh),
+        round_trip: share(energy.exported_mwh, energy.imported_mwh - energy.still_stored_mwh),
         site_s,
         wall_s,
         times_real_time: site_s as f64 / wall_s,
@@ -308,6 +317,24 @@ impl Energy {
             unaccounted_mwh: mwh(moved.residual_j()),
         }
     }
+}
+
+/// Clusters that are on their bus when power is asked for first.
+fn clusters_row(spec: &SiteSpec, connected: usize) -> Row {
+    let clusters: usize = spec
+        .stations
+        .iter()
+        .map(|group| group.containers() * group.plant.container.clusters)
+        .sum();
+    Row::new(
+        "clusters connected",
+        connected as f64,
+        "",
+        [clusters as f64; 2],
+        format!(
+            "{connected} of {clusters} within {CONNECT_S} s: precharge, then each at the voltage of the bus"
+        ),
+    )
 }
 
 fn rows(
@@ -367,17 +394,10 @@ fn rows(
         ),
         Row::new(
             "energy unaccounted for",
-            moved.residual_j().abs() / moved.throughput_j * 100.0,
+            share(moved.residual_j().abs(), moved.throughput_j) * 100.0,
             "%",
             [0.0, UNACCOUNTED * 100.0],
             "conservation: share of the energy moved".into(),
-        ),
-        Row::new(
-            "welded contacts, open fuses and the like",
-            (charge.abnormal_events + discharge.abnormal_events) as f64,
-            "",
-            [0.0, 0.0],
-            "normal operation".into(),
         ),
     ])
 }
@@ -390,7 +410,8 @@ struct Course<'a> {
     begin: Instant,
     told: Instant,
     phase: &'static str,
-    events: Vec<PlantEvent>,
+    /// What happened to contacts and fuses so far, connecting included.
+    abnormal_events: usize,
 }
 
 impl<'a> Course<'a> {
@@ -403,7 +424,7 @@ impl<'a> Course<'a> {
             begin: now,
             told: now,
             phase: "connect",
-            events: vec![],
+            abnormal_events: 0,
         }
     }
 
@@ -413,8 +434,11 @@ impl<'a> Course<'a> {
         }
         let first = self.site.now() == bess_types::SimTime::ZERO;
         self.site.advance();
-        self.events
-            .extend(self.site.drain_events().map(|(_, event)| event));
+        self.abnormal_events += self
+            .site
+            .drain_events()
+            .filter(|(_, event)| ABNORMAL.contains(&event.point))
+            .count();
         let figures = self.site.figures();
         let progress = self.told.elapsed() >= PROGRESS;
         if first || progress {
@@ -454,9 +478,9 @@ impl<'a> Course<'a> {
         enough: impl Fn(u64, &SiteFigures) -> bool,
     ) -> Result<Phase, Mistake> {
         self.phase = name;
-        self.events.clear();
         self.site.set_power_w(watts);
         let before = self.site.figures();
+        let abnormal_before = self.abnormal_events;
         let mut phase = Phase {
             seconds: 0,
             energy_mwh: 0.0,
@@ -482,13 +506,14 @@ impl<'a> Course<'a> {
             }
         }
         phase.mean_mw = phase.energy_mwh * 3600.0 / phase.seconds as f64;
-        phase.abnormal_events = self
-            .events
-            .iter()
-            .filter(|event| ABNORMAL.contains(&event.point))
-            .count();
+        phase.abnormal_events = self.abnormal_events - abnormal_before;
         Ok(phase)
     }
+}
+
+/// `part` of `whole`; 0 of nothing.
+fn share(part: f64, whole: f64) -> f64 {
+    if whole == 0.0 { 0.0 } else { part / whole }
 }
 
 fn widened(range: [f64; 2], seen: [f64; 2]) -> [f64; 2] {
@@ -546,7 +571,7 @@ impl Report {
             ("gone with capacity", energy.aged_mwh),
             ("unaccounted for", energy.unaccounted_mwh),
         ] {
-            let percent = 100.0 * mwh / energy.imported_mwh;
+            let percent = 100.0 * share(mwh, energy.imported_mwh);
             lines.push(format!("{what:<34} {mwh:>12.4} {percent:>12.2}"));
         }
         lines.push(format!(

@@ -26,10 +26,12 @@ const INTERVAL_S: f64 = 1.0;
 /// Window of cell voltages the dispatcher keeps, V (LFP, 2.8 to 3.6), and where it begins to reduce power, V.
 const CELL_V: [f64; 2] = [2.8, 3.6];
 const TAPER_V: f64 = 0.1;
-/// A cluster is connected to the bus within this voltage of its own, V, the first within this share of it (the bus
-/// bleeder holds a precharged bus a little below): well below what welds a contact.
+/// A cluster is connected to the bus within this voltage of its own, V.
 const CLOSING_GAP_V: f64 = 5.0;
+/// The first is connected at this share of its voltage, or when the bus is this share of it below what precharge can
+/// reach, since the bus bleeder divides the voltage; but never through a gap that welds.
 const PRECHARGED: f64 = 0.98;
+const SETTLED: f64 = 0.002;
 /// A container gives no power before all its clusters are connected, since under load the bus leaves their voltage; one
 /// that cannot connect is waited for no longer than this.
 const CONNECTING: Duration = Duration::from_mins(1);
@@ -169,7 +171,8 @@ impl Site {
     /// Power wanted at the POI, W, positive exporting; kept within the site's limits. Not a number counts as 0.
     pub fn set_power_w(&mut self, watts: f64) {
         let watts = if watts.is_finite() { watts } else { 0.0 };
-        self.set_point_w = watts.clamp(-self.power_limit_w, self.power_limit_w);
+        let limit_w = self.power_limit_w.max(0.0);
+        self.set_point_w = watts.clamp(-limit_w, limit_w);
     }
 
     /// One [`INTERVAL`]: dispatch, then every container by itself, in parallel on the current rayon pool.
@@ -417,11 +420,12 @@ impl Container {
         let bus_v = self.plant.stack.bus.voltage_v;
         for c in 0..self.plant.stack.clusters.len() {
             let cluster = &self.plant.stack.clusters[c];
-            let gap_v = (cluster.sums.emf_v - bus_v).abs();
+            let emf_v = cluster.sums.emf_v;
+            let gap_v = (emf_v - bus_v).abs();
             let first = c == 0 && self.seen.connected == 0;
             let near = gap_v
                 < if first {
-                    (1.0 - PRECHARGED) * cluster.sums.emf_v
+                    self.first_gap_v(emf_v)
                 } else {
                     CLOSING_GAP_V
                 };
@@ -442,6 +446,14 @@ impl Container {
                 self.coil(c, Coil::Precharge, true);
             }
         }
+    }
+
+    /// Gap through which the first cluster is connected, V.
+    fn first_gap_v(&self, emf_v: f64) -> f64 {
+        let stack = &self.plant.stack;
+        let ratio = stack.hv_box.precharge_ohm * stack.bus.bleeder_s;
+        let left = ratio / (1.0 + ratio) + SETTLED;
+        (left.max(1.0 - PRECHARGED) * emf_v).min(stack.hv_box.weld_gap_v)
     }
 
     fn condition(&mut self) {
@@ -618,6 +630,22 @@ mod tests {
         let figures = site.figures();
         assert_eq!(figures.clusters_connected, 2);
         assert!((figures.poi_w - 3e5).abs() < 2e3, "{figures:?}");
+    }
+
+    #[test]
+    fn a_bleeder_that_divides_the_voltage_does_not_keep_the_clusters_out() {
+        for (bleeder_kohm, connected) in [(6.3, 2), (4.35, 2), (1.0, 0)] {
+            let mut spec = small(2, 9);
+            spec.container.dc_bus.bleeder_kohm = bleeder_kohm;
+            let mut site = site(spec, 1, 0.5);
+            run(&mut site, 60);
+            let figures = site.figures();
+            assert_eq!(
+                figures.clusters_connected, connected,
+                "{bleeder_kohm} kΩ: {figures:?}"
+            );
+            assert!(site.drain_events().all(|(_, event)| event.point != "welded"));
+        }
     }
 
     #[test]

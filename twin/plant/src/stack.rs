@@ -24,7 +24,7 @@ pub(crate) struct Stack {
     pub(crate) clusters: Vec<Cluster>,
     pub(crate) bus: DcBus,
     pub(crate) converter: Converter,
-    hv_box: HvBoxSpec,
+    pub(crate) hv_box: HvBoxSpec,
     fuse: Fuse,
     branches: Vec<Branch>,
     /// How far the filters of current and cell voltage follow in a step.
