@@ -81,6 +81,27 @@ pub(crate) fn load_config(path: &Path, catalogue: &Catalogue) -> Result<RigConfi
     })?)
 }
 
+/// Folders of a `--data` folder that are about devices; the others are the catalogue's.
+const DEVICE_FOLDERS: [&str; 3] = ["products", "dbc", "modbus"];
+
+/// A misspelt `--data` would silently leave everything as shipped.
+fn check_data_folder(folder: &Path) -> Result<(), Mistake> {
+    let catalogue = Kind::ALL.into_iter().map(Kind::folder);
+    let known: Vec<_> = DEVICE_FOLDERS.into_iter().chain(catalogue).collect();
+    let name = folder.display();
+    let wrong = if !folder.is_dir() {
+        format!("--data {name}: there is no such folder")
+    } else if !known.iter().any(|kind| folder.join(kind).is_dir()) {
+        format!("--data {name}: the folder has none of the folders that are looked for")
+    } else {
+        return Ok(());
+    };
+    Err(Mistake::new(
+        wrong,
+        format!("name a folder with one or more of {}", known.join(", ")),
+    ))
+}
+
 /// The shipped data files, with those of a `--data` folder in front.
 pub(crate) fn data(folder: Option<&Path>) -> Result<Arc<Data>, Mistake> {
     let mut data = Data {
@@ -88,7 +109,8 @@ pub(crate) fn data(folder: Option<&Path>) -> Result<Arc<Data>, Mistake> {
         catalogue: Catalogue::shipped(),
     };
     if let Some(folder) = folder {
-        for kind in ["products", "dbc", "modbus"] {
+        check_data_folder(folder)?;
+        for kind in DEVICE_FOLDERS {
             for (path, text) in texts_below(&folder.join(kind), None)? {
                 let name = path.strip_prefix(folder).unwrap_or(&path);
                 data.library.overlay(name.to_string_lossy().into_owned(), text);

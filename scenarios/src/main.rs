@@ -48,6 +48,7 @@ use crate::suite::{Options, say};
 const DEFAULT_RIG: &str = "scenarios/rigs/liquid-20ft.toml";
 const DEFAULT_FEATURES: &str = "features";
 const DEFAULT_OUT: &str = "./bessrig-out";
+const DEFAULT_TAGS: &str = "not @preset";
 
 /// Hardware-in-the-loop rig for containerised battery storage.
 ///
@@ -57,8 +58,8 @@ const DEFAULT_OUT: &str = "./bessrig-out";
 struct Cli {
     #[command(subcommand)]
     command: Command,
-    /// Folder with products/, dbc/, modbus/, cells/, packs/, hv-boxes/, pcs/, stations/, containers/ and sites/ that are
-    /// taken before the shipped ones.
+    /// Folder with products/, dbc/, modbus/, cells/, packs/, hv-boxes/, pcs/, stations/, agents/, containers/ and sites/
+    /// that are taken before the shipped ones.
     #[arg(long, global = true, value_name = "DIR")]
     data: Option<PathBuf>,
 }
@@ -160,7 +161,7 @@ struct TestArgs {
     #[arg(long, default_value = DEFAULT_RIG, value_name = "FILE")]
     rig: PathBuf,
     /// Only scenarios this tag expression takes, such as "not @long"; full cycles of any container are @preset.
-    #[arg(long, value_name = "EXPR", default_value = "not @preset")]
+    #[arg(long, value_name = "EXPR", default_value = DEFAULT_TAGS)]
     tags: String,
     /// Seed in place of the rig file's.
     #[arg(long)]
@@ -242,7 +243,15 @@ fn carry_out(cli: Cli) -> Result<u8, Vec<Mistake>> {
             catalogue::run(&data.catalogue, id.as_deref()).map_err(one)?;
             Ok(0)
         }
-        Command::Validate { out, only } => validate::run(&out, only.as_deref()).map_err(one),
+        Command::Validate { out, only } => {
+            if cli.data.is_some() {
+                return Err(vec![Mistake::new(
+                    "validate holds the shipped data against published figures and does not read --data",
+                    "leave --data out; `bessrig --data DIR check` and `test` take products of your own",
+                )]);
+            }
+            validate::run(&out, only.as_deref(), &interrupted).map_err(one)
+        }
         Command::Cell {
             cell,
             profile,
@@ -337,6 +346,7 @@ fn test(args: &TestArgs, data: Arc<Data>, interrupted: Arc<AtomicBool>) -> Resul
 
 /// Reads and checks the features; nothing has started yet.
 fn plan(features: &[PathBuf], tags: Option<&str>, bench: &Bench) -> Result<Vec<Planned>, Vec<Mistake>> {
+    let default_tags = tags == Some(DEFAULT_TAGS);
     let tags: Option<TagOperation> = tags
         .map(|text| {
             text.parse().map_err(|_| {
@@ -368,10 +378,12 @@ fn plan(features: &[PathBuf], tags: Option<&str>, bench: &Bench) -> Result<Vec<P
         .filter(|planned| tags.as_ref().is_none_or(|tags| planned.taken_by(tags)))
         .collect();
     if plan.is_empty() {
-        return Err(vec![Mistake::new(
-            "no scenario is left to run",
-            "name a feature with scenarios, or widen the expression after --tags",
-        )]);
+        let help = if default_tags {
+            "name a feature with scenarios; the default is --tags \"not @preset\"; give --tags @preset for full cycles"
+        } else {
+            "name a feature with scenarios, or widen the expression after --tags"
+        };
+        return Err(vec![Mistake::new("no scenario is left to run", help)]);
     }
     Ok(plan)
 }

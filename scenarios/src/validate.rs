@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bess_validation::claim::Figure;
 use bess_validation::{Lab, Report, Row};
@@ -10,20 +11,28 @@ use crate::mistake::Mistake;
 use crate::suite::say;
 
 /// Runs it; the exit code is that of the worst row.
-pub(crate) fn run(out: &Path, only: Option<&str>) -> Result<u8, Mistake> {
+pub(crate) fn run(out: &Path, only: Option<&str>, interrupted: &AtomicBool) -> Result<u8, Mistake> {
+    // before the minutes that the experiments take
+    let page = out.join("validation.html");
+    fs::create_dir_all(out).map_err(|error| unwritable(&format!("{}: {error}", out.display())))?;
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let report = bess_validation::run(&Lab::shipped(), only, cores).map_err(|error| {
+    let lab = Lab::shipped();
+    let report = bess_validation::run_unless(interrupted, &lab, only, cores).map_err(|error| {
         Mistake::new(
             error.to_string(),
             format!("experiments: {}", error.known.join(", ")),
         )
     })?;
+    if interrupted.load(Ordering::Relaxed) {
+        return Err(Mistake::new(
+            "interrupted; no report is written",
+            "--only runs a part of the experiments",
+        ));
+    }
     for row in report.rows() {
         say(&line(row));
     }
-    let page = out.join("validation.html");
-    write(out, &page, &report)
-        .map_err(|why| Mistake::new(why, "name a folder that can be written, with --out"))?;
+    write(out, &page, &report).map_err(|why| unwritable(&why))?;
     let totals = report.totals();
     say(&format!(
         "{}: {} rows, {} in range ({} of them predicted with an outside source, {} \
@@ -40,11 +49,14 @@ pub(crate) fn run(out: &Path, only: Option<&str>) -> Result<u8, Mistake> {
     Ok(report.verdict().exit_code())
 }
 
+fn unwritable(why: &str) -> Mistake {
+    Mistake::new(why, "name a folder that can be written, with --out")
+}
+
 fn write(out: &Path, page: &Path, report: &Report) -> Result<(), String> {
     let html = report.html()?;
     let json = report.json().map_err(|error| error.to_string())?;
-    fs::create_dir_all(out)
-        .and_then(|()| fs::write(page, html))
+    fs::write(page, html)
         .and_then(|()| fs::write(out.join("validation.json"), json))
         .map_err(|error| format!("{}: {error}", out.display()))
 }

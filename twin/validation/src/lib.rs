@@ -20,7 +20,7 @@ pub mod page;
 
 use core::fmt;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use bess_types::Verdict;
 use serde::Serialize;
@@ -126,6 +126,16 @@ impl Report {
 /// Runs the experiments whose name, or one of whose rows, contains `only`; all without. The result does not depend
 /// on `threads`.
 pub fn run(lab: &Lab, only: Option<&str>, threads: usize) -> Result<Report, NothingToRun> {
+    run_unless(&AtomicBool::new(false), lab, only, threads)
+}
+
+/// The same; no experiment begins once `stop` is set, and the report is about those that had begun.
+pub fn run_unless(
+    stop: &AtomicBool,
+    lab: &Lab,
+    only: Option<&str>,
+    threads: usize,
+) -> Result<Report, NothingToRun> {
     let wanted = |experiment: &Experiment, claim: &Claim| {
         only.is_none_or(|only| experiment.id.contains(only) || claim.id.contains(only))
     };
@@ -144,7 +154,8 @@ pub fn run(lab: &Lab, only: Option<&str>, threads: usize) -> Result<Report, Noth
     std::thread::scope(|scope| {
         for _ in 0..threads.clamp(1, chosen.len()) {
             scope.spawn(|| {
-                while let Some(k) = Some(next.fetch_add(1, Ordering::Relaxed)).filter(|&k| k < chosen.len()) {
+                let left = |k: &usize| *k < chosen.len() && !stop.load(Ordering::Relaxed);
+                while let Some(k) = Some(next.fetch_add(1, Ordering::Relaxed)).filter(left) {
                     let judged = chosen[k].judge(lab);
                     done.lock()
                         .unwrap_or_else(std::sync::PoisonError::into_inner)
