@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use toml::Spanned;
 
+use crate::bound;
 use crate::error::CatalogueError;
 use crate::inherit::read_over;
 use crate::product::{Kind, Product};
@@ -164,16 +165,18 @@ impl Catalogue {
             });
         };
         let bases = self.bases(T::KIND, file)?;
-        let value = if bases.is_empty() {
+        let value: T = if bases.is_empty() {
             toml::from_str(file.text()).map_err(|error| read_error(file, &error))?
         } else {
             read_over(file, &bases)?
         };
-        Ok(Read {
+        let read = Read {
             value,
             file: file.clone(),
             bases,
-        })
+        };
+        bound::check(&read.value.bounds(), &read.files().collect::<Vec<_>>())?;
+        Ok(read)
     }
 }
 
@@ -183,7 +186,19 @@ fn id(file: &File) -> Result<Spanned<String>, CatalogueError> {
         id: Spanned<String>,
     }
     let head: Head = toml::from_str(file.text()).map_err(|error| read_error(file, &error))?;
-    Ok(head.id)
+    let right = |text: &str| {
+        let inner = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.chars().all(inner)
+    };
+    if right(head.id.get_ref()) {
+        return Ok(head.id);
+    }
+    Err(CatalogueError::at(
+        file,
+        Some(head.id.span()),
+        format!("`{}` cannot be an id", head.id.get_ref()),
+        "use letters, digits, '-', '_' and '.', beginning with a letter or digit; ids name files",
+    ))
 }
 
 /// The kind whose folder a path is in.

@@ -8,6 +8,7 @@ use bess_plant::spec::{
 use bess_plant::{PlantSpec, Topology};
 use toml::Spanned;
 
+use crate::bound::MOST_CELLS;
 use crate::catalogue::{Catalogue, File, Read, read_error};
 use crate::conflict::conflict;
 use crate::error::CatalogueError;
@@ -32,13 +33,28 @@ impl Catalogue {
     /// The site with this id.
     ///
     /// # Errors
-    /// As [`Self::plant`]; and if a station has more containers than strings.
+    /// As [`Self::plant`]; and if a station has more containers than strings, or the site too many cells.
     pub fn site(&self, id: &str) -> Result<SiteSpec, CatalogueError> {
         let site = self.product::<Site>(id)?;
         let stations = site.value.station.iter().map(|group| self.station(&site, group));
+        let stations = stations.collect::<Result<Vec<_>, _>>()?;
+        let cells = |group: &StationSpec| {
+            let container = &group.plant.container;
+            let cluster = container.packs_per_cluster * container.cells_per_pack;
+            group.containers() * container.clusters * cluster
+        };
+        let cells: usize = stations.iter().map(cells).sum();
+        if cells > MOST_CELLS {
+            return Err(CatalogueError::at(
+                &site.file,
+                find(&site.file, &["station"]),
+                format!("{cells} cells, more than the {MOST_CELLS} that a site may have"),
+                "give fewer stations; a larger plant is several sites",
+            ));
+        }
         Ok(SiteSpec {
             id: id.into(),
-            stations: stations.collect::<Result<_, _>>()?,
+            stations,
             poi_kv: site.value.poi_kv,
             power_limit_w: site.value.power_mw * 1e6,
             energy_limit_wh: site.value.energy_mwh * 1e6,

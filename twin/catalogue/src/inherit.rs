@@ -4,7 +4,7 @@
 use core::ops::Range;
 
 use toml::{Spanned, Table, Value};
-use toml_edit::{Document, Item};
+use toml_edit::{Document, Item, TableLike};
 
 use crate::catalogue::{Catalogue, File, read_error};
 use crate::error::CatalogueError;
@@ -116,15 +116,22 @@ fn holds(item: &Item, place: &Range<usize>) -> bool {
     })
 }
 
-/// Where a key stands in a file, if it does.
+/// Where a key stands in a file, if it does. After the key of an array of tables comes a number.
 pub(crate) fn find<K: AsRef<str>>(file: &File, path: &[K]) -> Option<Range<usize>> {
     let document = Document::parse(file.text()).ok()?;
-    let mut item = document.as_item();
+    let mut table = document.as_item().as_table_like()?;
     let mut span = None;
-    for key in path {
-        let (name, next) = item.as_table_like()?.get_key_value(key.as_ref())?;
-        span = name.span().or(next.span());
-        item = next;
+    let mut keys = path.iter();
+    while let Some(key) = keys.next() {
+        let (name, item) = table.get_key_value(key.as_ref())?;
+        span = name.span().or(item.span());
+        if keys.len() == 0 {
+            break;
+        }
+        table = match item.as_array_of_tables() {
+            Some(tables) => tables.get(keys.next()?.as_ref().parse().ok()?)? as &dyn TableLike,
+            None => item.as_table_like()?,
+        };
     }
     span
 }

@@ -11,6 +11,8 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use toml::Spanned;
 
+use crate::bound::Bound;
+
 /// Kinds of products, each with a folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
@@ -107,12 +109,19 @@ impl Kind {
 pub trait Product: DeserializeOwned {
     /// Its kind.
     const KIND: Kind;
+
+    /// Its figures and what they must lie between.
+    fn bounds(&self) -> Vec<Bound>;
 }
 
 macro_rules! kinds {
     ($($product:ident),*) => {
         $(impl Product for $product {
             const KIND: Kind = Kind::$product;
+
+            fn bounds(&self) -> Vec<Bound> {
+                self.figures()
+            }
         })*
     };
 }

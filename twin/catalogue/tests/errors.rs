@@ -33,6 +33,14 @@ fn replaced<'a>(from: &'a str, to: &'a str) -> impl Fn(&str) -> String + 'a {
     move |text| text.replacen(from, to, 1)
 }
 
+/// The text with the two figures after `begin` in the other order.
+fn swapped(text: &str, begin: &str, end: &str) -> String {
+    let (before, rest) = text.split_once(begin).unwrap();
+    let (pair, after) = rest.split_once(end).unwrap();
+    let (low, high) = pair.split_once(", ").unwrap();
+    format!("{before}{begin}{high}, {low}{end}{after}")
+}
+
 #[test]
 fn mistakes_are_explained() {
     let all = [
@@ -140,6 +148,51 @@ fn mistakes_are_explained() {
         (
             "more containers than strings",
             complaint(Kind::Site, "cnnc", &replaced("containers = 1", "containers = 2")),
+        ),
+        (
+            "a site of negative power",
+            complaint(Kind::Site, "cnnc", &replaced("power_mw = 5.0", "power_mw = -5.0")),
+        ),
+        (
+            "a site whose energy is no number",
+            complaint(
+                Kind::Site,
+                "cnnc",
+                &replaced("energy_mwh = 10.0", "energy_mwh = nan"),
+            ),
+        ),
+        (
+            "no stations of the second kind",
+            complaint(Kind::Site, "powerchina", &|text| {
+                let (first, second) = text.rsplit_once("[[station]]").unwrap();
+                format!(
+                    "{first}[[station]]{}",
+                    second.replacen("count = 1", "count = 0", 1)
+                )
+            }),
+        ),
+        (
+            "more cells than a machine holds",
+            complaint(Kind::Site, "jiayuguan", &|text| {
+                let group = "[[station]]\nid = \"ptu-3450-W\"\ncount = 200\ncontainers = 2\n";
+                format!("{text}{group}{group}")
+            }),
+        ),
+        (
+            "a window from its upper end",
+            complaint(Kind::Cell, "lfp-300", &|text| swapped(text, "window_v = [", "]")),
+        ),
+        (
+            "a container without clusters",
+            complaint(
+                Kind::Container,
+                "liq-20ft-1267",
+                &replaced("clusters = 9", "clusters = 0"),
+            ),
+        ),
+        (
+            "an id that is a path",
+            complaint(Kind::Site, "cnnc", &replaced("id = \"cnnc\"", "id = \"../cnnc\"")),
         ),
         (
             "not TOML",
