@@ -222,11 +222,13 @@ impl Air {
         self.ambient_c = self.weather.held_c.unwrap_or(self.ambient_c);
     }
 
-    /// One medium cycle: `heat_j` from equipment, `burst_j` of a deflagration, `convective_w` from vent gas and flame.
+    /// One medium cycle: `heat_j` given to the air by packs and fans, `equipment_j` by boxes, cables and controls to the racks
+    /// that carry them, `burst_j` of a deflagration, `convective_w` from vent gas and flame.
     pub(crate) fn step(
         &mut self,
         dt_s: f64,
         heat_j: f64,
+        equipment_j: f64,
         burst_j: f64,
         convective_w: f64,
         sensor_lag_s: f64,
@@ -242,7 +244,8 @@ impl Air {
         // at constant pressure the share T0/T1 of the gas stays, and with it of the heat
         let kept_j = burst_j / (1.0 + burst_j / (air_j_per_k * (self.mean_c + 273.15)));
         self.mean_c += (heat_j + kept_j + air_w * dt_s - exchanged_j) / air_j_per_k;
-        self.structure_c += (to_structure_w + self.solar_w - out_w) * dt_s / self.spec.structure_j_per_k;
+        self.structure_c +=
+            (equipment_j + (to_structure_w + self.solar_w - out_w) * dt_s) / self.spec.structure_j_per_k;
         let account = &mut self.account;
         account.fire_j += convective_w * dt_s + burst_j;
         account.cooled_j += cooling_w * dt_s;
@@ -355,7 +358,7 @@ mod tests {
         let mut t = 0.0;
         while t < seconds {
             let before = air.units[0].cooling;
-            air.step(0.1, load_w * 0.1, 0.0, 0.0, 15.0);
+            air.step(0.1, load_w * 0.1, 0.0, 0.0, 0.0, 15.0);
             t += 0.1;
             if air.units[0].cooling != before {
                 switched.push((!before, t, air.mean_c));

@@ -1,9 +1,9 @@
 //! The high-voltage path of one cluster: breaker, fuse, contactors, precharge resistor, and what it carries.
 //!
-//! Modelled: busbars, joints and box as one resistance in series, whose heat goes to the container air; precharge
+//! Modelled: busbars, joints and box as one resistance in series, whose heat goes to the racks; precharge
 //! resistor as an energy store with a thermal switch. Contacts are in `contactor.rs`, the fuse in `fuse.rs`, what they
 //! do to one another in `stack.rs`.
-//! Not modelled: arcs, joints that age, resistance over temperature.
+//! Not modelled: arcs, joints that age, resistance over temperature, heat of a pack's joints in its cells.
 //! Constants: cell-and-thermal §7.
 
 use core::ops::Range;

@@ -763,7 +763,8 @@ impl Plant {
         self.equipment_j += equipment_j;
         self.air.step(
             MEDIUM_S,
-            equipment_j + self.packs_to_air_w * MEDIUM_S,
+            self.packs_to_air_w * MEDIUM_S,
+            equipment_j,
             self.gas.burst_j,
             self.gas.convective_w,
             self.spec.sensors.air_lag_s,
