@@ -156,6 +156,8 @@ fn every_shipped_file_is_right() {
     for folder in ["features", "scenarios/rigs", "device-emulators/data"] {
         collect(&root().join(folder), &mut files);
     }
+    // What rigs share is not a rig by itself; each rig that inherits it is checked.
+    files.retain(|file| !file.contains("rigs/base/"));
     assert!(files.len() > 10, "{files:?}");
     let mut arguments = vec!["check"];
     arguments.extend(files.iter().map(String::as_str));
