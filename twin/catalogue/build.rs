@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
 fn main() -> io::Result<()> {
-    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("data");
+    // Asked when it runs: a target directory shared by clones would keep the path of the first one.
+    let root =
+        env::var_os("CARGO_MANIFEST_DIR").ok_or_else(|| io::Error::other("cargo sets CARGO_MANIFEST_DIR"))?;
+    let data = Path::new(&root).join("data");
     let mut list = String::from("&[\n");
     for folder in [
         "cells",
