@@ -3,7 +3,8 @@
 //! Read in this order: [`session`] (one scenario's conversation with its rig), [`steps`] (the words of
 //! features), [`watch`] (when a thing happened), [`suite`] (running and judging), [`feature`] (reading and
 //! checking), [`cut`] (controller processes and broken controllers), [`evidence`] and [`report`] (what is
-//! left behind), [`live`], [`check`], [`catalogue`], [`validate`] and [`cell`] (the other commands).
+//! left behind), [`live`], [`check`], [`catalogue`], [`validate`], [`site`] and [`cell`] (the other
+//! commands).
 
 #![forbid(unsafe_code)]
 

@@ -1,12 +1,12 @@
 //! Container air, structure, ceiling, HVAC, and the weather outside.
 //!
-//! Modelled: one air node, one node for racks and walls that the sun warms, outside air that is constant or follows a daily
-//! sine with its highest at 15 h, sun as a half sine from 6 to 18 h of a clear day; the ceiling sensor's place as air plus a
-//! plume rise in proportion to convective heat; air changed with outside; hot
-//! gas of a deflagration that no longer fits leaves through the panels; HVAC units with a thermostat each: compressor
-//! with hysteresis and least time off that the coil follows with a lag, capacity and coefficient of performance over outside temperature, electric heater,
-//! circulation fan whose power warms the air; failed units; loss of mains. Not modelled: flow, humidity and latent heat,
-//! frost, clouds.
+//! Modelled: one air node, one node for racks and walls that the sun and the equipment warm, outside air that is constant
+//! or follows a daily sine with its highest at 15 h, sun as a half sine from 6 to 18 h of a clear day; the ceiling sensor's
+//! place as air plus a plume rise in proportion to the heat of vent gas and flame; air changed with outside; hot gas of a
+//! deflagration that no longer fits leaves through the panels; HVAC units with a thermostat each: compressor with
+//! hysteresis and least time off, electric heater, coil and element that follow with a lag, capacity and coefficient of
+//! performance over outside temperature, circulation fan whose power warms the air; failed units; loss of mains. Not
+//! modelled: flow, humidity and latent heat, frost, clouds, heat left in a coil whose fan stops.
 //! Constants: cell-and-thermal §6 and §10, mostly assumptions.
 
 use core::f64::consts::PI;
