@@ -5,10 +5,8 @@ use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
 fn main() -> io::Result<()> {
-    // Asked when it runs: a target directory shared by clones would keep the path of the first one.
-    let root =
-        env::var_os("CARGO_MANIFEST_DIR").ok_or_else(|| io::Error::other("cargo sets CARGO_MANIFEST_DIR"))?;
-    let data = Path::new(&root).join("data");
+    // Relative, and the texts in the list itself: clones that share a target directory must not read each other's files.
+    let data = Path::new("data");
     let mut list = String::from("&[\n");
     for folder in [
         "cells",
@@ -31,10 +29,8 @@ fn main() -> io::Result<()> {
             let Some(name) = file.file_name().and_then(|name| name.to_str()).filter(|_| known) else {
                 continue;
             };
-            let path = file
-                .to_str()
-                .ok_or_else(|| io::Error::other("a path that is not UTF-8"))?;
-            writeln!(list, "(\"{folder}/{name}\", include_str!({path:?})),").map_err(io::Error::other)?;
+            let text = fs::read_to_string(&file)?;
+            writeln!(list, "(\"{folder}/{name}\", {text:?}),").map_err(io::Error::other)?;
         }
     }
     list += "]\n";
