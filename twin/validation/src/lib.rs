@@ -6,7 +6,7 @@
 //! - [`experiment`]: a run of the plant that answers claims; `experiments`: all of them
 //! - [`chart`], [`page`]: what people see
 //!
-//! Ranges are written down from the sources before anything runs, never from what the model gives. A row outside its
+//! Ranges are those of the sources, or a tolerance chosen around a single figure, never what the model gives. A row outside its
 //! range is a fail and stays one until the model or the reading of the source is mended.
 
 #![forbid(unsafe_code)]

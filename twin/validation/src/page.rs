@@ -63,7 +63,7 @@ impl Report {
              <title>bessrig: the twin against reference figures</title><style>{STYLE}</style></head><body>\n\
              <h1>The twin against reference figures {}</h1>\n\
              <p>Every row is a figure, published, derived or assumed as its source says, the range it allows, and what the \
-             twin gives. Ranges were written down from the sources before anything ran.</p>",
+             twin gives. A range is its source's; where the source gives a single figure, a tolerance was chosen around it.</p>",
             verdict(self.verdict())
         )?;
         page.push_str("<div class=tiles>");
