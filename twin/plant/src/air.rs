@@ -400,7 +400,7 @@ mod tests {
         );
         // the structure shows the mean: air alone swings while the compressors rest
         assert!(both.structure_c < 40.0 && one.structure_c > 60.0);
-        assert_eq!(one.cooling_w(), 11_000.0);
+        assert!((one.cooling_w() - 11_000.0).abs() < 1e-6, "{}", one.cooling_w());
         // compressor 11 kW / 2.8, one fan
         assert!((one.electrical_w() - (11_000.0 / 2.8 + 300.0)).abs() < 1e-6);
         one.powered = false;
@@ -412,7 +412,13 @@ mod tests {
     fn heaters_hold_their_own_set_point() {
         let mut air = air(&still(-30.0, -30.0));
         run(&mut air, 36_000.0, 0.0);
-        assert!((13.0..16.5).contains(&air.mean_c), "{}", air.mean_c);
+        // the element's lag makes the air swing past the edges
+        let hour = (0..3600).map(|_| {
+            run(&mut air, 1.0, 0.0);
+            air.mean_c
+        });
+        let mean_c = hour.sum::<f64>() / 3600.0;
+        assert!((13.0..16.5).contains(&mean_c), "{mean_c}");
         assert!(air.account.heated_j > 0.0 && air.account.cooled_j == 0.0);
     }
 
