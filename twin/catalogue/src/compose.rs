@@ -68,10 +68,11 @@ impl Catalogue {
     pub fn check(&self, kind: Kind, file: File) -> Result<String, CatalogueError> {
         check_flags(&file)?;
         let (catalogue, id) = self.with(kind, file)?;
-        // A part is checked in a shipped container, a pack in one that is cooled as it is.
+        // A part is checked in a shipped container of one cluster, a pack in one that is cooled as it is.
         let liquid = kind != Kind::Pack || catalogue.product::<Pack>(&id)?.value.pack.airflow.is_none();
         let container = if liquid { "liq-20ft-1267" } else { "air-20ft-1254" };
-        let container = catalogue.product::<Container>(container)?;
+        let mut container = catalogue.product::<Container>(container)?;
+        container.value.clusters = 1;
         let in_place = |part: &dyn Fn(&mut Container) -> &mut Spanned<String>| {
             let mut container = container.clone();
             *part(&mut container.value) = Spanned::new(0..0, id.clone());

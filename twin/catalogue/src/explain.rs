@@ -316,6 +316,13 @@ impl Catalogue {
                     );
                     say("√3 · nominal AC voltage · highest AC current", value);
                 }
+                let overload = Percent(pcs.converter.overload_pu);
+                say(
+                    "highest power",
+                    format!(
+                        "{overload} of the rated one, here without end: time limits of an overload are not modelled"
+                    ),
+                );
                 let low = format!("{} kW", Short(pcs.dc_low_w() / 1e3));
                 say("lowest DC voltage · highest DC current", low);
                 let least = std::f64::consts::SQRT_2 * pcs.grid.nominal_v;

@@ -116,7 +116,7 @@ fn mistakes_are_explained() {
             complaint(
                 Kind::Container,
                 "ci-liq-211",
-                &replaced("fan_w = 50.0", "fans_w = 50.0"),
+                &replaced("fan_w = 130.0", "fans_w = 130.0"),
             ),
         ),
         (

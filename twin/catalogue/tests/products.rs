@@ -293,6 +293,20 @@ const COUNTED: [Counted; 10] = [
     ),
 ];
 
+/// Above 500 Ω/V is healthy; here at the highest voltage of the window, with every leg at the lowest of its range.
+#[test]
+fn all_clusters_joined_are_healthy() {
+    let catalogue = Catalogue::shipped();
+    for id in catalogue.ids(Kind::Container) {
+        let insulation = catalogue.plant(id, None).unwrap().container.insulation;
+        let rating = catalogue.rating(id, None).unwrap();
+        let joined_ohm = insulation.healthy_mohm[0] * 1e6 / rating.clusters as f64;
+        let ohm_per_v = joined_ohm / rating.window_v[1];
+        // the monitors' own error is 7 %
+        assert!(0.93 * ohm_per_v > 500.0, "{id}: {ohm_per_v} Ω/V");
+    }
+}
+
 #[test]
 fn containers_count_as_in_the_sources() {
     let catalogue = Catalogue::shipped();

@@ -537,7 +537,8 @@ pub struct ConverterSpec {
     pub id: String,
     /// Rated apparent power, VA.
     pub rated_va: f64,
-    /// Apparent power and AC current limit, per unit of rated.
+    /// Apparent power and AC current limit, per unit of rated. It has no end: how long a PCS bears an overload, which
+    /// its own control watches, is not modelled.
     pub overload_pu: f64,
     /// DC current limit, A.
     pub dc_max_a: f64,

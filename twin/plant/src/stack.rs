@@ -449,7 +449,7 @@ mod tests {
             let mut plant = build(&spec, &uniform(0.5));
             coil(&mut plant, 0, Coil::MainNegative, true);
             coil(&mut plant, 0, Coil::Precharge, true);
-            run(&mut plant, 4.0);
+            run(&mut plant, 2.5);
             coil(&mut plant, 0, Coil::Precharge, false);
             run(&mut plant, 0.1);
             coil(&mut plant, 0, Coil::MainPositive, true);

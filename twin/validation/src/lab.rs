@@ -220,6 +220,16 @@ impl Bench {
         );
     }
 
+    /// Fans of all packs at a share of their full speed.
+    pub(crate) fn drive_fans(&mut self, duty: f64) {
+        let topology = self.plant.topology();
+        for cluster in 0..topology.clusters {
+            for pack in 0..topology.packs_per_cluster {
+                self.actuate(Place::pack(cluster, pack), Actuation::PackFan { duty });
+            }
+        }
+    }
+
     /// Runs at a constant mean cluster current, A, discharging positive, until `done` or for a time. Returns
     /// whether it was done. The PCS is driven like by a current controller: its power follows the bus voltage.
     pub(crate) fn current(

@@ -68,8 +68,8 @@ fn precharge_follows_its_rc_curve() {
     let precharge_s = seconds - closed_s;
     println!("precharge to 95 % in {precharge_s:.2} s");
     // bleeder and resistor form a divider: V(t) = k·E·(1 − e^(−t/kRC))
-    let k = 10_000.0 / 10_150.0;
-    let expected_s = -150.0 * 0.009 * k * libm::log(1.0 - 0.95 / k);
+    let k = 10_000.0 / 10_100.0;
+    let expected_s = -100.0 * 0.009 * k * libm::log(1.0 - 0.95 / k);
     assert!(
         (precharge_s - expected_s).abs() < 0.03,
         "{precharge_s} against {expected_s}"

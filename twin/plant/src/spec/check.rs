@@ -4,6 +4,9 @@ use core::fmt;
 
 use super::{AGEING_CLOCK_MAX, CellSpec, ContainerSpec, InitialState, PlantSpec};
 
+/// Lower leg of a healthy stack over its voltage (cell-and-thermal §7, S14).
+const HEALTHY_OHM_PER_V: f64 = 500.0;
+
 /// Why a plant cannot be built.
 #[derive(Clone, Debug, PartialEq)]
 pub enum PlantConfigError {
@@ -47,6 +50,15 @@ pub enum PlantConfigError {
         min: f64,
         /// Highest allowed.
         max: f64,
+    },
+    /// With all clusters joined, legs that are healthy one by one can together be less than a healthy stack has.
+    Insulation {
+        /// Clusters in parallel.
+        clusters: usize,
+        /// Lowest leg of one, MΩ.
+        leg_mohm: f64,
+        /// Highest voltage of a cluster at rest, V.
+        full_v: f64,
     },
     /// A table's columns differ in length, are too short, or its knots do not rise.
     Table {
@@ -96,6 +108,22 @@ impl fmt::Display for PlantConfigError {
             } => {
                 write!(f, "`{field}` is {value}, must be {min} to {max}")
             }
+            Self::Insulation {
+                clusters,
+                leg_mohm,
+                full_v,
+            } => {
+                let clusters = *clusters as f64;
+                let ohm_per_v = leg_mohm * 1e6 / clusters / full_v;
+                let least_mohm = HEALTHY_OHM_PER_V * clusters * full_v / 1e6;
+                write!(
+                    f,
+                    "`insulation.healthy_mohm` begins at {leg_mohm} MΩ: {clusters} clusters joined can then be down to \
+                     {ohm_per_v:.0} Ω/V at {full_v:.0} V, but a healthy stack has {HEALTHY_OHM_PER_V} Ω/V or more; let it \
+                     begin at {:.1} or more",
+                    libm::ceil(10.0 * least_mohm) / 10.0
+                )
+            }
             Self::Table { field } => write!(
                 f,
                 "table `{field}` needs columns of equal length, at least two rows and rising knots"
@@ -124,6 +152,7 @@ impl PlantConfigError {
             | Self::Range { field, .. }
             | Self::Table { field } => Some(field),
             Self::Rows { .. } => Some("pack.rows"),
+            Self::Insulation { .. } => Some("insulation.healthy_mohm"),
             Self::OcvKnot { .. } => Some("ocv.soc_percent"),
             Self::Parts { .. } | Self::NoCluster { .. } | Self::GridStep { .. } => None,
         }
@@ -225,6 +254,12 @@ impl PlantSpec {
                 1e-3,
                 1e6,
             ),
+            (
+                "insulation.healthy_mohm[1]",
+                container.insulation.healthy_mohm[1],
+                container.insulation.healthy_mohm[0],
+                1e6,
+            ),
             ("insulation.leg_uf", container.insulation.leg_uf, 0.0, 1e3),
             ("insulation.monitor_s", container.insulation.monitor_s, 0.2, 1e4),
             (
@@ -248,6 +283,7 @@ impl PlantSpec {
         ] {
             range(field, value, min, max)?;
         }
+        self.check_insulation()?;
         container.check_fire()?;
         for (field, sensor) in container.sensors.kinds() {
             range(field, sensor.resolution, 1e-9, 1e9)?;
@@ -255,6 +291,23 @@ impl PlantSpec {
         // Shares of the box's rating; amperes by mistake would make every cluster seem loaded.
         range("sensors.current.bias", container.sensors.current.bias, 0.0, 0.2)?;
         range("sensors.current.noise", container.sensors.current.noise, 0.0, 0.2)?;
+        Ok(())
+    }
+
+    /// A stack without a fault must not read as one that has some, even with every leg at its lowest.
+    fn check_insulation(&self) -> Result<(), PlantConfigError> {
+        let container = &self.container;
+        let series = container.packs_per_cluster * container.cells_per_pack;
+        let full_v = series as f64 * self.cell.ocv.voltage_v.iter().copied().fold(0.0, f64::max);
+        let leg_mohm = container.insulation.healthy_mohm[0];
+        let clusters = container.clusters;
+        if leg_mohm * 1e6 < HEALTHY_OHM_PER_V * clusters as f64 * full_v {
+            return Err(PlantConfigError::Insulation {
+                clusters,
+                leg_mohm,
+                full_v,
+            });
+        }
         Ok(())
     }
 
@@ -604,6 +657,27 @@ mod tests {
                 .contains("44 cells do not divide into 3")
         );
         assert_eq!(crate::testing::air_spec(1, 2).check(), Ok(()));
+    }
+
+    #[test]
+    fn healthy_legs_of_all_clusters_together_are_healthy() {
+        let spec = |clusters, low_mohm| {
+            let mut spec = crate::testing::spec();
+            spec.container.clusters = clusters;
+            spec.container.insulation.healthy_mohm = [low_mohm, 20.0];
+            spec.check()
+        };
+        let error = spec(9, 5.0).unwrap_err();
+        assert_eq!(error.field(), Some("insulation.healthy_mohm"));
+        assert_eq!(
+            error.to_string(),
+            "`insulation.healthy_mohm` begins at 5 MΩ: 9 clusters joined can then be down to 397 Ω/V at 1398 V, but a \
+             healthy stack has 500 Ω/V or more; let it begin at 6.3 or more"
+        );
+        assert_eq!(spec(9, 6.3), Ok(()));
+        assert_eq!(spec(7, 5.0), Ok(()));
+        assert!(spec(14, 6.3).is_err());
+        assert!(spec(1, 21.0).unwrap_err().to_string().contains("healthy_mohm[1]"));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use crate::chart::Chart;
 use crate::claim::{Basis, Expected, Source, Tag};
 use crate::experiment::{Experiment, Findings};
 use crate::lab::{Bench, COARSE, Lab, uniform};
+use bess_plant::spec::ContainerSpec;
 use bess_plant::{InitialState, Place};
 
 /// One preset: its id, cells in series, deviation of the installed energy from the printed one in per cent with half of
@@ -149,7 +150,7 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
     Experiment {
         id: "cabinet-efficiency",
         title: "Overall efficiency of the cabinets",
-        about: "All cells with their spread, 25 °C outside, cooling and controls on, 100 kW AC from 2.8 V of the lowest \
+        about: "All cells with their spread, 25 °C outside, cooling, pack fans and controls on, 100 kW AC from 2.8 V of the lowest \
                 cell to 3.6 V of the highest and back; energy out over energy in at the meter, auxiliaries included. \
                 One cycle to settle, one that is judged; what is left in the cells differs a little and is taken off.",
         claims: &[
@@ -189,9 +190,13 @@ const OVERALL_SOURCE: Source = Source::new(
 /// Longest discharge or charge, s.
 const LATE_S: f64 = 12_000.0;
 
-fn cool(bench: &mut Bench, liquid: bool) {
-    if liquid {
+/// Chiller or fans of the packs, and HVAC.
+fn cool(bench: &mut Bench, container: &ContainerSpec) {
+    if container.cooling.is_some() {
         bench.cool(22.0);
+    }
+    if container.pack.airflow.is_some() {
+        bench.drive_fans(1.0);
     }
     bench.actuate(Place::CONTAINER, Actuation::Hvac { on: true });
 }
@@ -207,7 +212,7 @@ fn preset(lab: &Lab, id: &str, rows: [&'static str; 3]) -> Result<Findings, Stri
     container.converter.rated_va /= clusters;
 
     let mut bench = Bench::new(&spec, &uniform(1.0), COARSE)?;
-    cool(&mut bench, spec.container.cooling.is_some());
+    cool(&mut bench, &spec.container);
     bench.close_all();
     let [volts, amperes, lowest, ac] = [
         ("cluster-01", "voltage"),
@@ -274,7 +279,7 @@ fn overall(lab: &Lab) -> Result<Findings, String> {
         let (printed_kw, _) = Lab::printed(id)?;
         let spec = lab.container(id)?;
         let mut bench = Bench::new(&spec, &InitialState::default(), COARSE)?;
-        cool(&mut bench, spec.container.cooling.is_some());
+        cool(&mut bench, &spec.container);
         bench.close_all();
         let half = |bench: &mut Bench, kilowatts: f64| -> Result<[f64; 2], String> {
             let (meter, auxiliary) = (
@@ -317,14 +322,17 @@ fn overall(lab: &Lab) -> Result<Findings, String> {
         let [given_j, own_out_j] = half(&mut bench, printed_kw)?;
         let end = bench.plant.ledger();
         let left_j = end.stored_j - begin.stored_j;
+        let own_share = 1.0 - given_j / (given_j + own_out_j) * (taken_j + own_in_j) / taken_j;
         findings.set_noted(
             row,
             given_j / (-taken_j - left_j) * 100.0,
             format!(
-                "{:.1} kWh in, {:.1} out, of which cooling and controls took {:.1}; PCS lost {:.1}, cells and path {:.1}",
+                "{:.1} kWh in, {:.1} out, of which cooling and controls took {:.1} ({:.1} %, 3.2 in the budget); PCS lost \
+                 {:.1}, cells and path {:.1}",
                 -taken_j / 3.6e6,
                 given_j / 3.6e6,
                 (own_in_j + own_out_j) / 3.6e6,
+                own_share * 100.0,
                 (end.converter_loss_j - begin.converter_loss_j) / 3.6e6,
                 (end.cell_heat_j + end.path_heat_j - begin.cell_heat_j - begin.path_heat_j) / 3.6e6
             ),

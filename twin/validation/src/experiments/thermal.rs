@@ -229,15 +229,6 @@ fn heat_capacity(spec: &PlantSpec) -> f64 {
     spec.cell.mass_kg * spec.cell.specific_heat_j_per_kg_k
 }
 
-fn drive_fans(bench: &mut Bench, duty: f64) {
-    let topology = bench.plant.topology();
-    for c in 0..topology.clusters {
-        for p in 0..topology.packs_per_cluster {
-            bench.actuate(Place::pack(c, p), Actuation::PackFan { duty });
-        }
-    }
-}
-
 /// K/W from cell to gap air, and the air's rise per watt.
 fn cooled_pack(lab: &Lab, duty: f64, seconds: f64) -> Result<([f64; 2], [Points; 2]), String> {
     let mut spec = lab.container("air-20ft-1254")?;
@@ -247,7 +238,7 @@ fn cooled_pack(lab: &Lab, duty: f64, seconds: f64) -> Result<([f64; 2], [Points;
     spec.container.pack.enclosure_w_per_k = 0.0;
     let mut bench = Bench::new(&spec, &resting(45.0, 25.0), COARSE)?;
     bench.actuate(Place::CONTAINER, Actuation::Hvac { on: true });
-    drive_fans(&mut bench, duty);
+    bench.drive_fans(duty);
     // the fan at its speed, the air where it stays
     bench.run(60.0);
     let pack = "cluster-01/pack-01";
@@ -367,7 +358,7 @@ fn hvac(lab: &Lab) -> Result<Findings, String> {
         bench.point("air", "hvac-power")?,
         bench.point("air", "temperature")?,
     );
-    drive_fans(&mut bench, 1.0);
+    bench.drive_fans(1.0);
     bench.run(600.0);
     let (cooling_w, power_w) = (bench.plant.truth(cooling), bench.plant.truth(power));
     let mut findings = Findings::default();
