@@ -111,7 +111,7 @@ enum Command {
     /// List the products of the catalogue, or explain one: what it is made of, every figure with its origin, and what
     /// follows from them.
     Catalogue {
-        /// Id of a product, number of a conflict in the sources, or "conflicts" for all of these.
+        /// Id of a product, number of a conflict in the sources, "conflicts" for all of these, or "sources" for what tags stand for.
         #[arg(value_name = "ID")]
         id: Option<String>,
     },

@@ -8,7 +8,7 @@ use toml::Spanned;
 
 use crate::bound;
 use crate::error::CatalogueError;
-use crate::inherit::read_over;
+use crate::inherit::{find, read_over};
 use crate::product::{Kind, Product};
 
 /// All product files at hand.
@@ -41,6 +41,12 @@ impl File {
     /// Its text.
     pub fn text(&self) -> &str {
         &self.0.1
+    }
+
+    /// `path:line` of a byte of its text.
+    pub(crate) fn line_of(&self, byte: usize) -> String {
+        let line = self.text()[..byte].matches('\n').count() + 1;
+        format!("{}:{line}", self.path())
     }
 }
 
@@ -91,7 +97,7 @@ impl Catalogue {
     }
 
     fn insert(&mut self, kind: Kind, file: File, shipped: bool) -> Result<(), CatalogueError> {
-        let id = id(&file)?;
+        let id = id_in(kind, &file)?;
         let key = (kind, id.get_ref().clone());
         if let Some(other) = self.files.get(&key).filter(|other| other.shipped == shipped) {
             return Err(CatalogueError::at(
@@ -106,8 +112,11 @@ impl Catalogue {
     }
 
     /// The same catalogue with this file in place of whatever has its id; for checking it.
-    pub(crate) fn with(&self, kind: Kind, file: File) -> Result<(Self, String), CatalogueError> {
-        let id = id(&file)?.into_inner();
+    ///
+    /// # Errors
+    /// If it is not TOML or has no id.
+    pub fn with(&self, kind: Kind, file: File) -> Result<(Self, String), CatalogueError> {
+        let id = id_of(kind, &file)?;
         let mut catalogue = self.clone();
         let entry = Entry { file, shipped: false };
         catalogue.files.insert((kind, id.clone()), entry);
@@ -126,6 +135,13 @@ impl Catalogue {
     /// The file of a product.
     pub fn file(&self, kind: Kind, id: &str) -> Option<&File> {
         self.files.get(&(kind, id.to_owned())).map(|entry| &entry.file)
+    }
+
+    /// Whether a file is one of those shipped with this crate.
+    pub(crate) fn is_shipped(&self, file: &File) -> bool {
+        self.files
+            .values()
+            .any(|entry| entry.shipped && entry.file == *file)
     }
 
     /// Reads the product with this id.
@@ -165,6 +181,7 @@ impl Catalogue {
             });
         };
         let bases = self.bases(T::KIND, file)?;
+        check_whole(T::KIND, file, &bases)?;
         let value: T = if bases.is_empty() {
             toml::from_str(file.text()).map_err(|error| read_error(file, &error))?
         } else {
@@ -180,25 +197,75 @@ impl Catalogue {
     }
 }
 
-fn id(file: &File) -> Result<Spanned<String>, CatalogueError> {
+/// The id a file says it has.
+pub(crate) fn id_of(kind: Kind, file: &File) -> Result<String, CatalogueError> {
+    Ok(id_in(kind, file)?.into_inner())
+}
+
+fn id_in(kind: Kind, file: &File) -> Result<Spanned<String>, CatalogueError> {
     #[derive(serde::Deserialize)]
     struct Head {
-        id: Spanned<String>,
+        id: Option<Spanned<String>>,
     }
     let head: Head = toml::from_str(file.text()).map_err(|error| read_error(file, &error))?;
+    let Some(id) = head.id else {
+        return Err(incomplete(file, &missing(kind.head(), &[&table(file)?]), &[]));
+    };
     let right = |text: &str| {
         let inner = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
         text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.chars().all(inner)
     };
-    if right(head.id.get_ref()) {
-        return Ok(head.id);
+    if right(id.get_ref()) {
+        return Ok(id);
     }
     Err(CatalogueError::at(
         file,
-        Some(head.id.span()),
-        format!("`{}` cannot be an id", head.id.get_ref()),
+        Some(id.span()),
+        format!("`{}` cannot be an id", id.get_ref()),
         "use letters, digits, '-', '_' and '.', beginning with a letter or digit; ids name files",
     ))
+}
+
+/// Refuses a product that lacks keys of its head or tables, with all that are missing.
+fn check_whole(kind: Kind, file: &File, bases: &[File]) -> Result<(), CatalogueError> {
+    let own = table(file)?;
+    let inherited = bases.iter().map(table).collect::<Result<Vec<_>, _>>()?;
+    let head = missing(kind.head(), &[&own]);
+    let all: Vec<_> = [&own].into_iter().chain(&inherited).collect();
+    let tables = missing(kind.tables(), &all);
+    if head.is_empty() && tables.is_empty() {
+        Ok(())
+    } else {
+        Err(incomplete(file, &head, &tables))
+    }
+}
+
+fn table(file: &File) -> Result<toml::Table, CatalogueError> {
+    toml::from_str(file.text()).map_err(|error| read_error(file, &error))
+}
+
+fn missing(keys: &[&'static str], tables: &[&toml::Table]) -> Vec<&'static str> {
+    let lacks = |key: &&&str| tables.iter().all(|table| !table.contains_key(**key));
+    keys.iter().filter(lacks).copied().collect()
+}
+
+/// What is missing, shown where the head begins.
+fn incomplete(file: &File, head: &[&str], tables: &[&str]) -> CatalogueError {
+    let keys = head.iter().map(|key| format!("`{key}`"));
+    let tables = tables.iter().map(|table| format!("the table `[{table}]`"));
+    let all: Vec<_> = keys.chain(tables).collect();
+    let help = if head.is_empty() {
+        "add the tables, or name a product of this kind with `like` to take them from it"
+    } else {
+        "add the keys above the tables, which are never taken from another product; bessrig catalogue ID shows a shipped one"
+    };
+    let span = find(file, &["id"]).or_else(|| find(file, &["title"]));
+    CatalogueError::at(
+        file,
+        Some(span.unwrap_or(0..0)),
+        format!("missing: {}", all.join(", ")),
+        help,
+    )
 }
 
 /// The kind whose folder a path is in.

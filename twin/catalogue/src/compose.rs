@@ -3,13 +3,14 @@
 use core::ops::Range;
 
 use bess_plant::spec::{
-    AgentSpec, ContainerSpec, ConverterSpec, HousingSpec, PcsSpec, PlantConfigError, SiteSpec, StationSpec,
+    AgentSpec, CellSpec, ContainerSpec, ConverterSpec, HousingSpec, PcsSpec, PlantConfigError, SiteSpec,
+    StationSpec,
 };
 use bess_plant::{PlantSpec, Topology};
 use toml::Spanned;
 
 use crate::bound::MOST_CELLS;
-use crate::catalogue::{Catalogue, File, Read, read_error};
+use crate::catalogue::{Catalogue, File, Read, id_of, read_error};
 use crate::conflict::conflict;
 use crate::error::CatalogueError;
 use crate::inherit::find;
@@ -104,7 +105,41 @@ impl Catalogue {
             }
         };
         cells?;
-        Ok(format!("{} `{id}`", kind.word()))
+        let kept = match kind {
+            Kind::Cell => catalogue.kept_figures(&id)?,
+            _ => String::new(),
+        };
+        Ok(format!("{} `{id}`{kept}", kind.word()))
+    }
+
+    /// Figures of a cell that grow with its capacity but are still those of the cell it is like, and what they would be in
+    /// proportion; empty if there are none.
+    fn kept_figures(&self, id: &str) -> Result<String, CatalogueError> {
+        let cell = self.product::<Cell>(id)?;
+        let Some(base) = cell.bases.first() else {
+            return Ok(String::new());
+        };
+        let base = self.product::<Cell>(&id_of(Kind::Cell, base)?)?.value;
+        let ratio = cell.value.cell.capacity_ah / base.cell.capacity_ah;
+        let kept: Vec<_> = GROWING
+            .iter()
+            .filter(|(path, _)| find(&cell.file, path).is_none())
+            .map(|(path, of)| {
+                let value = of(&base.cell);
+                format!("{} = {value}, in proportion {:.4}", path.join("."), value * ratio)
+            })
+            .collect();
+        if ratio == 1.0 || kept.is_empty() {
+            return Ok(String::new());
+        }
+        Ok(format!(
+            "\nnote: its {} Ah differ from the {} Ah of `{}`, but figures that grow with the capacity are still those of that \
+             cell; give your own: {}",
+            cell.value.cell.capacity_ah,
+            base.cell.capacity_ah,
+            base.id,
+            kept.join("; ")
+        ))
     }
 
     fn station(&self, site: &Read<Site>, group: &SiteStation) -> Result<StationSpec, CatalogueError> {
@@ -200,7 +235,7 @@ impl Catalogue {
             let files = container.files().chain(pack.files()).chain(hv_box.files());
             let files = files.chain(agent.files());
             let files: Vec<_> = files.chain(pcs_files).chain(cell.files()).collect();
-            out_of_range(&error, &files)
+            self.out_of_range(&error, &files)
         })?;
         Ok(spec)
     }
@@ -249,22 +284,69 @@ fn check_flags(file: &File) -> Result<(), CatalogueError> {
     }
 }
 
-/// A figure the plant refuses, shown where it stands.
-fn out_of_range(error: &PlantConfigError, files: &[&File]) -> CatalogueError {
-    let help = "correct the figure; its unit is in its name";
-    // The cell's figures come without the table they are in.
-    let find_in_all = |field: &str| {
-        files
+/// Figures of a cell that are about in proportion to its capacity.
+const GROWING: [(&[&str], fn(&CellSpec) -> f64); 3] = [
+    (&["cell", "mass_kg"], |cell| cell.mass_kg),
+    (&["cell", "runaway", "vent_latent_j"], |cell| {
+        cell.runaway.vent_latent_j
+    }),
+    (&["cell", "runaway", "energy_full_j"], |cell| {
+        cell.runaway.energy_full_j
+    }),
+];
+
+/// A figure of the plant and where it is written.
+struct Written<'a> {
+    name: String,
+    file: &'a File,
+    span: Range<usize>,
+}
+
+impl Catalogue {
+    /// A figure the plant refuses, shown where the user wrote it. If it is a shipped one that does not suit a figure of the
+    /// user's, that one is shown, and where the other stands is said.
+    fn out_of_range(&self, error: &PlantConfigError, files: &[&File]) -> CatalogueError {
+        let help = "correct the figure; its unit is in its name";
+        let written = |field: &str| {
+            let find = |field: &str| {
+                let mut files = files.iter().copied();
+                files.find_map(|file| Some((file, find_field(file, field)?)))
+            };
+            // The cell's figures come without the table they are in, and a pack says `cells`.
+            let name = if field == "cells_per_pack" { "cells" } else { field };
+            let (file, span) = find(&format!("cell.{name}")).or_else(|| find(name))?;
+            let name = name.to_owned();
+            Some(Written { name, file, span })
+        };
+        let refused = error.field().and_then(written);
+        let others: Vec<_> = error
+            .bounded_by()
             .iter()
-            .find_map(|file| Some((*file, find_field(file, field)?)))
-    };
-    let place = error
-        .field()
-        .and_then(|field| find_in_all(&format!("cell.{field}")).or_else(|| find_in_all(field)));
-    match (place, files) {
-        (Some((file, span)), _) => CatalogueError::at(file, Some(span), error.to_string(), help),
-        (None, [container, ..]) => CatalogueError::at(container, None, error.to_string(), help),
-        (None, []) => CatalogueError::nowhere(error.to_string(), help),
+            .filter_map(|field| written(field))
+            .collect();
+        let is_own = |written: &&Written<'_>| !self.is_shipped(written.file);
+        let own = refused.iter().chain(&others).find(is_own);
+        let Some(shown) = own.or(refused.as_ref()) else {
+            return match files {
+                [container, ..] => CatalogueError::at(container, None, error.to_string(), help),
+                [] => CatalogueError::nowhere(error.to_string(), help),
+            };
+        };
+        let elsewhere: Vec<_> = refused
+            .iter()
+            .chain(&others)
+            .filter(|other| other.file != shown.file)
+            .map(|Written { name, file, span }| format!("`{name}` is in {}", file.line_of(span.start)))
+            .collect();
+        let help = if elsewhere.is_empty() {
+            help.to_owned()
+        } else {
+            format!(
+                "{}; give all that belong together, or correct the figure",
+                elsewhere.join(", ")
+            )
+        };
+        CatalogueError::at(shown.file, Some(shown.span.clone()), error.to_string(), help)
     }
 }
 

@@ -8,6 +8,7 @@ use crate::error::CatalogueError;
 use crate::figure::Figure;
 use crate::product::{Agent, Alternative, Cell, Container, HvBox, Kind, Pack, Pcs, Site, Station};
 use crate::rating::Fit;
+use crate::source::sources;
 use crate::tag::Tag;
 
 /// How alike an id must be to be offered for another, 0 to 1.
@@ -39,12 +40,13 @@ impl Catalogue {
             text.push('\n');
         }
         text.push_str(
-            "The last column has the numbers of conflicts in the sources. ID explains a product, a number a conflict.\n",
+            "The last column has the numbers of conflicts in the sources. ID explains a product, a number a conflict; \
+             \"conflicts\" and \"sources\" list all of these.\n",
         );
         Ok(text)
     }
 
-    /// Everything about the products with this id, or about the conflict with this number.
+    /// Everything about the products with this id, or about the conflict with this number; all conflicts or all sources.
     ///
     /// # Errors
     /// If there is neither, or a product does not read.
@@ -53,6 +55,12 @@ impl Catalogue {
         if id == "conflicts" {
             let each: Vec<_> = conflicts().iter().map(told).collect();
             return Ok(each.join("\n"));
+        }
+        if id == "sources" {
+            let each = sources()
+                .iter()
+                .map(|source| [source.tag.to_string(), source.what.clone()]);
+            return Ok(table(&each.collect::<Vec<_>>()));
         }
         if let Some(conflict) = number.parse().ok().and_then(conflict) {
             return self.explain_conflict(conflict);

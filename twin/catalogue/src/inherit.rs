@@ -3,8 +3,9 @@
 
 use core::ops::Range;
 
-use toml::{Spanned, Table, Value};
-use toml_edit::{Document, Item, TableLike};
+use toml::Spanned;
+use toml::de::{DeString, DeTable, DeValue};
+use toml_edit::{Document, TableLike};
 
 use crate::catalogue::{Catalogue, File, read_error};
 use crate::error::CatalogueError;
@@ -42,78 +43,67 @@ impl Catalogue {
 
 /// Reads `file` with its tables laid over those of `bases`, nearest first.
 pub(crate) fn read_over<T: Product>(file: &File, bases: &[File]) -> Result<T, CatalogueError> {
-    let tables = [file]
-        .into_iter()
-        .chain(bases)
-        .map(|file| toml::from_str::<Table>(file.text()).map_err(|error| read_error(file, &error)));
-    let mut tables = tables.collect::<Result<Vec<_>, _>>()?.into_iter();
-    let mut whole = tables.next().unwrap_or_default();
-    whole.remove("like");
+    let files: Vec<_> = [file].into_iter().chain(bases).collect();
+    // Each file begins where the one before ends, so that a place tells its file; places in `file` are its own.
+    let mut begin = 0;
+    let texts: Vec<_> = files
+        .iter()
+        .map(|file| {
+            let text = "\n".repeat(begin) + file.text();
+            begin = text.len();
+            text
+        })
+        .collect();
+    let mut tables = Vec::new();
+    for (file, text) in files.iter().zip(&texts) {
+        tables.push(DeTable::parse(text).map_err(|error| read_error(file, &error))?);
+    }
+    let mut tables = tables.into_iter();
+    let Some(mut whole) = tables.next() else {
+        return toml::from_str(file.text()).map_err(|error| read_error(file, &error));
+    };
+    whole.get_mut().remove("like");
     for base in tables {
-        for (key, value) in base.into_iter().filter(|(_, value)| value.is_table()) {
-            lay_under(&mut whole, key, value);
+        for (key, value) in base.into_inner() {
+            if value.get_ref().is_table() {
+                lay_under(whole.get_mut(), key, value);
+            }
         }
     }
-    let text = whole.to_string();
-    toml::from_str(&text).map_err(|error| {
-        // The mistake is in the whole; it is shown where its key was written.
-        // What the head lacks has no place.
-        let path = error
-            .span()
-            .filter(|span| !span.is_empty())
-            .and_then(|span| path_at(&text, &span));
-        let files = || [file].into_iter().chain(bases);
-        let place = path.and_then(|path| files().find_map(|file| Some((file, find(file, &path)?))));
+    T::deserialize(toml::Deserializer::from(whole)).map_err(|error| {
+        let place = error.span().and_then(|span| place_in(&files, &span));
         let (file, span) = place.map_or((file, None), |(file, span)| (file, Some(span)));
         let said = read_error(file, &error);
         CatalogueError::at(file, span, said.to_string(), said.help())
     })
 }
 
-fn lay_under(table: &mut Table, key: String, base: Value) {
-    match (table.get_mut(&key), base) {
-        (None, base) => {
+/// The file a place in the sequence of files is in, and the place there.
+fn place_in<'a>(files: &[&'a File], span: &Range<usize>) -> Option<(&'a File, Range<usize>)> {
+    let mut begin = 0;
+    files.iter().find_map(|file| {
+        let end = begin + file.text().len();
+        let span = (begin..=end)
+            .contains(&span.end)
+            .then(|| span.start.saturating_sub(begin)..span.end - begin);
+        begin = end;
+        Some((*file, span?))
+    })
+}
+
+fn lay_under<'a>(table: &mut DeTable<'a>, key: Spanned<DeString<'a>>, base: Spanned<DeValue<'a>>) {
+    match table.get_mut(key.get_ref().as_ref()) {
+        None => {
             table.insert(key, base);
         }
-        (Some(Value::Table(own)), Value::Table(base)) => {
-            for (key, value) in base {
-                lay_under(own, key, value);
+        Some(own) => {
+            if let (DeValue::Table(own), DeValue::Table(base)) = (own.get_mut(), base.into_inner()) {
+                for (key, value) in base {
+                    lay_under(own, key, value);
+                }
             }
         }
-        (Some(_), _) => {}
     }
-}
-
-/// The keys that lead to a place in a text.
-fn path_at(text: &str, place: &Range<usize>) -> Option<Vec<String>> {
-    let document = Document::parse(text).ok()?;
-    let mut path = Vec::new();
-    let mut item = document.as_item();
-    while let Some((key, inner)) = item.as_table_like().and_then(|table| {
-        table.iter().find_map(|(key, inner)| {
-            let (name, _) = table.get_key_value(key)?;
-            let here = |span: Option<Range<usize>>| span.is_some_and(|span| span.contains(&place.start));
-            (here(name.span()) || here(inner.span()) || holds(inner, place)).then(|| (key.to_owned(), inner))
-        })
-    }) {
-        path.push(key);
-        item = inner;
-    }
-    (!path.is_empty()).then_some(path)
-}
-
-/// Whether a place is in one of a table's keys or values, which may stand apart from its head.
-fn holds(item: &Item, place: &Range<usize>) -> bool {
-    item.as_table_like().is_some_and(|table| {
-        table.iter().any(|(key, inner)| {
-            let key = table.get_key_value(key).and_then(|(name, _)| name.span());
-            [key, inner.span()]
-                .into_iter()
-                .flatten()
-                .any(|span| span.contains(&place.start))
-                || holds(inner, place)
-        })
-    })
 }
 
 /// Where a key stands in a file, if it does. After the key of an array of tables comes a number.

@@ -7,7 +7,7 @@
 //! Read in this order: [`product`] (the shape of the files), [`catalogue`] (finding and reading them), `inherit` (`like`),
 //! `bound` (what figures must lie between),
 //! [`compose`] (from ids to a [`bess_plant::PlantSpec`] or a [`bess_plant::spec::SiteSpec`]), [`figure`] (every figure and
-//! its [`Tag`]), [`rating`] (what follows by arithmetic), [`conflict`] (what the sources leave open), [`explain`] (all of it
+//! its [`Tag`]), [`rating`] (what follows by arithmetic), [`conflict`] (what the sources leave open), [`source`] (what they are), [`explain`] (all of it
 //! in words). Nothing here reads a file: the shipped texts are compiled in, the binary hands over others.
 
 #![forbid(unsafe_code)]
@@ -22,6 +22,7 @@ pub mod figure;
 mod inherit;
 pub mod product;
 pub mod rating;
+pub mod source;
 mod tag;
 mod unit;
 

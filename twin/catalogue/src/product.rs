@@ -75,6 +75,49 @@ impl Kind {
         }
     }
 
+    /// Keys that must stand above its tables.
+    pub(crate) const fn head(self) -> &'static [&'static str] {
+        match self {
+            Self::Cell => &["id", "title", "nominal_v", "window_v"],
+            Self::Pack => &["id", "title", "cell", "cells"],
+            Self::HvBox => &["id", "title", "rated_v"],
+            Self::Pcs | Self::Agent => &["id", "title"],
+            Self::Station => &["id", "title", "pcs", "pcs_count", "strings", "rated_kva"],
+            Self::Container => &[
+                "id",
+                "title",
+                "pack",
+                "hv_box",
+                "pcs",
+                "clusters",
+                "packs_per_cluster",
+            ],
+            Self::Site => &[
+                "id",
+                "title",
+                "container",
+                "poi_kv",
+                "power_mw",
+                "energy_mwh",
+                "station",
+            ],
+        }
+    }
+
+    /// Tables it must have, its own or those of the product it is like.
+    pub(crate) const fn tables(self) -> &'static [&'static str] {
+        match self {
+            Self::Cell => &["cell"],
+            Self::Pack => &["pack"],
+            Self::HvBox => &["hv_box"],
+            Self::Pcs => &["converter", "dc_bus", "grid"],
+            Self::Station => &["transformer"],
+            Self::Agent => &["agent"],
+            Self::Container => &["insulation", "air", "gas", "suppression", "auxiliary", "sensors"],
+            Self::Site => &[],
+        }
+    }
+
     /// The kind of a product, from the keys that only this kind has, else from its folder; none if it is no product of
     /// the catalogue.
     pub fn of(table: &toml::Table, path: &Path) -> Option<Self> {

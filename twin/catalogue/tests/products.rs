@@ -46,6 +46,36 @@ fn the_catalogue_is_whole() {
     assert_eq!(counts, [2, 3, 6, 10, 5, 4, 10, 6]);
 }
 
+/// Whatever key or table is taken away: it is told as missing, or the product reads without.
+#[test]
+fn what_must_be_there_is_known() {
+    let catalogue = Catalogue::shipped();
+    let mut told = 0;
+    for (kind, id) in all(&catalogue) {
+        let text = catalogue.file(kind, &id).unwrap().text();
+        let whole: toml::Table = toml::from_str(text).unwrap();
+        for key in whole.keys().filter(|_| !whole.contains_key("like")) {
+            let mut table = whole.clone();
+            table.remove(key);
+            let checked = catalogue.check(kind, File::new("x.toml", table.to_string()));
+            let Err(error) = checked else { continue };
+            let said = error.to_string();
+            if key == "cooling" {
+                assert!(said.contains("needs the container's `cooling`"), "{said}");
+                continue;
+            }
+            let name = if whole[key].is_table() {
+                format!("the table `[{key}]`")
+            } else {
+                format!("`{key}`")
+            };
+            assert_eq!(said, format!("missing: {name}"), "{} {id}", kind.word());
+            told += 1;
+        }
+    }
+    assert!(told > 100, "{told}");
+}
+
 #[test]
 fn every_figure_says_where_it_comes_from() {
     let catalogue = Catalogue::shipped();

@@ -159,6 +159,39 @@ impl PlantConfigError {
     }
 }
 
+impl PlantConfigError {
+    /// Figures from which follows what this one may be, named alike.
+    pub fn bounded_by(&self) -> &'static [&'static str] {
+        match self.field().unwrap_or_default() {
+            "ocv" => &["ocv.soc_percent", "ocv.voltage_v", "ocv.hysteresis_mv"],
+            "entropy" => &["entropy.soc", "entropy.mv_per_k"],
+            "resistance" => &[
+                "resistance.soc",
+                "resistance.charge_mohm",
+                "resistance.discharge_mohm",
+            ],
+            "usable" => &["usable.temperature_c", "usable.share"],
+            "pack.rows" | "pack.plate.segments" => &["cells_per_pack"],
+            "pack.airflow.segments" => &["cells_per_pack", "pack.rows"],
+            "pack.plate.film_still_k_per_w" => &["pack.plate.film_k_per_w"],
+            "pack.airflow.cell_to_air_still_k_per_w" => &["pack.airflow.cell_to_air_k_per_w"],
+            "pack.airflow.draught_m3_per_h" => &["pack.airflow.flow_m3_per_h"],
+            "cooling.volume_l" => &[
+                "cooling.flow_l_per_min",
+                "pack.plate.coolant_l",
+                "packs_per_cluster",
+                "clusters",
+            ],
+            "hv_box.pick_up_v" => &["hv_box.coil_supply_v"],
+            "hv_box.drop_out_v" => &["hv_box.pick_up_v"],
+            "hv_box.fuse_element_s" => &["hv_box.fuse_rated_a", "hv_box.fuse_a2s", "hv_box.fuse_limit"],
+            "air.ceiling_m3" => &["air.volume_m3"],
+            "insulation.healthy_mohm" => &["clusters", "packs_per_cluster", "cells_per_pack"],
+            _ => &[],
+        }
+    }
+}
+
 impl PlantSpec {
     /// Refuses what cannot be built or would divide by zero.
     pub fn check(&self) -> Result<(), PlantConfigError> {
