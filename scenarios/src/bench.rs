@@ -112,8 +112,8 @@ pub(crate) fn data(folder: Option<&Path>) -> Result<Arc<Data>, Mistake> {
         check_data_folder(folder)?;
         for kind in DEVICE_FOLDERS {
             for (path, text) in texts_below(&folder.join(kind), None)? {
-                let name = path.strip_prefix(folder).unwrap_or(&path);
-                data.library.overlay(name.to_string_lossy().into_owned(), text);
+                let name = path.strip_prefix(folder).unwrap_or(&path).to_string_lossy();
+                data.library.overlay(&folder.to_string_lossy(), &name, &text);
             }
         }
         for kind in Kind::ALL {

@@ -46,9 +46,10 @@ pub(crate) fn file(path: &Path, rig: &Path, data: &Arc<Data>) -> Result<String, 
         }
         Kind::Part(kind) => {
             let file = bess_catalogue::File::new(&*name, text);
-            data.catalogue
-                .check(kind, file)
-                .map_err(|error| one(error.into()))
+            let said = data.catalogue.check(kind, file.clone());
+            let said = said.map_err(|error| one(error.into()))?;
+            check_measurable(kind, file, data).map_err(one)?;
+            Ok(said)
         }
         Kind::Product => check_product(&name, &text, &data.library).map_err(one),
         Kind::RegisterMap => check_register_map(path, &name, &text, &data.library).map_err(one),
@@ -85,6 +86,35 @@ fn kind(path: &Path, text: &str) -> Result<Kind, Mistake> {
     } else {
         Ok(bess_catalogue::Kind::of(&table, path).map_or(Kind::Rig, Kind::Part))
     }
+}
+
+/// The plant can have packs that no BMU measures.
+fn check_measurable(
+    kind: bess_catalogue::Kind,
+    file: bess_catalogue::File,
+    data: &Data,
+) -> Result<(), Mistake> {
+    if kind != bess_catalogue::Kind::Pack {
+        return Ok(());
+    }
+    let (catalogue, id) = data.catalogue.with(kind, file)?;
+    let pack = catalogue.product::<bess_catalogue::product::Pack>(&id)?;
+    let most = bess_devices::bmu::Settings::MAX_CELLS;
+    if pack.value.cells <= most {
+        return Ok(());
+    }
+    let figures = catalogue.figures(kind, &id)?;
+    let span = figures.iter().find(|figure| figure.path == "cells");
+    Err(Mistake::at(
+        pack.file.path(),
+        pack.file.text(),
+        span.map(|figure| figure.span.clone()),
+        format!(
+            "a pack of {} cells, but no BMU measures more than {most}, the width of its balancing mask on the wire",
+            pack.value.cells
+        ),
+        format!("make packs of {most} cells or fewer, and more of them in series; each has a BMU of its own"),
+    ))
 }
 
 fn check_feature(path: &Path, rig: &Path, data: &Arc<Data>) -> Result<String, Vec<Mistake>> {

@@ -29,6 +29,9 @@ pub(crate) fn run(out: &Path, only: Option<&str>, interrupted: &AtomicBool) -> R
             "--only runs a part of the experiments",
         ));
     }
+    say(&columns([
+        "found", "basis", "row", "twin", "unit", "expected", "source", "what",
+    ]));
     for row in report.rows() {
         say(&line(row));
     }
@@ -61,23 +64,28 @@ fn write(out: &Path, page: &Path, report: &Report) -> Result<(), String> {
         .map_err(|error| format!("{}: {error}", out.display()))
 }
 
+/// A line of the table; the last columns are as wide as their text.
+fn columns(cells: [&str; 8]) -> String {
+    let [found, basis, row, twin, unit, expected, source, what] = cells;
+    format!("{found:<5} {basis:<10} {row:<30} {twin:>9} {unit:<6} {expected:<17} {source:<16} {what}")
+}
+
 fn line(row: &Row) -> String {
     let claim = &row.claim;
     let value = row
         .value
         .map_or_else(|| "-".to_owned(), |value| Figure(value).to_string());
-    let mut line = format!(
-        "{:<5} {:<10} {:<30} {:>9} {:<6} {:<17} {}{}  {}",
-        row.verdict,
-        claim.basis.to_string(),
+    let weak = if claim.source.is_weak() { " (weak)" } else { "" };
+    let mut line = columns([
+        &row.verdict.to_string(),
+        &claim.basis.to_string(),
         claim.id,
-        value,
+        &value,
         claim.unit,
-        claim.expected.to_string(),
-        claim.source,
-        if claim.source.is_weak() { " (weak)" } else { "" },
-        claim.what
-    );
+        &claim.expected.to_string(),
+        &format!("{}{weak}", claim.source),
+        claim.what,
+    ]);
     if !row.note.is_empty() {
         line.push_str("; ");
         line.push_str(&row.note);

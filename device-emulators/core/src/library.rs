@@ -8,21 +8,24 @@ use std::sync::Arc;
 use crate::codec::can::DbcFile;
 use crate::product::{Place, Product, ProductError, Source};
 
-/// Texts by path below `device-emulators/data`: `products/bmu.toml`, `dbc/rig-cluster.dbc`, `modbus/container-io.toml`.
+/// Files by path below `device-emulators/data`: `products/bmu.toml`, `dbc/rig-cluster.dbc`, `modbus/container-io.toml`.
 #[derive(Clone, Debug, Default)]
 pub struct Library {
-    texts: BTreeMap<String, String>,
+    files: BTreeMap<String, Source>,
 }
+
+/// Where the shipped files are.
+const SHIPPED_FOLDER: &str = "device-emulators/data";
 
 impl Library {
     /// The files shipped with this crate.
     pub fn shipped() -> Self {
         const SHIPPED: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/shipped.rs"));
-        let texts = SHIPPED
-            .iter()
-            .map(|&(path, text)| (path.to_owned(), text.to_owned()))
-            .collect();
-        Self { texts }
+        let mut library = Self::empty();
+        for &(path, text) in SHIPPED {
+            library.overlay(SHIPPED_FOLDER, path, text);
+        }
+        library
     }
 
     /// A library with no file at all.
@@ -30,9 +33,10 @@ impl Library {
         Self::default()
     }
 
-    /// Adds a file, or replaces the one of the same path, such as `products/x.toml`.
-    pub fn overlay(&mut self, path: String, text: String) {
-        self.texts.insert(path, text);
+    /// Adds a file of a folder, or replaces the one of the same path, such as `products/x.toml`.
+    pub fn overlay(&mut self, folder: &str, path: &str, text: &str) {
+        let source = Source::new(&format!("{}/{path}", folder.trim_end_matches('/')), text);
+        self.files.insert(path.to_owned(), source);
     }
 
     /// Reads the product with this id.
@@ -54,20 +58,21 @@ impl Library {
 
     /// As [`Library::product`], for `heirs` that inherit from it.
     fn product_for(&self, id: &str, heirs: &[&str]) -> Result<Arc<Product>, ProductError> {
-        for (path, text) in self.files("products/") {
-            if product_id(text).as_deref() != Some(id) {
+        for source in self.files("products/") {
+            if product_id(&source.text).as_deref() != Some(id) {
                 continue;
             }
             if heirs.contains(&id) {
                 return Err(ProductError::Setting {
-                    place: Source::new(path, text).place(0..0),
+                    place: source.place(0..0),
                     key: "inherits".into(),
                     message: format!("goes round in a circle: {} to {id}", heirs.join(" to ")),
                     help: "let one product of the chain inherit nothing".into(),
                 });
             }
             let heirs = [heirs, &[id]].concat();
-            return Product::parse(path, text, |base| self.product_for(base, &heirs)).map(Arc::new);
+            return Product::parse(&source.file, &source.text, |base| self.product_for(base, &heirs))
+                .map(Arc::new);
         }
         Err(ProductError::UnknownProduct {
             id: id.into(),
@@ -80,41 +85,43 @@ impl Library {
     /// # Errors
     /// If there is no such file or it does not parse.
     pub fn dbc(&self, name: &str) -> Result<Arc<DbcFile>, ProductError> {
-        let path = format!("dbc/{name}");
-        let text = self.text(&path)?;
-        DbcFile::parse(&path, text).map(Arc::new)
+        let source = self.at(&format!("dbc/{name}"))?;
+        DbcFile::parse(&source.file, &source.text).map(Arc::new)
     }
 
-    /// Text of a register map by file name, such as `container-io.toml`.
+    /// A register map by file name, such as `container-io.toml`.
     ///
     /// # Errors
     /// If there is no such file.
-    pub fn register_text(&self, name: &str) -> Result<&str, ProductError> {
-        self.text(&format!("modbus/{name}"))
+    pub fn register_map(&self, name: &str) -> Result<&Source, ProductError> {
+        self.at(&format!("modbus/{name}"))
     }
 
     /// Ids of all products, in order of their file names.
     pub fn product_ids(&self) -> Vec<String> {
         self.files("products/")
-            .filter_map(|(_, text)| product_id(text))
+            .filter_map(|source| product_id(&source.text))
             .collect()
     }
 
-    /// Paths of all files, in order.
+    /// Paths of all files below their folders, in order.
     pub fn paths(&self) -> impl Iterator<Item = &str> {
-        self.texts.keys().map(String::as_str)
+        self.files.keys().map(String::as_str)
     }
 
-    /// The text of a file, for showing an error in its line.
-    pub fn source(&self, path: &str) -> Option<&str> {
-        self.texts.get(path).map(String::as_str)
+    /// The text of a file that an error names, for showing the error in its line.
+    pub fn text_of(&self, file: &str) -> Option<&str> {
+        let mut sources = self.files.values();
+        sources
+            .find(|source| source.file == file)
+            .map(|source| source.text.as_str())
     }
 
-    fn files(&self, folder: &'static str) -> impl Iterator<Item = (&str, &str)> {
-        self.texts
+    fn files(&self, folder: &'static str) -> impl Iterator<Item = &Source> {
+        self.files
             .iter()
             .filter(move |(path, _)| path.starts_with(folder))
-            .map(|(path, text)| (path.as_str(), text.as_str()))
+            .map(|(_, source)| source)
     }
 
     /// Paths in the same folder.
@@ -124,8 +131,9 @@ impl Library {
         self.paths().filter(in_folder).map(str::to_owned).collect()
     }
 
-    fn text(&self, path: &str) -> Result<&str, ProductError> {
-        self.source(path).ok_or_else(|| ProductError::UnknownFile {
+    /// The file with this path below its folder.
+    pub(crate) fn at(&self, path: &str) -> Result<&Source, ProductError> {
+        self.files.get(path).ok_or_else(|| ProductError::UnknownFile {
             path: path.into(),
             place: Place::nowhere(),
             known: self.beside(path),
@@ -158,8 +166,8 @@ mod tests {
             assert_eq!(ids.iter().filter(|other| *other == id).count(), 1, "{id}");
             assert_eq!(&library.product(id).unwrap().id, id);
         }
-        for (path, text) in library.files("dbc/") {
-            DbcFile::parse(path, text).unwrap();
+        for source in library.files("dbc/") {
+            DbcFile::parse(&source.file, &source.text).unwrap();
         }
     }
 
@@ -167,16 +175,16 @@ mod tests {
     fn an_overlay_replaces_a_file_of_the_same_path() {
         let mut library = Library::empty();
         let text = "id = \"x\" # own\nkind = \"bmu\"\ntitle = \"X\"\n";
-        library.overlay("products/x.toml".into(), text.into());
+        library.overlay("own", "products/x.toml", text);
         assert_eq!(library.product_ids(), ["x"]);
-        library.overlay("products/x.toml".into(), text.replace("\"x\"", "\"y\""));
+        library.overlay("own", "products/x.toml", &text.replace("\"x\"", "\"y\""));
         assert_eq!(library.product_ids(), ["y"]);
     }
 
     fn with(files: &[(&str, &str)]) -> Library {
         let mut library = Library::shipped();
         for (path, text) in files {
-            library.overlay((*path).into(), (*text).into());
+            library.overlay("own", path, text);
         }
         library
     }
@@ -201,8 +209,8 @@ mod tests {
         assert_eq!(
             ports,
             [
-                ("stack", "products/x.toml"),
-                ("cluster", "products/bcu-396s.toml")
+                ("stack", "own/products/x.toml"),
+                ("cluster", "device-emulators/data/products/bcu-396s.toml")
             ]
         );
         assert_eq!(product.model, "X");
@@ -218,27 +226,27 @@ mod tests {
         for (text, expected) in [
             (
                 "inherits = \"nothing\"",
-                "products/x.toml:3: inherits: there is no product `nothing`",
+                "own/products/x.toml:3: inherits: there is no product `nothing`",
             ),
             (
                 "inherits = \"meter\"\nkind = \"bmu\"",
-                "products/x.toml:4: kind: `meter` is a meter, not a bmu",
+                "own/products/x.toml:4: kind: `meter` is a meter, not a bmu",
             ),
             (
                 "inherits = \"x\"",
-                "products/x.toml:1: inherits: goes round in a circle: x to x",
+                "own/products/x.toml:1: inherits: goes round in a circle: x to x",
             ),
-            ("", "products/x.toml:1: missing field `kind`"),
+            ("", "own/products/x.toml:1: missing field `kind`"),
             (
                 "inherits = \"rig-bmu-44\"\n[settings]\ncells = 60",
-                "products/x.toml:5: cells: 60 cells",
+                "own/products/x.toml:5: cells: 60 cells",
             ),
         ] {
             assert_eq!(complaint(text), expected);
         }
         let unknown = complaint("inherits = \"rig-bmu-44\"\n[settings]\ncels = 16");
         assert!(
-            unknown.starts_with("products/x.toml:5: unknown field `cels`"),
+            unknown.starts_with("own/products/x.toml:5: unknown field `cels`"),
             "{unknown}"
         );
     }

@@ -382,10 +382,10 @@ impl Product {
     }
 }
 
-/// A data file's name and text.
+/// A data file's path and text.
 #[derive(Clone, Debug)]
 pub struct Source {
-    /// Path below the data folder.
+    /// Path it can be opened by, that of a shipped one from the root of the repository.
     pub file: String,
     /// Its text.
     pub text: String,
@@ -470,7 +470,7 @@ fn lay_over(table: &mut toml::Table, overrides: &toml::Table) {
 /// Where in a data file a mistake stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// Path below the data folder.
+    /// Path of the file, as in [`Source`].
     pub file: Box<str>,
     /// Line, from 1.
     pub line: usize,
@@ -720,7 +720,7 @@ impl ProductError {
             Self::Setting { help, .. } => help.clone(),
             Self::UnknownPort { .. } => "add a [[can]] table with this port".into(),
             Self::NoRegisters { .. } => "add registers = \"<file below data/modbus>\"".into(),
-            Self::Dbc { .. } => "open the file in a DBC editor, or compare with dbc/rig-cluster.dbc".into(),
+            Self::Dbc { .. } => "open the file in a DBC editor, or compare with device-emulators/data/dbc/rig-cluster.dbc".into(),
             Self::UnknownMessage { nearest: name, .. } => nearest(name, "name a message of the DBC"),
             Self::UnknownSignal { nearest: name, .. } => nearest(name, "name a signal of the message"),
             Self::UnknownPoint { nearest: name, .. } => {

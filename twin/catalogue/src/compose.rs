@@ -284,8 +284,11 @@ fn check_flags(file: &File) -> Result<(), CatalogueError> {
     }
 }
 
+/// A figure of a cell: the keys that lead to it, and its value.
+type CellFigure = (&'static [&'static str], fn(&CellSpec) -> f64);
+
 /// Figures of a cell that are about in proportion to its capacity.
-const GROWING: [(&[&str], fn(&CellSpec) -> f64); 3] = [
+const GROWING: [CellFigure; 3] = [
     (&["cell", "mass_kg"], |cell| cell.mass_kg),
     (&["cell", "runaway", "vent_latent_j"], |cell| {
         cell.runaway.vent_latent_j

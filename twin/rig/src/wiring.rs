@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bess_devices::Device;
 use bess_devices::bau::{Bau, BauConfig};
 use bess_devices::bcu::{Bcu, BcuConfig, CanNode};
-use bess_devices::bmu::Bmu;
+use bess_devices::bmu::{self, Bmu};
 use bess_devices::chiller::Chiller;
 use bess_devices::codec::can::{RemoteNode, transmitted_ids};
 use bess_devices::ems::{Ems, EmsConfig};
@@ -83,6 +83,7 @@ pub(crate) fn build(config: &RigConfig, library: &Library, role: Role<'_>) -> Re
             CanBus::new(&bus.name, wire)
         })
         .collect();
+    products.check_cells()?;
     announce_ids(config, &products, &mut buses)?;
     let mut slots = Vec::new();
     let mut line_listeners: BTreeMap<Line, Vec<usize>> = BTreeMap::new();
@@ -266,6 +267,41 @@ impl Products<'_> {
         }
     }
 
+    /// A BMU measures the cells of its pack, no more and no fewer.
+    fn check_cells(&self) -> Result<(), RigConfigError> {
+        let container = &self.config.plant.spec.container;
+        let cells = container.cells_per_pack;
+        let is_bmu = |device: &&DeviceConfig| device.kind == DeviceKind::Bmu;
+        for device in self.config.devices.iter().filter(is_bmu) {
+            let product = self.of(device)?;
+            let settings =
+                bmu::Settings::of(&product).map_err(|error| product_error(self.library, device, &error))?;
+            if settings.cells == cells {
+                continue;
+            }
+            let most = bmu::Settings::MAX_CELLS;
+            let help = if cells > most {
+                format!(
+                    "no BMU measures more than {most} cells, the width of the balancing mask on the wire: make packs of so \
+                     many or fewer"
+                )
+            } else {
+                format!(
+                    "name a BMU product for {cells} cells; it may inherit `{}` and say [settings] cells = {cells}",
+                    product.id
+                )
+            };
+            return Err(device.origin.error(
+                format!(
+                    "{}: product `{}` measures {} cells, but a pack of {} has {cells}",
+                    device.tag, product.id, settings.cells, container.id
+                ),
+                help,
+            ));
+        }
+        Ok(())
+    }
+
     fn peer(&self, device: &DeviceConfig, name: &str) -> Result<Arc<Product>, RigConfigError> {
         let peer = device
             .peers
@@ -403,7 +439,7 @@ fn product_error(library: &Library, device: &DeviceConfig, error: &ProductError)
     };
     let text = error.to_string();
     let message = text.strip_prefix(&format!("{place}: ")).unwrap_or(&text);
-    match library.source(&place.file) {
+    match library.text_of(&place.file) {
         Some(source) => RigConfigError::at(
             &place.file,
             source,

@@ -6,7 +6,7 @@
     reason = "a failed unwrap is the test failing"
 )]
 
-use bess_catalogue::Catalogue;
+use bess_catalogue::{Catalogue, File, Kind};
 use bess_devices::Library;
 use bess_rig::{Rig, RigConfig, RigConfigError, Role};
 
@@ -18,6 +18,10 @@ const VCAN_3: &str = include_str!("../../../scenarios/rigs/liquid-20ft-vcan-3.to
 
 /// Loads and builds `top.toml` with the shipped files beside it.
 fn build(top: &str) -> Result<RigConfig, RigConfigError> {
+    build_of(top, &Catalogue::shipped())
+}
+
+fn build_of(top: &str, catalogue: &Catalogue) -> Result<RigConfig, RigConfigError> {
     let read = |path: &str| match path {
         "rigs/top.toml" => Ok(top.to_owned()),
         "rigs/base/container.toml" => Ok(CONTAINER.to_owned()),
@@ -25,14 +29,44 @@ fn build(top: &str) -> Result<RigConfig, RigConfigError> {
         "rigs/liquid-20ft-vcan.toml" => Ok(VCAN.to_owned()),
         _ => Err("no such file".to_owned()),
     };
-    let config = RigConfig::load("rigs/top.toml", &Catalogue::shipped(), &read)?;
+    let config = RigConfig::load("rigs/top.toml", catalogue, &read)?;
     Rig::new(&config, &Library::shipped(), Role::Rig)?;
     Ok(config)
 }
 
 /// The message as a person reads it.
 fn complaint(top: &str) -> String {
-    let error = build(top).expect_err("this rig file is wrong");
+    said(&build(top).expect_err("this rig file is wrong"))
+}
+
+/// The same, with a container `own` whose packs have so many cells.
+fn with_packs_of(cells: usize, top: &str) -> String {
+    let shipped = Catalogue::shipped();
+    let changed = |kind: Kind, id: &str, changes: [(&str, String); 2]| {
+        let text = shipped.file(kind, id).unwrap().text().to_owned();
+        let change = |text: String, (from, to): (&str, String)| text.replacen(from, &to, 1);
+        let text = changes.into_iter().fold(text, change);
+        (kind, File::new(format!("own/{id}.toml"), text))
+    };
+    let pack = [
+        ("\"pack-liq-1P44S\"", "\"own-pack\"".into()),
+        ("cells = 44", format!("cells = {cells}")),
+    ];
+    let container = [
+        ("\"liq-20ft-1267\"", "\"own\"".into()),
+        ("\"pack-liq-1P44S\"", "\"own-pack\"".into()),
+    ];
+    let mut catalogue = shipped.clone();
+    for (kind, file) in [
+        changed(Kind::Pack, "pack-liq-1P44S", pack),
+        changed(Kind::Container, "liq-20ft-1267", container),
+    ] {
+        catalogue.add(kind, file).unwrap();
+    }
+    said(&build_of(top, &catalogue).expect_err("no BMU measures so many cells"))
+}
+
+fn said(error: &RigConfigError) -> String {
     let line = match error.span() {
         Some(span) => error.text()[..span.start].matches('\n').count() + 1,
         None => 0,
@@ -122,6 +156,17 @@ fn mistakes_are_explained() {
         ),
         ("too many clusters", with("[plant]\nclusters = 12\n")),
         ("unknown container", with("[plant]\ncontainer = \"liq-21ft\"\n")),
+        (
+            "BMUs that do not measure the packs",
+            with("[plant]\ncontainer = \"air-20ft-1254\"\n"),
+        ),
+        (
+            "packs that no BMU measures",
+            with_packs_of(
+                48,
+                "inherits = \"liquid-20ft.toml\"\n[plant]\ncontainer = \"own\"\n",
+            ),
+        ),
         ("unknown initial value", with("[plant.initial]\nsoq = 0.5\n")),
         ("grid step", with("[plant]\ngrid_step_ms = 7\n")),
         ("limits", with("[clock]\nsoft_limit_ms = 60\n")),

@@ -19,6 +19,7 @@ p{max-width:52rem;margin:.4rem 0}.s{color:var(--soft);font-size:.88rem}
 .tile{border:1px solid var(--line);border-radius:.6rem;padding:.6rem 1.1rem;min-width:7.5rem}
 .tile b{display:block;font-size:1.7rem;line-height:1.2;font-variant-numeric:tabular-nums}
 .tile.pass b{color:var(--pass)}.tile.fail b{color:var(--fail)}
+.t{overflow-x:auto}
 table{border-collapse:collapse;width:100%;font-size:.88rem;margin:.6rem 0}
 th,td{text-align:left;padding:.35rem .6rem;border-bottom:1px solid var(--line);vertical-align:top}
 th{color:var(--soft);font-weight:600;background:#fff;position:sticky;top:0}
@@ -36,6 +37,7 @@ figcaption{font-weight:600;font-size:.92rem}
 .legend{display:flex;flex-wrap:wrap;gap:.1rem 1rem;font-size:.8rem;color:var(--soft)}
 .legend i{display:inline-block;width:.9em;height:.55em;border-radius:2px;margin-right:.4em}
 svg{display:block;height:auto}
+@media(min-width:64rem){.t{overflow-x:visible}}
 @media(max-width:34rem){.charts{grid-template-columns:1fr}}
 @media print{th{position:static}figure{break-inside:avoid}}";
 
@@ -86,7 +88,7 @@ impl Report {
              of the model; the row shows that the model agrees with that arithmetic. {} a parameter was chosen so that \
              the model meets it. {} the figure is an input of the model; the row shows that the model carries it out. \
              Tags: [B] brochure, [D] derived by arithmetic, [R] recalled from a standard or paper, [A] assumption, \
-             [S…] and [P…] papers, data sheets and public projects. CT, PS, PL name sections of the authors' notes on \
+             [S…] and [P…] papers, data sheets and public projects, which bessrig catalogue sources lists. CT, PS, PL name sections of the authors' notes on \
              cells and heat, protection and sequences, plant. “Weak” marks sources the notes themselves call so.</p>",
             basis(Basis::Predicted),
             basis(Basis::Derived),
@@ -94,7 +96,7 @@ impl Report {
             basis(Basis::Input)
         )?;
         page.push_str(
-            "<table><tr><th>What</th><th class=n>Expected</th><th class=n>Twin</th><th></th><th></th><th>Basis</th>\
+            "<div class=t><table><tr><th>What</th><th class=n>Expected</th><th class=n>Twin</th><th></th><th></th><th>Basis</th>\
              <th>Source</th></tr>\n",
         );
         for judged in &self.judged {
@@ -109,7 +111,7 @@ impl Report {
                 summary_row(page, row)?;
             }
         }
-        page.push_str("</table>\n");
+        page.push_str("</table></div>\n");
         Ok(())
     }
 }
@@ -136,7 +138,7 @@ fn experiment(page: &mut String, judged: &Judged) -> Result<(), String> {
     let experiment = judged.experiment;
     writeln!(
         page,
-        "<h2 id=\"{}\">{}</h2>\n<p>{}</p>\n<table><tr><th>What</th><th class=n>Expected</th><th class=n>Twin</th><th></th>\
+        "<h2 id=\"{}\">{}</h2>\n<p>{}</p>\n<div class=t><table><tr><th>What</th><th class=n>Expected</th><th class=n>Twin</th><th></th>\
          <th></th><th>Basis</th><th>The figure</th></tr>",
         experiment.id,
         text(experiment.title),
@@ -171,7 +173,7 @@ fn experiment(page: &mut String, judged: &Judged) -> Result<(), String> {
             .map_err(broken)?;
         }
     }
-    page.push_str("</table>\n");
+    page.push_str("</table></div>\n");
     if !judged.charts.is_empty() {
         page.push_str("<div class=charts>\n");
         for chart in &judged.charts {

@@ -30,7 +30,7 @@ fn files_below(folder: &Path, found: &mut Vec<PathBuf>) {
 /// Tags of numbered sources in a text: S or P and digits, a word of their own.
 fn numbered(text: &str) -> impl Iterator<Item = Tag> {
     text.split(|c: char| !(c.is_alphanumeric() || "-_/·".contains(c)))
-        .filter(|word| word.len() > 1 && word[1..].bytes().all(|byte| byte.is_ascii_digit()))
+        .filter(|word| word.ends_with(|c: char| c.is_ascii_digit()))
         .filter_map(|word| word.parse().ok())
 }
 

@@ -10,7 +10,7 @@ use crate::product::{Product, ProductError};
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
-    /// Cells in series, 1 to 44 (the width of the balancing mask on the wire).
+    /// Cells in series, 1 to [`Self::MAX_CELLS`].
     pub cells: usize,
     /// Temperature sensors.
     pub temperatures: usize,

@@ -35,7 +35,7 @@ const NODE_SPREAD_STEPS: u8 = 32;
 /// A parsed DBC with its file name.
 #[derive(Clone, Debug)]
 pub struct DbcFile {
-    /// Path below the data folder.
+    /// Path it was read from.
     pub file: String,
     /// Its content.
     pub dbc: Dbc,

@@ -40,12 +40,12 @@ pub struct RegisterMap {
 }
 
 impl RegisterMap {
-    /// Compiles the map file `name` below `data/modbus`; `{model}` in its texts is the product's model.
+    /// Compiles the text of a map file; `{model}` in its texts is the product's model.
     ///
     /// # Errors
     /// If the text has mistakes, registers overlap, or a point is not in `table`.
-    pub fn compile(name: &str, text: &str, table: &PointTable, model: &str) -> Result<Self, ProductError> {
-        let source = Source::new(&format!("modbus/{name}"), text);
+    pub fn compile(file: &str, text: &str, table: &PointTable, model: &str) -> Result<Self, ProductError> {
+        let source = Source::new(file, text);
         let file: MapFile = source.read()?;
         let mut map = Self {
             tables: Default::default(),
@@ -108,8 +108,8 @@ impl RegisterMap {
             place: product.source().place(0..0),
             product: product.id.clone(),
         })?;
-        let text = library
-            .register_text(name.get_ref())
+        let map = library
+            .register_map(name.get_ref())
             .map_err(|error| match error {
                 ProductError::UnknownFile { path, known, .. } => ProductError::UnknownFile {
                     place: source.place(name.span()),
@@ -118,7 +118,7 @@ impl RegisterMap {
                 },
                 other => other,
             })?;
-        Self::compile(name.get_ref(), text, table, &product.model)
+        Self::compile(&map.file, &map.text, table, &product.model)
     }
 
     /// Answers a request. Points a write changed are appended to `written`; on an exception nothing changed.

@@ -266,10 +266,10 @@ fn late_messages_go_out_once_and_keep_their_phase() {
 /// The error of a product made from a shipped one by replacing text.
 fn error_of(id: &str, file: &str, from: &str, to: &str) -> String {
     let mut library = Library::shipped();
-    let text = library.source(file).unwrap();
+    let text = &library.at(file).unwrap().text;
     assert!(text.contains(from), "{file} has no {from}");
     let text = text.replacen(from, to, 1);
-    library.overlay(file.into(), text);
+    library.overlay("own", file, &text);
     let error = library
         .product(id)
         .and_then(|product| {
@@ -392,13 +392,13 @@ fn nodes_are_added_to_11_bit_identifiers() {
     let dbc = "VERSION \"\"\n\nBS_:\n\nBU_: A B\n\nBO_ 384 STAT: 8 A\n \
                SG_ Sync : 0|8@1+ (1,0) [0|255] \"\" B\n\nBO_ 2000 LAST: 8 A\n \
                SG_ Sync : 0|8@1+ (1,0) [0|255] \"\" B\n";
-    library.overlay("dbc/eleven.dbc".into(), dbc.into());
+    library.overlay("own", "dbc/eleven.dbc", dbc);
     let mut product = |last: &str| {
         let text = format!(
             "id = \"x\"\ninherits = \"rig-bmu-16\"\ntitle = \"X\"\n[[can]]\nport = \"cluster\"\ndbc = \"eleven.dbc\"\n\
              node_in = \"added\"\n[[can.transmit]]\nmessage = \"STAT\"\nbind = {{ Sync = \"sync-counter\" }}\n{last}"
         );
-        library.overlay("products/x.toml".into(), text);
+        library.overlay("own", "products/x.toml", &text);
         (library.product("x").unwrap(), library.clone())
     };
     let (bmu, with) = product("");
