@@ -42,6 +42,9 @@ const REST_C: f64 = 0.01;
 const TURNS: usize = 8;
 /// A cell loses no more than this share by the laws: they say nothing about wrecks.
 const LOSS_MAX: f64 = 0.8;
+/// Nor does its resistance grow by more than this share of the fresh one (assumption): far beyond what the laws give a
+/// cell that has lost all it may at 25 °C.
+const GROWTH_MAX: f64 = 9.0;
 
 /// What ageing has done to a cell.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -213,7 +216,7 @@ impl CellAgeing {
         let cycle_loss = libm::sqrt(self.cycle);
         Health {
             soh: 1.0 - (calendar_loss + cycle_loss + self.plated).min(LOSS_MAX),
-            resistance_factor: 1.0 + self.growth,
+            resistance_factor: 1.0 + self.growth.min(GROWTH_MAX),
             calendar_loss,
             cycle_loss,
             plated: self.plated,
@@ -633,6 +636,9 @@ mod tests {
         assert!((worn.soh - 0.85).abs() < 1e-12);
         assert!(worn.resistance_factor > 1.05 && worn.resistance_factor < 1.5);
         assert_eq!(CellAgeing::worn(&laws, 0.0).health(&laws).soh, 1.0);
+        let wreck = CellAgeing::worn(&laws, LOSS_MAX);
+        println!("all it may lose: resistance grows by {:.2}", wreck.growth);
+        assert!(wreck.growth < 0.5 * GROWTH_MAX, "{wreck:?}");
     }
 
     #[test]
@@ -671,8 +677,8 @@ mod tests {
                 cell.step(&laws, soc, temperature_c, dt_s, clock);
                 let health = cell.health(&laws);
                 prop_assert!(health.soh.is_finite() && health.soh >= 1.0 - LOSS_MAX && health.soh <= last.soh);
-                prop_assert!(health.resistance_factor.is_finite());
                 prop_assert!(health.resistance_factor >= last.resistance_factor);
+                prop_assert!(health.resistance_factor <= 1.0 + GROWTH_MAX);
                 prop_assert!(health.full_cycles >= last.full_cycles);
                 prop_assert!(cell.flow.len < TURNS);
                 last = health;

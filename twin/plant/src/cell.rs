@@ -18,6 +18,9 @@
 //! Energy: the stored energy is a state function, the integral of the open-circuit voltage over charge. All
 //! that does not leave at the terminals lands in `heat_j`: resistance, RC, hysteresis, coulombic loss. Work
 //! against hysteresis is all counted as heat, though right after a reversal a little of it comes back.
+//!
+//! A loaded cell is to its string a source of less voltage behind less resistance, solved with the string's current of the
+//! same step: a short across a cell whose resistance is larger than its own is stable at any step.
 
 use core::ops::Range;
 
@@ -79,6 +82,8 @@ pub(crate) struct Cells {
     pub(crate) external_heat_j: f64,
     /// Charge through bleed resistors, balancers and shorts, C.
     pub(crate) tap_c: f64,
+    /// Energy moved through them either way, J.
+    pub(crate) tap_moved_j: f64,
     /// Charge that went into side reactions (positive: charging lost), C.
     pub(crate) lost_c: f64,
     ocv: OcvTable,
@@ -94,8 +99,10 @@ pub(crate) struct Cells {
 pub(crate) struct ClusterSums {
     /// Source voltage at zero cluster current, V.
     pub(crate) emf_v: f64,
-    /// Series resistance R0, Ω.
+    /// Series resistance, R0 of the cells with their loads, Ω.
     pub(crate) r0_ohm: f64,
+    /// How far a current has lowered the source voltage by the middle of its step, Ω.
+    pub(crate) sag_ohm: f64,
 }
 
 /// Shortcuts of a cluster's cells in series.
@@ -103,10 +110,14 @@ pub(crate) struct ClusterSums {
 struct CellString {
     /// No cell bleeds, is shorted, dies, or is near the end of its charge range: all carry the same charge.
     plain: bool,
+    /// Cells or their loads are not what they were when the sums were made.
+    changed: bool,
     /// Charge that may flow out and in before a cell leaves its OCV segment, C.
     room_c: [f64; 2],
     /// Sum of R0 while plain, Ω.
     r0_ohm: f64,
+    /// Fall of the source voltage by the middle of a step, Ω.
+    sag_ohm: f64,
 }
 
 /// A balancing channel works within these cell voltages, V (assumption: supply of its gate driver, protection).
@@ -125,8 +136,15 @@ struct Tap {
     short_j: f64,
     /// Part in an active balancer: 1 gives, −1 takes, 0 none.
     part: f64,
-    /// Current into the balancer in the coming step, A.
+    /// Current into the balancer, A.
     transfer_a: f64,
+}
+
+impl Tap {
+    /// Of all that hangs on the cell, S.
+    fn conductance_s(&self) -> f64 {
+        self.bleed_s + self.internal_s + self.separator_s + self.external_s
+    }
 }
 
 /// An active balancer at work on the cells of a pack.
@@ -185,6 +203,7 @@ impl Cells {
             bleed_heat_j: 0.0,
             external_heat_j: 0.0,
             tap_c: 0.0,
+            tap_moved_j: 0.0,
             lost_c: 0.0,
             ocv: OcvTable::new(&spec.ocv),
             resistance: ResistanceTable::new(&spec.resistance, spec.capacity_ah),
@@ -231,10 +250,14 @@ impl Cells {
             sums.emf_v += self.follow_segments(cluster);
             self.strings[cluster].r0_ohm = sums.r0_ohm;
         }
-        ClusterSums {
-            emf_v: sums.emf_v,
-            r0_ohm: sums.r0_ohm,
-        }
+        self.loaded(
+            range,
+            ClusterSums {
+                emf_v: sums.emf_v,
+                r0_ohm: sums.r0_ohm,
+                sag_ohm: self.strings[cluster].sag_ohm,
+            },
+        )
     }
 
     /// Without vector instructions from now on.
@@ -304,6 +327,7 @@ impl Cells {
         let mut change_v = 0.0;
         let mut room = [f64::MAX; 2];
         let mut plain = true;
+        let mut sag_ohm = 0.0;
         for i in cluster * self.per_string..(cluster + 1) * self.per_string {
             let soc = self.soc[i];
             if !(soc >= self.segment_soc[i] && soc < self.segment_soc[i] + 1.0 / SEGMENTS) {
@@ -312,6 +336,7 @@ impl Cells {
             let (low, high) = (self.segment_soc[i], self.segment_soc[i] + 1.0 / SEGMENTS);
             room[0] = room[0].min((soc - low) * self.capacity_c[i]);
             room[1] = room[1].min((high - soc) * self.capacity_c[i]);
+            sag_ohm += self.sag_ohm(i);
             plain &= self.extra_a[i] == 0.0
                 && self.source_scale[i] == 1.0
                 && self.capacity_c[i] > 0.0
@@ -321,6 +346,7 @@ impl Cells {
         let string = &mut self.strings[cluster];
         string.plain = plain;
         string.room_c = room;
+        string.sag_ohm = sag_ohm;
         change_v
     }
 
@@ -342,20 +368,53 @@ impl Cells {
         self.source_scale[i] * (offset + slope * soc + (loop_offset + loop_slope * soc) * self.hysteresis[i])
     }
 
-    /// The cluster of a cell is no longer what its shortcuts say.
+    /// The cluster of a cell is no longer what its shortcuts and sums say.
     fn disturb(&mut self, i: usize) {
-        self.strings[i / self.per_string].plain = false;
+        let string = &mut self.strings[i / self.per_string];
+        string.plain = false;
+        string.changed = true;
+    }
+
+    /// Whether a cluster's cells or their loads have changed since its sums were made.
+    pub(crate) fn changed(&self, cluster: usize) -> bool {
+        self.strings[cluster].changed
     }
 
     /// Sums of a cluster without stepping it.
-    pub(crate) fn sums(&self, range: Range<usize>) -> ClusterSums {
+    pub(crate) fn sums(&mut self, cluster: usize) -> ClusterSums {
+        self.strings[cluster].changed = false;
+        let range = cluster * self.per_string..(cluster + 1) * self.per_string;
         let mut sums = ClusterSums::default();
-        for i in range {
-            let r0 = self.r0_ohm(i);
-            sums.emf_v += self.emf_v(i) - r0 * self.extra_a[i];
-            sums.r0_ohm += r0;
+        for i in range.clone() {
+            sums.emf_v += self.emf_v(i);
+            sums.r0_ohm += self.r0_ohm(i);
+            sums.sag_ohm += self.sag_ohm(i);
+        }
+        self.loaded(range, sums)
+    }
+
+    /// Sums of a range with what hangs on its cells: a cell and its loads are together a source of less voltage behind less
+    /// resistance.
+    fn loaded(&self, range: Range<usize>, mut sums: ClusterSums) -> ClusterSums {
+        let first = self.tapped.partition_point(|tap| tap.cell < range.start);
+        for tap in self.tapped[first..].iter().take_while(|tap| tap.cell < range.end) {
+            let (emf_v, r0) = (self.emf_v(tap.cell), self.r0_ohm(tap.cell));
+            let left = 1.0 / (1.0 + r0 * tap.conductance_s());
+            sums.emf_v += (emf_v - r0 * tap.transfer_a) * left - emf_v;
+            sums.r0_ohm += r0 * left - r0;
+            sums.sag_ohm += self.sag_ohm(tap.cell) * (left * left - 1.0);
         }
         sums
+    }
+
+    /// How far a current lowers a cell's source voltage by the middle of its step, by its charge and its RC links, Ω.
+    fn sag_ohm(&self, i: usize) -> f64 {
+        let Constants {
+            split, decay, step_s, ..
+        } = self.constants;
+        let by_charge = self.source_scale[i] * self.line[1][i] * self.inverse_capacity[i] * step_s;
+        let links = split[1] * (1.0 - decay[0]) + split[2] * (1.0 - decay[1]);
+        0.5 * (by_charge + self.resistance_ohm[i] * links)
     }
 
     /// Source voltage less RC voltages: what is left when current stops, V.
@@ -407,26 +466,40 @@ impl Cells {
         self.conductance_s[i] = conductance_s;
     }
 
-    /// Currents through bleed resistors, balancing converters and shorts for the coming step, and their heat in it.
-    /// What cells give a converter and others do not get is its loss.
-    pub(crate) fn step_taps(&mut self, cluster_of: impl Fn(usize) -> f64) {
-        self.share_out(&cluster_of);
+    /// Currents through bleed resistors, balancing converters and shorts in the coming step, and their heat in it, for the
+    /// mean current of a cell's cluster and its mean square, A and A². What cells give a converter and others do not get is
+    /// its loss.
+    pub(crate) fn step_taps(&mut self, current: impl Fn(usize) -> [f64; 2]) {
+        self.share_out(|cell| current(cell)[0]);
+        let Constants { decay, step_s, .. } = self.constants;
         for k in 0..self.tapped.len() {
             let tap = self.tapped[k];
             let i = tap.cell;
-            self.disturb(i);
-            let inside_s = tap.internal_s + tap.separator_s;
-            let total_s = tap.bleed_s + inside_s + tap.external_s;
-            let r0 = self.constants.split[0] * self.resistance_ohm[i];
-            let voltage = (self.emf_v(i) - r0 * (cluster_of(i) + tap.transfer_a)) / (1.0 + r0 * total_s);
-            self.extra_a[i] = voltage * total_s + tap.transfer_a;
-            self.tap_c += self.extra_a[i] * self.constants.step_s;
-            let square_j = voltage * voltage * self.constants.step_s;
-            self.heat_j[i] += square_j * inside_s;
-            self.tapped[k].short_j += square_j * inside_s;
-            self.bleed_heat_j += square_j * tap.bleed_s + voltage * tap.transfer_a * self.constants.step_s;
+            self.strings[i / self.per_string].plain = false;
+            let [mean_a, square_a2] = current(i);
+            let ripple_a2 = square_a2 - mean_a * mean_a;
+            let (r0, conductance_s) = (self.r0_ohm(i), tap.conductance_s());
+            // all by the middle of the step
+            let relaxed_v = 0.5 * (self.v1_v[i] * (1.0 - decay[0]) + self.v2_v[i] * (1.0 - decay[1]));
+            let (emf_v, ohm) = (self.emf_v(i) + relaxed_v, r0 + self.sag_ohm(i));
+            let left = 1.0 / (1.0 + ohm * conductance_s);
+            let voltage = (emf_v - ohm * (mean_a + tap.transfer_a)) * left;
+            self.extra_a[i] = voltage * conductance_s + tap.transfer_a;
+            self.tap_c += self.extra_a[i] * step_s;
+            self.tap_moved_j += (emf_v * self.extra_a[i]).abs() * step_s;
+            let square_j = (voltage * voltage + r0 * left * (r0 * left) * ripple_a2) * step_s;
+            let short_j = square_j * (tap.internal_s + tap.separator_s);
+            self.tapped[k].short_j += short_j;
+            // a ripple of the cluster's current goes past the cell in part, where the kernel heats it by all of it
+            self.heat_j[i] += short_j + r0 * (left * left - 1.0) * ripple_a2 * step_s;
+            self.bleed_heat_j += square_j * tap.bleed_s + voltage * tap.transfer_a * step_s;
             self.external_heat_j += square_j * tap.external_s;
         }
+    }
+
+    /// Heat made beside the cells: in bleed resistors, balancing converters and shorts outside cells, J.
+    pub(crate) fn tap_heat_j(&self) -> f64 {
+        self.bleed_heat_j + self.external_heat_j
     }
 
     /// Currents of the active balancers' channels: as much as the givers have or the takers can take.
@@ -541,7 +614,7 @@ impl Cells {
         change(&mut self.tapped[at]);
         self.disturb(cell);
         let tap = self.tapped[at];
-        if tap.bleed_s + tap.internal_s + tap.separator_s + tap.external_s == 0.0 && tap.part == 0.0 {
+        if tap.conductance_s() == 0.0 && tap.part == 0.0 {
             self.tapped.remove(at);
             self.extra_a[cell] = 0.0;
         }

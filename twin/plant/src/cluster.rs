@@ -54,8 +54,9 @@ pub(crate) struct Cluster {
     pub(crate) precharge_tripped: bool,
     /// Source voltage and R0 of the cells.
     pub(crate) sums: ClusterSums,
-    /// How far the source voltage will have moved by the middle of the coming step if it moves on as in the last, V. The
-    /// path takes it as constant over a step; at its start, a falling one would deliver more than the cells give.
+    /// How far the source voltage will have moved by itself by the middle of the coming step, V, if it moves on as in the
+    /// last. What the step's current does to it is [`ClusterSums::sag_ohm`]. The path takes the voltage of the middle for
+    /// the whole step; that of its start, which falls, would deliver more than the cells give.
     drift_v: f64,
     /// Interconnects and box, Ω.
     path_ohm: f64,
@@ -165,13 +166,13 @@ impl Cluster {
 
     /// Sums after a step.
     pub(crate) fn stepped(&mut self, sums: ClusterSums) {
-        self.drift_v = 0.5 * (sums.emf_v - self.sums.emf_v);
+        self.drift_v = 0.5 * (sums.emf_v - self.sums.emf_v) + self.sums.sag_ohm * self.mean_a;
         self.sums = sums;
     }
 
     /// The cluster as the bus sees it.
     pub(crate) fn branch(&self) -> Branch {
-        let ohm = self.sums.r0_ohm + self.path_ohm;
+        let ohm = self.sums.r0_ohm + self.path_ohm + self.sums.sag_ohm;
         let conductance_s = match self.path() {
             Path::Open => 0.0,
             Path::Precharge => 1.0 / (ohm + self.precharge_ohm),
@@ -188,7 +189,7 @@ impl Cluster {
     pub(crate) fn branch_if_closed(&self) -> Branch {
         Branch {
             emf_v: self.sums.emf_v,
-            conductance_s: 1.0 / (self.sums.r0_ohm + self.path_ohm),
+            conductance_s: 1.0 / (self.sums.r0_ohm + self.path_ohm + self.sums.sag_ohm),
         }
     }
 

@@ -46,7 +46,7 @@ pub(crate) struct Drive {
 /// Sums over the string after the step.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Sums {
-    /// Source voltage at zero string current, V.
+    /// Source voltage of unloaded cells, V.
     pub(crate) emf_v: f64,
     /// R0, Ω; only of the form that is not plain.
     pub(crate) r0_ohm: f64,
@@ -309,10 +309,9 @@ fn chunk<const PLAIN: bool>(
     let (emf_v, r0_ohm, lost_c) = if PLAIN {
         (source - (next_v1 + next_v2), Lanes::ZERO, Lanes::ZERO)
     } else {
-        let r0_ohm = resistance_ohm * split[0];
         (
-            source_scale * source - (next_v1 + next_v2) - r0_ohm * extra_a,
-            r0_ohm,
+            source_scale * source - (next_v1 + next_v2),
+            resistance_ohm * split[0],
             released_c - passed_c,
         )
     };

@@ -74,7 +74,7 @@ pub struct HeatLedger {
     pub cells_j: f64,
     /// Reversible heat of the cells; negative where they cool.
     pub reversible_j: f64,
-    /// Heat of busbars, boxes, bleed resistors and controls in the container.
+    /// Heat of busbars, boxes, bleed resistors, balancers, shorts outside cells and controls in the container.
     pub equipment_j: f64,
     /// Power of pump, pack fans and circulation fans.
     pub fans_j: f64,

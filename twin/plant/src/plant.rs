@@ -80,7 +80,7 @@ pub struct Plant {
     /// Heat of packs and pack fans that goes to the container air until the next slow cycle, W.
     pub(crate) packs_to_air_w: f64,
     aired_j: f64,
-    /// Heat of busbars, boxes, bleed resistors and controls given to the air, J.
+    /// Heat of busbars, boxes, loads of single cells and controls given to the racks, J.
     pub(crate) equipment_j: f64,
     pub(crate) start_heat_j: f64,
     start_stored_j: f64,
@@ -202,10 +202,18 @@ impl Plant {
         );
         let start = self.now;
         self.grid.step(self.step_s);
-        let clusters = &self.stack.clusters;
-        let per_cluster = self.topology.cells_per_cluster();
-        self.cells.step_taps(|cell| clusters[cell / per_cluster].mean_a);
+        for (c, cluster) in self.stack.clusters.iter_mut().enumerate() {
+            if self.cells.changed(c) {
+                cluster.sums = self.cells.sums(c);
+            }
+        }
         self.stack.step(start, now, &self.grid, &mut self.events);
+        let (clusters, step_s) = (&self.stack.clusters, self.step_s);
+        let per_cluster = self.topology.cells_per_cluster();
+        self.cells.step_taps(|cell| {
+            let cluster = &clusters[cell / per_cluster];
+            [cluster.mean_a, cluster.square_a2s / step_s]
+        });
         for (c, cluster) in self.stack.clusters.iter_mut().enumerate() {
             self.throughput_j += cluster.charge_c.abs() * cluster.sums.emf_v;
             let sums = self
@@ -638,7 +646,7 @@ impl Plant {
         let released_j = self.start_stored_j - self.runaway.lost_j - self.ageing.lost_j - stored_j;
         let cell_heat_j = self.thermal.taken_j + self.runaway.taken_j + self.cells.heat_j.iter().sum::<f64>();
         let path_heat_j = self.stack.clusters.iter().map(|c| c.path_heat_j).sum();
-        let tap_heat_j = self.cells.bleed_heat_j + self.cells.external_heat_j;
+        let tap_heat_j = self.cells.tap_heat_j();
         let bus_heat_j = self.stack.bus_heat_j;
         let heat_j = cell_heat_j + path_heat_j + tap_heat_j + bus_heat_j;
         let capacitor_j = self.stack.bus.stored_j();
@@ -672,7 +680,7 @@ impl Plant {
             bus_heat_j,
             delivered_ac_j: converter.ac_j,
             converter_loss_j: converter.loss_j,
-            throughput_j: self.throughput_j + tap_heat_j,
+            throughput_j: self.throughput_j + self.cells.tap_moved_j,
             residual_j: released_j - delivered_dc_j - heat_j - capacitor_j,
             converter_residual_j: delivered_dc_j - converter.ac_j - converter.loss_j,
             charge_released_c,
@@ -757,7 +765,7 @@ impl Plant {
             &mut self.events,
         );
         let equipment_j =
-            self.stack.clusters.iter().map(|c| c.path_heat_j).sum::<f64>() + self.cells.bleed_heat_j;
+            self.stack.clusters.iter().map(|c| c.path_heat_j).sum::<f64>() + self.cells.tap_heat_j();
         let equipment_j = equipment_j - core::mem::replace(&mut self.aired_j, equipment_j)
             + self.auxiliary.controls_w() * MEDIUM_S;
         self.equipment_j += equipment_j;
@@ -839,8 +847,8 @@ impl Plant {
         for cell in self.runaway.degraded() {
             self.cells.degrade(cell, DEGRADED);
         }
-        for cluster in &mut self.stack.clusters {
-            cluster.sums = self.cells.sums(cluster.cells.clone());
+        for (c, cluster) in self.stack.clusters.iter_mut().enumerate() {
+            cluster.sums = self.cells.sums(c);
         }
     }
 
@@ -938,7 +946,7 @@ impl Plant {
         self.ageing.reseat(range.clone(), &self.cells.soc);
         self.start_stored_j += self.stored_j() - before_j;
         self.start_stored_c += self.cells.stored_c(range) - before_c;
-        self.stack.clusters[cluster].sums = self.cells.sums(self.topology.cluster_cells(cluster));
+        self.stack.clusters[cluster].sums = self.cells.sums(cluster);
         Ok(())
     }
 

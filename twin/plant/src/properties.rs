@@ -378,17 +378,13 @@ fn look(
     Ok(events)
 }
 
-/// Energy and charge accounts, within 0.1 % of what has moved and what numbers cannot do better: the path takes source
-/// voltages as known at the middle of a step, which a current that is switched on within it proves wrong. At the usual
-/// step that is below 10 millionths of what the cells hold when full, and it goes with the square of the step.
+/// Accounts of energy, charge and heat: within 0.02 % of the energy that has moved, and for the one step in which a
+/// current or a load is switched on, 0.2 J at the usual step, which goes with the square of the step. Charge and heat close
+/// as far as numbers go.
 fn balance(plant: &Plant, step: Duration) -> Result<(), TestCaseError> {
     let ledger = plant.ledger();
     let steps = step.as_secs_f64() / STEP.as_secs_f64();
-    let full_j = plant.cells.capacity_c.iter().sum::<f64>() * 3.3;
-    // Known gap, cause not found: with an ageing clock near a million and two clusters equalising at over 1 kA, 0.4 % of the
-    // energy that aged away within the minute is missing beside the 0.1 %.
-    let aged_j = 1e-2 * ledger.aged_j;
-    let energy_j = 1e-3 * ledger.throughput_j + 1.0 + 1e-5 * full_j * steps * steps + aged_j;
+    let energy_j = 2e-4 * ledger.throughput_j + 0.2 * steps * steps;
     prop_assert!(
         ledger.residual_j.abs() <= energy_j,
         "energy: {energy_j} J allowed, {ledger:?}"
@@ -398,8 +394,13 @@ fn balance(plant: &Plant, step: Duration) -> Result<(), TestCaseError> {
         "converter: {ledger:?}"
     );
     prop_assert!(
-        ledger.charge_residual_c.abs() <= 1e-3 * ledger.charge_throughput_c + 0.01,
+        ledger.charge_residual_c.abs() <= 1e-9 * ledger.charge_throughput_c + 1e-3,
         "charge: {ledger:?}"
+    );
+    let heat = plant.heat_ledger();
+    prop_assert!(
+        heat.residual_j.abs() <= 1e-6 * heat.throughput_j + 0.1,
+        "heat: {heat:?}"
     );
     for heat_j in [
         ledger.path_heat_j,
@@ -444,8 +445,21 @@ fn deed(plant: &mut Plant, step: Duration, deed: &Deed) -> Result<(), TestCaseEr
     Ok(())
 }
 
+/// The same cases in every run. `PROPTEST_RNG_SEED` and `PROPTEST_CASES` try others and more.
+fn config() -> ProptestConfig {
+    let given = ProptestConfig::default();
+    ProptestConfig {
+        failure_persistence: None,
+        rng_seed: match given.rng_seed {
+            RngSeed::Random => RngSeed::Fixed(1),
+            seed @ RngSeed::Fixed(_) => seed,
+        },
+        ..given
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, rng_seed: RngSeed::Fixed(1), ..ProptestConfig::default() })]
+    #![proptest_config(config())]
     #[test]
     fn nothing_makes_nonsense(
         seed in any::<u64>(),
@@ -542,4 +556,52 @@ fn the_property_test_sees_closed_clusters_power_and_fire() {
     assert!(value("pcs active-power") > 3.9e4, "{}", value("pcs active-power"));
     assert!(value("air hydrogen") > 1.0 && value("air smoke") > 0.0);
     assert!(plant.ledger().burnt_j > 0.0);
+}
+
+/// A cell of an ohm amid milliohms, shorted: string current goes past it through the short, and is what the two sources
+/// and all resistances make it. Solved from one step to the next instead of within the step, such a load makes the
+/// current swing up, which is how a fire at an ageing clock of a million lost energy.
+#[test]
+fn a_short_across_a_wreck_keeps_the_accounts() {
+    for (step, fault) in [(10, true), (10, false), (100, true), (100, false)] {
+        let step = Duration::from_millis(step);
+        let mut state = uniform(0.9);
+        state.soc_by_cluster = vec![(1, 0.1)];
+        let mut plant = Plant::new(&rig(true), &state, 1, step).unwrap();
+        plant.cells.resistance_factor[0] = 3000.0;
+        let (cluster, pack, cell, ohm) = (0, 0, 0, 0.005);
+        plant
+            .inject(&if fault {
+                PlantFault::CellExternalShort {
+                    cluster,
+                    pack,
+                    cell,
+                    ohm,
+                }
+            } else {
+                PlantFault::CellShort {
+                    cluster,
+                    pack,
+                    cell,
+                    ohm,
+                }
+            })
+            .unwrap();
+        deed(&mut plant, step, &Deed::Close).unwrap();
+        advance(&mut plant, step, Duration::from_secs(3));
+        balance(&plant, step).unwrap();
+        assert!(plant.cells.resistance_ohm[0] > 0.5);
+        let mut last_a = plant.stack.clusters[0].mean_a;
+        assert!(last_a > 100.0, "{last_a}");
+        for _ in 0..300 {
+            advance(&mut plant, step, step);
+            let now_a = plant.stack.clusters[0].mean_a;
+            assert!(
+                (now_a - last_a).abs() < 0.02 * last_a,
+                "{last_a} A, then {now_a} A"
+            );
+            last_a = now_a;
+            balance(&plant, step).unwrap();
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! One grid step of the DC side: clusters, bus and converter together.
 //!
 //! The step is cut where a contact moves, a fuse melts or the converter leaves its voltage window, so each
-//! part has fixed circuits and `dc_bus.rs` solves it exactly; source voltages stand still within the step.
+//! part has fixed circuits and `dc_bus.rs` solves it exactly, with the source voltages of the middle of the step.
 //! A contact that rebounds opens the circuit, as there is no arc here. Made onto a voltage gap it welds if what goes
 //! through until it rests is enough; breaking above its limit, also in a rebound, welds it too. The breaker opens at its
 //! shunt trip or when its release sees a short circuit (cell-and-thermal §7, assumptions).

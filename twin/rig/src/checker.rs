@@ -25,9 +25,9 @@ use crate::wiring;
 pub const MAX_CLOSING_GAP_V: f64 = 50.0;
 /// Residual of the energy accounts over the energy moved.
 pub const MAX_ENERGY_RESIDUAL: f64 = 0.001;
-/// Residual that is no news whatever was moved, J: closing onto a bus within one grid step leaves this order. The
+/// Residual that is no news whatever was moved, J: the step in which a load comes on leaves this order at most. The
 /// container holds 12 GJ.
-pub const ENERGY_RESIDUAL_FLOOR_J: f64 = 500.0;
+pub const ENERGY_RESIDUAL_FLOOR_J: f64 = 20.0;
 /// How long a life counter may stand still.
 pub const MAX_COUNTER_STANDSTILL: Duration = Duration::from_secs(1);
 
@@ -252,7 +252,8 @@ mod tests {
             ..Ledger::default()
         };
         for (ledger, expected) in [
-            (accounts(400.0, 1e3), 0),
+            (accounts(15.0, 1e3), 0),
+            (accounts(400.0, 1e3), 1),
             (accounts(900.0, 1e6), 0),
             (accounts(-2_000.0, 1e6), 1),
             (accounts(f64::NAN, 1e6), 1),

@@ -138,7 +138,7 @@ fn overcharge_and_reversal_only_heat() {
 fn a_bleed_resistor_takes_its_100_ma() {
     let (mut cells, _) = one_cell(0.5, 300.0);
     cells.set_bleed(0, 1.0 / 33.0);
-    cells.step_taps(|_| 0.0);
+    cells.step_taps(|_| [0.0; 2]);
     assert!((cells.extra_a[0] - 0.1).abs() < 0.001);
     cells.set_bleed(0, 0.0);
     assert_eq!(cells.extra_a[0], 0.0);
@@ -253,7 +253,7 @@ fn steps_agree_with_the_book() {
         }
         for _ in 0..100 {
             plain_steps += usize::from(cells.strings[0].plain);
-            cells.step_taps(|_| current_a);
+            cells.step_taps(|_| [current_a, current_a * current_a]);
             for (i, cell) in book.iter_mut().enumerate() {
                 cell.step(i, &cells, current_a);
             }
@@ -262,8 +262,10 @@ fn steps_agree_with_the_book() {
             let (mut emf_v, mut r0_ohm) = (0.0, 0.0);
             for (i, cell) in book.iter_mut().enumerate() {
                 let r0 = cells.r0_ohm(i);
-                emf_v += cell.emf_v(i, &cells) - r0 * cells.extra_a[i];
-                r0_ohm += r0;
+                let load = cells.tapped.iter().find(|tap| tap.cell == i);
+                let left = 1.0 / (1.0 + r0 * load.map_or(0.0, Tap::conductance_s));
+                emf_v += cell.emf_v(i, &cells) * left;
+                r0_ohm += r0 * left;
                 // the heat of a short inside the cell is booked by the taps
                 let step_j = cells.heat_j[i] - taps_j[i];
                 let book_j = core::mem::take(&mut cell.heat_j);
@@ -310,7 +312,7 @@ fn hours_to_level(start: impl Fn(&mut Cells)) -> (f64, Cells) {
     let mut seconds = 0_u32;
     while cells.soc[0] > cells.soc[1] {
         cells.refresh(0..N, &[25.0; N], false, true, &SLOW);
-        cells.step_taps(|_| 0.0);
+        cells.step_taps(|_| [0.0; 2]);
         cells.step(0, 0.0, 0.0);
         seconds += 1;
         assert!(seconds < 200_000);
@@ -372,14 +374,14 @@ fn a_balancer_gives_no_more_than_takers_take_and_stops_at_dead_cells() {
     let mut cells = Cells::new(&cell, vec![0.5; 4], &[300.0; 4], vec![1.0; 4], 4, 1.0);
     cells.refresh(0..4, &[25.0; 4], false, true, &SLOW);
     cells.set_transfer(0..4, 0b0111, 0b1100, spec);
-    cells.step_taps(|_| 0.0);
+    cells.step_taps(|_| [0.0; 2]);
     // cell 3 is on both sides and does neither; cells 1 and 2 feed cell 4
     assert_eq!(cells.extra_a[2], 0.0);
     assert!((cells.extra_a[3] + 2.0).abs() < 1e-9, "{}", cells.extra_a[3]);
     let given_a = cells.extra_a[0] + cells.extra_a[1];
     assert!((given_a - 2.0 / 0.9).abs() < 0.01, "{given_a}");
     cells.set_source_scale(3, 0.0);
-    cells.step_taps(|_| 0.0);
+    cells.step_taps(|_| [0.0; 2]);
     assert_eq!(cells.extra_a, [0.0; 4]);
     cells.set_transfer(0..4, 0, 0, spec);
     assert!(cells.tapped.is_empty() && cells.transfers.is_empty());
