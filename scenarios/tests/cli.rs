@@ -245,6 +245,14 @@ fn own_products_are_held_against_the_plant() {
     insta::assert_snapshot!(check("own-lfp-100.toml", &wrong));
 }
 
+#[test]
+fn a_pack_no_bmu_measures() {
+    let pack = fs::read_to_string(root().join("twin/catalogue/data/packs/pack-liq-1P44S.toml")).unwrap();
+    let wide = pack.replace("cells = 44 ", "cells = 52 ");
+    assert_ne!(pack, wide);
+    insta::assert_snapshot!(check("pack.toml", &wide));
+}
+
 /// A short scenario; `then` is its last step.
 fn short_feature(then: &str) -> String {
     format!(

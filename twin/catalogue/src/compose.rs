@@ -126,7 +126,12 @@ impl Catalogue {
             .filter(|(path, _)| find(&cell.file, path).is_none())
             .map(|(path, of)| {
                 let value = of(&base.cell);
-                format!("{} = {value}, in proportion {:.4}", path.join("."), value * ratio)
+                let decimals = if value < 100.0 { 2 } else { 0 };
+                format!(
+                    "{} = {value}, in proportion {:.decimals$}",
+                    path.join("."),
+                    value * ratio
+                )
             })
             .collect();
         if ratio == 1.0 || kept.is_empty() {
