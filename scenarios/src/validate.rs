@@ -4,7 +4,6 @@ use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use bess_validation::claim::Figure;
 use bess_validation::{Lab, Report, Row};
 
 use crate::mistake::Mistake;
@@ -72,9 +71,7 @@ fn columns(cells: [&str; 8]) -> String {
 
 fn line(row: &Row) -> String {
     let claim = &row.claim;
-    let value = row
-        .value
-        .map_or_else(|| "-".to_owned(), |value| Figure(value).to_string());
+    let value = row.shown().unwrap_or_else(|| "-".to_owned());
     let weak = if claim.source.is_weak() { " (weak)" } else { "" };
     let mut line = columns([
         &row.verdict.to_string(),

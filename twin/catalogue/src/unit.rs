@@ -74,6 +74,7 @@ const ENDINGS: &[(&str, &str)] = &[
     ("l_per_min", "L/min"),
     ("ml_per_s", "mL/s"),
     ("l_per_ah", "L/Ah"),
+    ("g_per_ah", "g/Ah"),
     ("kg_per_l", "kg/L"),
     ("g_per_l", "g/L"),
     ("j_per_l", "J/L"),

@@ -2,15 +2,17 @@
 //!
 //! Modelled: five gas species and smoke in each pack, in the ceiling layer where the detectors are, and in
 //! the rest of the room; composition by the charge of the cell; hot vent gas rises into the ceiling layer first;
-//! mixing by HVAC or fan; ventilation from the ceiling; a flame that burns what is vented, where it is vented;
+//! mixing by HVAC or fan; ventilation from the ceiling; a flame that burns what is vented, gas and vapour of solvents, where
+//! it is vented;
 //! deflagration of the room's gas when its combustibles are lit between the explosive limits at the ceiling; both as
 //! far as the room's oxygen goes, which outside air replaces; heat of both; detector lag and saturation; an agent's own
 //! smoke, which blinds smoke detectors.
-//! An agent puts the flame out and keeps gas from being lit; it does not stop gas, so a room that is opened or
-//! leaks while cells still vent can deflagrate. Not modelled: solvent vapour and ejecta as fuel (a flame burns the
-//! permanent gases alone, about 17 kW at the peak of one 300 Ah cell, so real flames are hotter), flow field, pressure, steam,
-//! limits by composition and agent, arcs of contacts as a source of ignition (inject a spark), filters.
-//! Constants: cell-and-thermal §9 to §11.
+//! An agent puts the flame out and, in an amount of its own each, keeps flames and explosions from being lit; it does not
+//! stop gas, so a room that is opened or leaks while cells still vent can deflagrate.
+//! Not modelled: vapour that does not burn as it leaves (it would make lean gas explosive, CT §9 S19, and is left out
+//! there), burning ejecta, flow field, pressure, steam, limits by composition and agent, arcs of contacts as a source
+//! of ignition (inject a spark), filters.
+//! Constants: cell-and-thermal §9 to §11; fuels by textbook enthalpies.
 
 use bess_types::SimTime;
 
@@ -35,6 +37,11 @@ const HEAT_J_PER_L: [f64; 4] = [9_880.0, 11_560.0, 32_800.0, 56_200.0];
 /// Oxygen they need and CO2 they become, L/L.
 const OXYGEN: [f64; 4] = [0.5, 0.5, 2.0, 3.25];
 const BECOMES_CO2: [f64; 4] = [0.0, 1.0, 1.0, 2.0];
+/// Solvents, ethylene, dimethyl and ethyl methyl carbonate in equal masses: lower heat of combustion, J/g (pool fires of
+/// electrolytes gave 11 to 16 kJ/g: Eshetu et al. 2014, recalled), oxygen they need and CO2 they become, L/g.
+const VAPOUR_J_PER_G: f64 = 14_600.0;
+const VAPOUR_OXYGEN_L_PER_G: f64 = 0.856;
+const VAPOUR_CO2_L_PER_G: f64 = 0.863;
 /// Oxygen in air.
 const AIR_OXYGEN: f64 = 0.2095;
 /// Least share of oxygen that keeps a flame (with nitrogen H2 and CO need 5 %, hydrocarbons 11 %).
@@ -64,7 +71,7 @@ pub(crate) struct Gas {
     pub(crate) convective_w: f64,
     /// Heat of a deflagration in this cycle, J.
     pub(crate) burst_j: f64,
-    /// Heat of burnt gas since the start, J.
+    /// Heat of burnt gas and vapour since the start, J.
     pub(crate) combustion_j: f64,
     /// Detectors: H2 ppm, CO ppm, smoke dB/m.
     pub(crate) detected: [f64; 3],
@@ -77,8 +84,10 @@ pub(crate) struct Ignition {
     pub(crate) spark: bool,
     /// Hottest slice of any cell, °C.
     pub(crate) hottest_c: f64,
-    /// The agent keeps gas from being lit.
+    /// The agent keeps flames from being lit.
     pub(crate) inhibited: bool,
+    /// It keeps the room's gas from exploding.
+    pub(crate) inerted: bool,
     /// It puts out what burns.
     pub(crate) quenched: bool,
     /// Its own smoke, dB/m.
@@ -92,6 +101,8 @@ pub(crate) struct Vented {
     pub(crate) pack: usize,
     /// Vent gas, L.
     pub(crate) gas_l: f64,
+    /// Vapour and mist of solvents with it, g.
+    pub(crate) vapour_g: f64,
     /// State of charge of the cell, or what it was when it burnt.
     pub(crate) soc: f64,
     /// First venting: gas and solvent mist, little of which is left as smoke.
@@ -144,8 +155,10 @@ impl Gas {
             ejecta_j += source.heat_j;
             let mut mix = self.vent_mix(source);
             if self.flame {
-                let share = (self.oxygen_l() / oxygen_need_l(&mix).max(1e-9)).min(1.0);
-                flame_j += self.burn_share(&mut mix, share);
+                let need_l = oxygen_need_l(&mix) + source.vapour_g * VAPOUR_OXYGEN_L_PER_G;
+                let share = (self.oxygen_l() / need_l.max(1e-9)).min(1.0);
+                flame_j +=
+                    self.burn_share(&mut mix, share) + self.burn_vapour(&mut mix, source.vapour_g * share);
             }
             mix[H2] += 0.5 * source.trace_l;
             mix[CO] += 0.5 * source.trace_l;
@@ -213,7 +226,7 @@ impl Gas {
 
     fn burn(&mut self, now: SimTime, ignition: Ignition, air: &mut Air, events: &mut Vec<PlantEvent>) {
         let venting = self.vent_l_per_s > FLAME_L_PER_S;
-        let lit = ignition.spark
+        let kindled = ignition.spark
             || self.flame
             || (venting && ignition.hottest_c > self.spec.autoignition_c)
             || (self.burnt_before && venting && ignition.hottest_c > self.spec.reignition_c);
@@ -222,13 +235,13 @@ impl Gas {
         } else {
             ignition.inhibited
         };
-        let lit = lit && !suppressed && self.oxygen_l() > LEAST_OXYGEN * self.room_l();
+        let kindled = kindled && self.oxygen_l() > LEAST_OXYGEN * self.room_l();
         let [low, high] = self.spec.explosive_percent;
         let ceiling_percent = self.explosive_l(&self.ceiling) / self.ceiling_l * 100.0;
-        if lit && !self.flame && (low..=high).contains(&ceiling_percent) {
+        if kindled && !self.flame && !ignition.inerted && (low..=high).contains(&ceiling_percent) {
             self.deflagrate(now, air, events);
         }
-        let flame = venting && lit;
+        let flame = venting && kindled && !suppressed;
         if flame != self.flame {
             self.flame = flame;
             self.burnt_before |= flame;
@@ -269,6 +282,13 @@ impl Gas {
             heat_j += burnt_l * HEAT_J_PER_L[i];
         }
         heat_j
+    }
+
+    /// Burns vapour with oxygen of the room; its heat, J.
+    fn burn_vapour(&mut self, mix: &mut Mix, vapour_g: f64) -> f64 {
+        self.spent_oxygen_l += vapour_g * VAPOUR_OXYGEN_L_PER_G;
+        mix[CO2] += vapour_g * VAPOUR_CO2_L_PER_G;
+        vapour_g * VAPOUR_J_PER_G
     }
 
     fn room_l(&self) -> f64 {
@@ -385,6 +405,7 @@ mod tests {
         spark: false,
         hottest_c: 25.0,
         inhibited: false,
+        inerted: false,
         quenched: false,
         agent_db_per_m: 0.0,
     };
@@ -449,6 +470,58 @@ mod tests {
             room.gas.ceiling[H2] + room.gas.lower[H2] < 1e-9,
             "nothing left to burn again"
         );
+    }
+
+    /// 14.6 kJ/g while there is oxygen; then no more than the oxygen allows, 13.1 kJ per gram of it.
+    #[test]
+    fn vapour_burns_as_far_as_the_oxygen_goes() {
+        let burnt_j = |steps: u32| {
+            let mut room = Room::new();
+            for _ in 0..steps {
+                let vapour = Vented {
+                    vapour_g: 0.5,
+                    ..litres(0.01)
+                };
+                room.step(&[vapour], SPARK);
+            }
+            room.gas.combustion_j
+        };
+        let gas_j = |steps: u32| 0.01 * f64::from(steps) * 13_360.0;
+        let little_j = burnt_j(1000) - gas_j(1000);
+        assert!((little_j / (500.0 * 14_600.0) - 1.0).abs() < 1e-3, "{little_j}");
+        let (much_j, more_j) = (burnt_j(10_000), burnt_j(20_000));
+        // the flame goes out at 10 of 21 % oxygen, of which new gas pushes some out
+        let oxygen_g = 13_000.0 * (AIR_OXYGEN - LEAST_OXYGEN) / 24.47 * 32.0;
+        let share = much_j / (oxygen_g * 13_100.0);
+        assert!((0.85..1.02).contains(&share), "{share}");
+        assert!(more_j < 1.15 * much_j, "a leak lets in little air: {more_j}");
+    }
+
+    /// An agent that stops flames does not stop the room's gas from exploding.
+    #[test]
+    fn gas_explodes_in_what_only_stops_flames() {
+        let mut room = Room::new();
+        let no_flame = Ignition {
+            inhibited: true,
+            quenched: true,
+            ..CLEAR
+        };
+        for _ in 0..3000 {
+            room.step(&[litres(0.5)], no_flame);
+        }
+        let spark = Ignition {
+            spark: true,
+            inerted: true,
+            ..no_flame
+        };
+        room.step(&[], spark);
+        assert!(!room.gas.deflagrated);
+        let spark = Ignition {
+            inerted: false,
+            ..spark
+        };
+        room.step(&[], spark);
+        assert!(room.gas.deflagrated && !room.gas.flame);
     }
 
     #[test]
@@ -522,6 +595,7 @@ mod tests {
         let mut room = Room::new();
         let inert = Ignition {
             inhibited: true,
+            inerted: true,
             quenched: true,
             ..SPARK
         };

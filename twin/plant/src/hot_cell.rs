@@ -4,8 +4,8 @@
 //! reactants; separators that fail where a slice is too hot, so that a short grows in it and the cell's own
 //! charge heats that slice (the short is not predicted: it grows just so that the voltage falls at the prescribed
 //! `separator_mv_per_min`, down to the least resistance `separator_ohm`);
-//! venting with evaporation; a reaction that runs from slice to slice; gas; collapse of the voltage. Released
-//! heat and self-heating depend on charge. A front crossing the cell, not the whole cell at once, is what gives
+//! venting with evaporation; a reaction that runs from slice to slice; gas, and vapour of the solvents with it; collapse of
+//! the voltage. Released heat, self-heating and vapour depend on charge. A front crossing the cell, not the whole cell at once, is what gives
 //! the measured minutes per cell.
 //! Not modelled: a second venting, mass loss, pressure, kinetics of single reactions.
 
@@ -15,7 +15,7 @@ use crate::spec::RunawaySpec;
 pub(crate) const SLICES: usize = 5;
 /// Gas of venting flows for, s.
 const VENT_S: f64 = 60.0;
-/// Gas of runaway flows for, s; highest after [`PEAK_S`].
+/// Gas of runaway flows for, s; highest after [`PEAK_S`]. CT §10: 250 s, peak of a 280 Ah cell 1.5 L/s.
 const RUNAWAY_GAS_S: f64 = 250.0;
 const PEAK_S: f64 = 80.0;
 /// Smouldering gas flows for, s.
@@ -30,6 +30,11 @@ const HEATER_REGULATION_S: f64 = 30.0;
 /// Share of a full cell's heat at a state of charge.
 const ENERGY_SOC: [f64; 4] = [0.0, 0.5, 0.8, 1.0];
 const ENERGY_SHARE: [f64; 4] = [0.2, 0.5, 0.8, 1.0];
+/// Share of a full cell's vapour at a state of charge: with less heat the solvents boil off too slowly to feed a flame. From
+/// the heat of flames of 100 Ah cells at 100, 80 and 60 % (CT §9, S16, weak), of which gas alone is the last; their short
+/// takes some per cent of the charge before the runaway.
+const VAPOUR_SOC: [f64; 3] = [0.6, 0.73, 0.95];
+const VAPOUR_SHARE: [f64; 3] = [0.0, 0.85, 1.0];
 /// Reactants used up beyond this share are not forgotten when the cell cools.
 const USED_SHARE: f64 = 1e-3;
 
@@ -139,8 +144,9 @@ pub(crate) struct HotCell {
     /// Heat each slice releases once lit, J.
     slice_j: [f64; SLICES],
     onset_c: f64,
-    /// Gas it holds, L, and has given off.
+    /// Gas it holds, L, and has given off; vapour it holds at full charge, g.
     gas_l: f64,
+    vapour_g: f64,
     pub(crate) given_off_l: f64,
     pub(crate) heater: Option<Heater>,
     pub(crate) nail: bool,
@@ -168,6 +174,8 @@ pub(crate) struct Heater {
 pub(crate) struct Outcome {
     /// Vent gas, L.
     pub(crate) gas_l: f64,
+    /// Vapour and mist of solvents with it, g.
+    pub(crate) vapour_g: f64,
     /// It is that of the first venting.
     pub(crate) first_vent: bool,
     /// H2 and CO before venting, L.
@@ -181,7 +189,7 @@ pub(crate) struct Outcome {
 }
 
 impl HotCell {
-    pub(crate) fn new(cell: usize, celsius: f64, gas_l: f64) -> Self {
+    pub(crate) fn new(cell: usize, celsius: f64, gas_l: f64, vapour_g: f64) -> Self {
         Self {
             cell,
             slices_c: [celsius; SLICES],
@@ -193,6 +201,7 @@ impl HotCell {
             slice_j: [0.0; SLICES],
             onset_c: f64::MAX,
             gas_l,
+            vapour_g,
             given_off_l: 0.0,
             heater: None,
             nail: false,
@@ -259,7 +268,7 @@ impl HotCell {
         for (slice, flow) in self.slices_c.iter_mut().zip(self.flow_j) {
             *slice += flow / kinetics.slice_j_per_k;
         }
-        self.give_off(dt_s, &kinetics.spec, &mut outcome);
+        self.give_off(dt_s, soc, &kinetics.spec, &mut outcome);
         self.fail(dt_s, &kinetics.spec, cells);
         self.follow_stage(kinetics, cells, &mut outcome);
         self.light(kinetics.spec.slice_release_s);
@@ -309,15 +318,17 @@ impl HotCell {
         released_j
     }
 
-    /// Gas of the stage the cell is in.
-    fn give_off(&mut self, dt_s: f64, spec: &RunawaySpec, outcome: &mut Outcome) {
+    /// Gas and vapour of the stage the cell is in.
+    fn give_off(&mut self, dt_s: f64, soc: f64, spec: &RunawaySpec, outcome: &mut Outcome) {
         let share_per_s = match self.stage {
             Stage::Vented if self.stage_s <= VENT_S => 0.1 / VENT_S,
-            Stage::Runaway if self.stage_s <= RUNAWAY_GAS_S => 0.9 * triangle(self.stage_s),
+            Stage::Runaway if self.stage_s <= RUNAWAY_GAS_S => 0.9 * surge(self.stage_s),
             Stage::BurntOut if self.stage_s <= SMOULDER_S => 0.01 / SMOULDER_S,
             _ => 0.0,
         };
         outcome.gas_l = share_per_s * self.gas_l * dt_s;
+        let vapour_share = interpolate(&VAPOUR_SOC, &VAPOUR_SHARE, soc);
+        outcome.vapour_g = share_per_s * self.vapour_g * vapour_share * dt_s;
         outcome.first_vent = self.stage == Stage::Vented;
         if self.hottest_c() >= spec.trace_c && self.stage <= Stage::SelfHeating {
             outcome.trace_l = spec.trace_ml_per_s * 1e-3 * dt_s;
@@ -371,7 +382,8 @@ impl HotCell {
         if next == Stage::Runaway {
             if self.stage < Stage::Vented {
                 // the venting it skipped comes with the runaway
-                self.gas_l *= 1.0 / 0.9;
+                self.gas_l /= 0.9;
+                self.vapour_g /= 0.9;
             }
             self.slice_j = self.used.map(|used| kinetics.slice_j(soc) * (1.0 - used));
             self.scale_at_onset = cells.loaded_scale(self.cell);
@@ -416,13 +428,15 @@ impl HotCell {
     }
 }
 
-/// Gas flow as a share of the runaway gas per second: rises to its peak, falls to nothing.
-fn triangle(t_s: f64) -> f64 {
-    let height = 2.0 / RUNAWAY_GAS_S;
+/// Gas flow as a share of the runaway gas per second: rises in a straight line to its peak, falls along a parabola to nothing.
+fn surge(t_s: f64) -> f64 {
+    let fall_s = RUNAWAY_GAS_S - PEAK_S;
+    let height = 1.0 / (PEAK_S / 2.0 + fall_s / 3.0);
     if t_s < PEAK_S {
         height * t_s / PEAK_S
     } else {
-        height * (RUNAWAY_GAS_S - t_s) / (RUNAWAY_GAS_S - PEAK_S)
+        let left = (RUNAWAY_GAS_S - t_s) / fall_s;
+        height * left * left
     }
 }
 

@@ -753,6 +753,7 @@ impl Plant {
             spark: self.spark,
             hottest_c: self.runaway.hottest_c(),
             inhibited: self.suppression.inhibits(),
+            inerted: self.suppression.inerts(),
             quenched: self.suppression.quenches(),
             agent_db_per_m: self.suppression.smoke_db_per_m(),
         };

@@ -230,6 +230,8 @@ pub struct RunawaySpec {
     pub ejecta_share: f64,
     /// Gas of one cell, L/Ah at 25 °C.
     pub gas_l_per_ah: f64,
+    /// Vapour and mist of the electrolyte's solvents that leave a full cell with its gas, g/Ah.
+    pub vapour_g_per_ah: f64,
     /// Trace of H2 and CO from a hot cell before venting: above this, °C.
     pub trace_c: f64,
     /// Trace flow, mL/s.
@@ -367,6 +369,18 @@ impl ContainerSpec {
             ("agent.reach_s", agent.reach_s, 0.1, 1e4),
             ("agent.flow_s", agent.flow_s, 0.1, 1e6),
             ("agent.flame_out_s", agent.flame_out_s, 0.0, 1e4),
+            (
+                "agent.relights_percent",
+                agent.relights_percent,
+                0.0,
+                agent.design_percent,
+            ),
+            (
+                "agent.inerts_percent",
+                agent.inerts_percent.unwrap_or(100.0),
+                agent.relights_percent,
+                100.0,
+            ),
             ("agent.cooling_w", agent.cooling_w, 0.0, 1e6),
             ("agent.cooling_s", agent.cooling_s, 0.0, 1e6),
             ("agent.settling_per_h", agent.settling_per_h, 0.0, 1e4),
@@ -782,6 +796,11 @@ pub struct AgentSpec {
     pub flow_s: f64,
     /// Design concentration to flame out, s.
     pub flame_out_s: f64,
+    /// From this concentration on no flame is lit again, % by volume.
+    pub relights_percent: f64,
+    /// From this concentration on gas that fills the room does not explode, % by volume; none if no amount is known to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inerts_percent: Option<f64>,
     /// Heat it can take from hot cells, W in all.
     pub cooling_w: f64,
     /// For how long after the release, s.

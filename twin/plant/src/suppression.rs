@@ -3,8 +3,10 @@
 //! Modelled: rise to slightly above design, first-order loss (faster through an open damper or with the fan on),
 //! cylinder pressure, discharge pressure switch; by the agent's figures the time from design concentration to flame
 //! out, cooling of hot cells and for how long, its own smoke, which blinds smoke detectors, and insulation that it wets
-//! and that dries again. Half of design keeps gas from being lit, all of it for a while puts flame out. An agent does
-//! not stop gas: the room is inerted and explosive when it is reopened (`gas.rs`).
+//! and that dries again. Each agent has three concentrations of its own: design, which puts flame out when it is there
+//! for a while; a lower one, from which on no flame is lit again; and mostly a higher one, which keeps gas that fills the room
+//! from exploding. What is dosed for flames does not inert. No agent stops gas, so a room that was inerted is explosive when
+//! it is reopened (`gas.rs`).
 //! Not modelled: nozzle distribution, decomposition, the small first dose of C6F12O that raises temperature,
 //! fractional dose per Wh of cells.
 
@@ -33,10 +35,6 @@ pub(crate) struct Suppression {
     /// Wetness of insulation, 0 to 1.
     wetness: f64,
 }
-
-/// Share of design that keeps gas from being lit. The source assumes it for re-ignition (CT §11); that it holds for every
-/// ignition, of the room's gas too, and for every agent is a further assumption.
-const INHIBITS: f64 = 0.5;
 
 impl Suppression {
     pub(crate) fn new(spec: &SuppressionSpec, agent: &AgentSpec) -> Self {
@@ -103,9 +101,15 @@ impl Suppression {
         if cools { self.agent.cooling_w } else { 0.0 }
     }
 
-    /// It keeps gas from being lit.
+    /// No flame is lit in it.
     pub(crate) fn inhibits(&self) -> bool {
-        self.concentration >= INHIBITS
+        self.percent() >= self.agent.relights_percent
+    }
+
+    /// The room's gas does not explode in it.
+    pub(crate) fn inerts(&self) -> bool {
+        let percent = self.percent();
+        self.agent.inerts_percent.is_some_and(|inerts| percent >= inerts)
     }
 
     /// It puts out what burns.
@@ -240,6 +244,31 @@ mod tests {
         assert!((11..=15).contains(&out_s("HFC-227ea")));
         assert!((19..=40).contains(&out_s("aerosol")));
         assert!((30..=45).contains(&out_s("water-mist")));
+    }
+
+    /// CT §11: relit below half of design; NFPA 2001 asks for more than design to inert.
+    #[test]
+    fn each_agent_inhibits_by_its_own_concentrations() {
+        for (agent, inert_ratio) in [
+            ("C6F12O", Some(1.7)),
+            ("HFC-227ea", Some(1.5)),
+            ("aerosol", None),
+            ("water-mist", None),
+        ] {
+            let mut suppression = suppression(agent);
+            let mut at = |share| {
+                suppression.concentration = share;
+                [suppression.inhibits(), suppression.inerts()]
+            };
+            assert_eq!(at(0.49), [false, false], "{agent}");
+            assert_eq!(at(0.51), [true, false], "{agent}");
+            assert_eq!(at(1.05), [true, false], "{agent}");
+            assert_eq!(
+                at(inert_ratio.unwrap_or(10.0)),
+                [true, inert_ratio.is_some()],
+                "{agent}"
+            );
+        }
     }
 
     #[test]

@@ -206,11 +206,22 @@ pub struct Row {
     pub experiment: &'static str,
     /// What the model gives; none if the experiment failed.
     pub value: Option<f64>,
+    /// The value was not reached while the experiment watched, so it is more than this.
+    #[serde(skip_serializing_if = "core::ops::Not::not")]
+    pub beyond: bool,
     /// What a reader should know about the value.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub note: String,
     /// Pass inside the range, fail outside, error without a value.
     pub verdict: Verdict,
+}
+
+impl Row {
+    /// The value as people write it; none if the experiment failed.
+    pub fn shown(&self) -> Option<String> {
+        let sign = if self.beyond { "> " } else { "" };
+        self.value.map(|value| format!("{sign}{}", Figure(value)))
+    }
 }
 
 /// A figure with up to four significant digits, as people write it.

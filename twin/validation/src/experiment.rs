@@ -24,19 +24,43 @@ pub struct Experiment {
 /// What an experiment found.
 #[derive(Default)]
 pub(crate) struct Findings {
-    values: Vec<(&'static str, f64, String)>,
+    values: Vec<Found>,
     charts: Vec<Chart>,
+}
+
+/// The value of a claim.
+struct Found {
+    claim: &'static str,
+    value: f64,
+    /// It is more than this.
+    beyond: bool,
+    note: String,
 }
 
 impl Findings {
     /// The value of a claim.
     pub(crate) fn set(&mut self, claim: &'static str, value: f64) {
-        self.values.push((claim, value, String::new()));
+        self.set_noted(claim, value, "");
     }
 
     /// The value of a claim and what a reader should know about it.
     pub(crate) fn set_noted(&mut self, claim: &'static str, value: f64, note: impl Into<String>) {
-        self.values.push((claim, value, note.into()));
+        self.values.push(Found {
+            claim,
+            value,
+            beyond: false,
+            note: note.into(),
+        });
+    }
+
+    /// A value that was not reached while the experiment watched, for which there is a lower limit only.
+    pub(crate) fn set_beyond(&mut self, claim: &'static str, watched: f64, note: impl Into<String>) {
+        self.values.push(Found {
+            claim,
+            value: watched,
+            beyond: true,
+            note: note.into(),
+        });
     }
 
     /// A picture of the run.
@@ -66,14 +90,17 @@ impl Experiment {
             .claims
             .iter()
             .map(|claim| {
-                let found = findings.values.iter().find(|(id, ..)| *id == claim.id);
+                let found = findings.values.iter().find(|found| found.claim == claim.id);
+                let beyond = found.is_some_and(|found| found.beyond);
                 let (value, note) = match found {
-                    Some((_, value, note)) if value.is_finite() => (Some(*value), note.clone()),
-                    Some((_, value, note)) => (None, format!("the value is {value}. {note}")),
+                    Some(found) if found.value.is_finite() => (Some(found.value), found.note.clone()),
+                    Some(found) => (None, format!("the value is {}. {}", found.value, found.note)),
                     None => (None, failure.clone()),
                 };
+                let within =
+                    |value| claim.expected.holds(value) && !(beyond && claim.expected.high.is_some());
                 let verdict = match value {
-                    Some(value) if claim.expected.holds(value) => Verdict::Pass,
+                    Some(value) if within(value) => Verdict::Pass,
                     Some(_) => Verdict::Fail,
                     None => Verdict::Error,
                 };
@@ -81,6 +108,7 @@ impl Experiment {
                     claim: *claim,
                     experiment: self.id,
                     value,
+                    beyond,
                     note,
                     verdict,
                 }
@@ -91,5 +119,48 @@ impl Experiment {
             rows,
             charts: findings.charts,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::claim::{Basis, Expected, Source, Tag};
+
+    const fn claim(expected: Expected) -> Claim {
+        Claim {
+            id: "time",
+            what: "time to the next",
+            unit: "min",
+            source: Source::new(&[Tag::Assumption], "CT §10", "more than 2 h"),
+            expected,
+            basis: Basis::Predicted,
+        }
+    }
+
+    #[test]
+    fn what_was_not_reached_meets_a_lower_limit_only() {
+        const CLAIMS: [[Claim; 1]; 3] = [
+            [claim(Expected::at_least(120.0))],
+            [claim(Expected::at_least(240.0))],
+            [claim(Expected::stated(120.0, 300.0))],
+        ];
+        let verdicts = CLAIMS.each_ref().map(|claims| {
+            let experiment = Experiment {
+                id: "barrier",
+                title: "",
+                about: "",
+                claims,
+                run: |_| {
+                    let mut findings = Findings::default();
+                    findings.set_beyond("time", 200.0, "none");
+                    Ok(findings)
+                },
+            };
+            let row = experiment.judge(&Lab::shipped()).rows.remove(0);
+            assert_eq!(row.shown().as_deref(), Some("> 200"));
+            row.verdict
+        });
+        assert_eq!(verdicts, [Verdict::Pass, Verdict::Fail, Verdict::Fail]);
     }
 }

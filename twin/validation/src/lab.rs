@@ -12,7 +12,7 @@ use bess_types::{Actuation, Channel, Coil, CoolingMode, Reading};
 pub(crate) const FINE: Duration = Duration::from_millis(10);
 /// Electrical step of experiments that take hours; the cell's links are exact at any step.
 pub(crate) const COARSE: Duration = Duration::from_millis(100);
-/// Seed of every experiment.
+/// Seed of every experiment that names none.
 const SEED: u64 = 42;
 
 type Change = dyn Fn(&mut PlantSpec) + Send + Sync;
@@ -106,8 +106,18 @@ pub(crate) struct Bench {
 
 impl Bench {
     pub(crate) fn new(spec: &PlantSpec, initial: &InitialState, step: Duration) -> Result<Self, String> {
+        Self::seeded(SEED, spec, initial, step)
+    }
+
+    /// With sensors and spread of another seed.
+    pub(crate) fn seeded(
+        seed: u64,
+        spec: &PlantSpec,
+        initial: &InitialState,
+        step: Duration,
+    ) -> Result<Self, String> {
         Ok(Self {
-            plant: Plant::new(spec, initial, SEED, step).map_err(|error| error.to_string())?,
+            plant: Plant::new(spec, initial, seed, step).map_err(|error| error.to_string())?,
             step,
             now: bess_types::SimTime::ZERO,
             events: Vec::new(),
@@ -159,6 +169,13 @@ impl Bench {
     pub(crate) fn sensed(&mut self, channel: Channel, out: &mut Vec<Reading>) -> f64 {
         self.plant.sample(Place::CONTAINER, channel, out);
         out.first().and_then(|reading| reading.ok()).unwrap_or(f64::NAN)
+    }
+
+    /// Spread of a pack's cell voltages as its monitoring unit reads them now, V.
+    pub(crate) fn sensed_spread_v(&mut self, place: Place, out: &mut Vec<Reading>) -> f64 {
+        self.plant.sample(place, Channel::CellVoltages, out);
+        let volts = || out.iter().filter_map(|reading| reading.ok());
+        volts().fold(f64::MIN, f64::max) - volts().fold(f64::MAX, f64::min)
     }
 
     /// When an event of a part first took a value, s; parts are compared by their end.

@@ -6,7 +6,7 @@ use bess_types::Verdict;
 
 use crate::Report;
 use crate::chart::Chart;
-use crate::claim::{Basis, Figure, Row};
+use crate::claim::{Basis, Row};
 use crate::experiment::Judged;
 
 const STYLE: &str = "\
@@ -207,8 +207,7 @@ fn figure(page: &mut String, chart: &Chart) -> Result<(), String> {
 }
 
 fn value(row: &Row) -> String {
-    row.value
-        .map_or_else(|| "–".into(), |v| text(&Figure(v).to_string()))
+    row.shown().map_or_else(|| "–".into(), |shown| text(&shown))
 }
 
 fn verdict(verdict: Verdict) -> String {

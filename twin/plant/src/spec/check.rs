@@ -554,6 +554,12 @@ impl CellSpec {
             ("runaway.energy_full_j", cell.runaway.energy_full_j, 0.0, 1e9),
             ("runaway.ejecta_share", cell.runaway.ejecta_share, 0.0, 10.0),
             ("runaway.gas_l_per_ah", cell.runaway.gas_l_per_ah, 0.0, 100.0),
+            (
+                "runaway.vapour_g_per_ah",
+                cell.runaway.vapour_g_per_ah,
+                0.0,
+                100.0,
+            ),
         ] {
             range(field, value, min, max)?;
         }
