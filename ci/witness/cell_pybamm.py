@@ -10,15 +10,17 @@ Under the same current in C, state of charge and ambient temperature, two questi
 - "same cell": the peer's open-circuit voltage, entropic change and heat capacity, and its resistance read off a pulse
   test in PyBaMM, go into a cell file of our own format. Does the twin then do what the peer does under currents it was
   not fitted to? Limits: 10 mV, the accuracy the notes claim for a cell's voltage (CT §2), and a tenth of the largest rise.
-- "as shipped": lfp-300, another cell, with hysteresis, which the peers do not have. Limits: as far as the two peers are
-  from one another, and on top 10 mV for the open-circuit voltage (CT §2) and 8 mV for makers' spread of the DC
-  resistance, 0.27 to 0.38 mΩ at 150 A (CT §1, S2); 2 K, the brochure's accuracy of temperatures.
+- "as shipped": lfp-300, a third cell of the chemistry. Where its voltage lies between those of the two peers it is as good as
+  either; judged is how far it lies outside them. Limit, from sources alone, independent terms added as squares: 10 mV
+  for the open-circuit voltage (CT §2); its hysteresis, which neither peer has, as it is in the table between 25 and
+  95 % (CT §2, S5); half of makers' spread of the DC resistance, 0.27 to 0.38 mΩ (CT §1, S2), under the profile's current.
+  Temperature: 2 K, the brochure's accuracy, from the one peer that has thermal data.
 
-Limits are root mean squares over a profile, of voltage between 25 and 95 % of charge, where the curve is flat (CT §2).
+Limits are for root mean squares over a profile, of voltage between 25 and 95 % of charge, where the curve is flat (CT §2).
 Below, the peers run into the diffusion limits of their graphite, which two RC links do not have: shown as the largest
 error anywhere, not judged. Temperatures are compared with one time constant of cooling for all, 2,500 s as from cell to
 coolant in the container (CT §6): heat and heat capacity decide, not the cooling.
-A self-check breaks the same cell in three ways; each must be seen.
+A self-check breaks each of the two cells in the same ways. What is not seen is a failure unless it is known here why.
 """
 
 import csv
@@ -42,7 +44,7 @@ from scipy.optimize import nnls  # noqa: E402
 BESSRIG, OUT, BPX = Path(sys.argv[1]).resolve(), Path(sys.argv[2]), sys.argv[3]
 SHIPPED = Path(__file__).parents[2] / "twin/catalogue/data/cells/lfp-300.toml"
 COOLING_S = 2500.0
-SAME_MV, SHIPPED_MV, SAME_RISE, SHIPPED_K = 10.0, 10.0 + 8.0, 0.1, 2.0
+SAME_MV, OCV_MV, SPREAD_MOHM, SAME_RISE, SHIPPED_K = 10.0, 10.0, (0.38 - 0.27) / 2, 0.1, 2.0
 PLATEAU = (0.25, 0.95)
 EVERY_S = 10
 COLUMNS_C = [15.0, 25.0, 40.0]
@@ -239,14 +241,13 @@ def write_cell(cell):
                 walk(value, f"{path}.{key}" if path else key)
 
     walk(cell, "")
-    folder = OUT / "data/cells"
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{cell['id']}.toml").write_text("\n".join(plain) + "\n")
+    (OUT / f"data/cells/{cell['id']}.toml").write_text("\n".join(plain) + "\n")
 
 
-def twin(cell, thermal, soc, celsius, legs):
-    """The twin's V and °C at the end of each second, from the start on."""
-    body = cell["cell"]
+def twin(cell, label, thermal, soc, celsius, legs):
+    """The twin's V and °C at the end of each second, from the start on; `label` is the cell as current and cooling take it
+    to be."""
+    body = label["cell"]
     cooling = body["mass_kg"] * body["specific_heat_j_per_kg_k"] / COOLING_S if thermal else 1e6
     profile, out = OUT / "profile.csv", OUT / "cell.csv"
     lines = [f"{seconds},{rate * body['capacity_ah']!r}" for seconds, rate in legs]
@@ -275,17 +276,33 @@ def judged(profile, time_s):
     return even, even & (along >= PLATEAU[0]) & (along <= PLATEAU[1])
 
 
-def compare(peer, cell, profile, truth, limit_mv, limit_k):
-    """One row of the table: the twin's cell against the peer under a profile."""
+def shipped_mv(cell, profile):
+    """How far the shipped cell may lie outside the peers under a profile, and why: name and mV of each term."""
+    ocv, (_, _, legs) = cell["cell"]["ocv"], PROFILES[profile]
+    along = np.linspace(*PLATEAU, 141)
+    half_width = np.interp(along, np.array(ocv["soc_percent"]) / 100, ocv["hysteresis_mv"])
+    squares = sum(seconds * rate**2 for seconds, rate in legs) / sum(seconds for seconds, _ in legs)
+    terms = {
+        "open-circuit voltage": OCV_MV,
+        "hysteresis": rms(half_width),
+        "resistance": SPREAD_MOHM * math.sqrt(squares) * cell["cell"]["capacity_ah"],
+    }
+    return math.sqrt(sum(mv**2 for mv in terms.values())), terms
+
+
+def compare(peer, names, cell, label, profile, truth, other_v, limit_mv, limit_k):
+    """One row of the table: the twin's cell under a profile against the peer, or against what lies between the peer's
+    voltage and that of another."""
     soc, celsius, legs = PROFILES[profile]
     time_s, volts, temperature_c = truth
     at = time_s.round().astype(int)
     even, flat = judged(profile, time_s)
-    ours_v, ours_c = twin(cell, peer.thermal, soc, celsius, legs)
-    all_mv = 1e3 * (ours_v[at] - volts)
+    ours_v, ours_c = twin(cell, label, peer.thermal, soc, celsius, legs)
+    ours = ours_v[at]
+    all_mv = 1e3 * (ours - np.clip(ours, np.minimum(volts, other_v), np.maximum(volts, other_v)))
     error_mv = all_mv[flat]
     row = {
-        "peer": peer.name,
+        "peer": names,
         "cell": cell["id"],
         "profile": profile,
         "voltage_rms_mv": rms(error_mv),
@@ -382,22 +399,48 @@ def page(rows, charts):
 
 def broken(cell):
     """The cell with one mistake each."""
-    for what in ("resistance", "ocv", "heat"):
+
+    def resistance(body):
+        body["resistance"]["calibration"] *= 2
+
+    def ocv(body):
+        body["ocv"]["voltage_v"] = [v + 0.015 for v in body["ocv"]["voltage_v"]]
+
+    def capacity(body):
+        body["capacity_ah"] *= 0.9
+        body["resistance"]["table_capacity_ah"] *= 0.9
+
+    def entropy(body):
+        body["entropy"]["mv_per_k"] = [-v for v in body["entropy"]["mv_per_k"]]
+
+    def heat_capacity(body):
+        body["specific_heat_j_per_kg_k"] *= 0.5
+
+    for what, breakage in (
+        ("resistance x 2", resistance),
+        ("open-circuit voltage + 15 mV", ocv),
+        ("capacity - 10 %", capacity),
+        ("entropic change with the wrong sign", entropy),
+        ("heat capacity halved", heat_capacity),
+    ):
         bad = json.loads(json.dumps(cell))
-        bad["id"] = f"{cell['id']}-{what}"
-        body = bad["cell"]
-        if what == "resistance":
-            body["resistance"]["calibration"] = 1.5
-        elif what == "ocv":
-            body["ocv"]["voltage_v"] = [v + 0.015 for v in body["ocv"]["voltage_v"]]
-        else:
-            # the reversible heat with the wrong sign
-            body["entropy"]["mv_per_k"] = [-v for v in body["entropy"]["mv_per_k"]]
+        bad["id"] = f"{cell['id']}-broken"
+        breakage(bad["cell"])
         yield what, bad
 
 
+# What the rows of the shipped cell cannot show, and why; the rows of the same cell show all of it.
+TOO_COOL = "a rise of 2 to 7 K is too little against the brochure's 2 K"
+BLIND = {
+    ("lfp-300", "capacity - 10 %"): "on the plateau 1 % of charge is worth less than 1.5 mV (CT §2), and less charge "
+    "lowers the voltage towards the peers",
+    ("lfp-300", "entropic change with the wrong sign"): TOO_COOL,
+    ("lfp-300", "heat capacity halved"): TOO_COOL,
+}
+
+
 def main():
-    OUT.mkdir(parents=True, exist_ok=True)
+    (OUT / "data/cells").mkdir(parents=True, exist_ok=True)
     peers = [
         Peer("about-energy-18650", pybamm.ParameterValues.create_from_bpx(BPX), True),
         Peer("prada-2013", pybamm.ParameterValues("Prada2013"), False),
@@ -408,49 +451,69 @@ def main():
         for peer in peers
         for profile, (soc, celsius, legs) in PROFILES.items()
     }
-    apart_mv = {
-        profile: 1e3 * rms((one[1] - other[1])[judged(profile, one[0])[1]])
-        for profile in PROFILES
-        for one, other in [[truths[peer.name, profile] for peer in peers]]
-    }
+    limits = {profile: shipped_mv(shipped, profile) for profile in PROFILES}
+    print(f"PyBaMM {pybamm.__version__}, DFN; limits for lfp-300 outside the peers, mV:")
+    for profile, (limit, terms) in limits.items():
+        print(f"  {profile}: {limit:.1f} =", " + ".join(f"{mv:.1f}² ({name})" for name, mv in terms.items()), "root")
+
+    def same(peer, cell, label, profile):
+        truth = truths[peer.name, profile]
+        return compare(
+            peer, peer.name, cell, label, profile, truth, truth[1], SAME_MV, lambda rise_k: SAME_RISE * rise_k
+        )
+
+    def as_shipped(cell, profile):
+        # the first peer is the one with thermal data
+        one, other = (truths[peer.name, profile] for peer in peers)
+        return compare(
+            peers[0], "between both", cell, shipped, profile, one, other[1], limits[profile][0], lambda _: SHIPPED_K
+        )
+
     rows, charts, unseen = [], [], []
-    print(f"PyBaMM {pybamm.__version__}, DFN; the peers from one another:", end=" ")
-    print(", ".join(f"{profile} {mv:.1f} mV" for profile, mv in apart_mv.items()))
     heads = ("V rms", "mean", "max", "limit", "any max", "T rms", "mean", "max", "limit", "rise")
     titles = "".join(f"{head:>8}" for head in heads)
     print(f"{'peer':<19} {'cell':<19} {'profile':<13}{titles}  (mV, K)")
+
+    def note(row):
+        rows.append(row)
+        print(line(row), flush=True)
+
+    def self_check(cell, run):
+        for what, bad in broken(cell):
+            write_cell(bad)
+            found = {profile: run(bad, profile)[0] for profile in PROFILES}
+            seen = [profile for profile, row in found.items() if row["verdict"] == "fail"]
+            why = BLIND.get((cell["id"], what))
+            most = [max(row[name] for row in found.values()) for name in ("voltage_rms_mv", "temperature_rms_k")]
+            blind = f"not seen, at most {most[0]:.1f} mV and {most[1]:.2f} K: {why}" if why else "NOT SEEN"
+            found = f"seen in {', '.join(seen)}" if seen else blind
+            print(f"self-check of {cell['id']}, {what}: {found}")
+            if not seen and not why:
+                unseen.append(f"{cell['id']}: {what}")
+
+    colours = ("#1b2733", "#1a5fa8", "#c2571a")
+    ours = {}
+    for profile in PROFILES:
+        row, ours[profile] = as_shipped(shipped, profile)
+        note(row)
+    self_check(shipped, as_shipped)
     for peer in peers:
         cell = cell_file(peer)
         write_cell(cell)
         for profile in PROFILES:
-            truth = truths[peer.name, profile]
-            same, a = compare(peer, cell, profile, truth, SAME_MV, lambda rise_k: SAME_RISE * rise_k)
-            other, b = compare(
-                peer, shipped, profile, truth, apart_mv[profile] + SHIPPED_MV, lambda _: SHIPPED_K
-            )
-            rows += [same, other]
-            print(line(same), line(other), sep="\n", flush=True)
-            colours = ("#1b2733", "#1a5fa8", "#c2571a")
+            row, a = same(peer, cell, cell, profile)
+            note(row)
+            b = ours[profile]
             names = (peer.name, "same cell in the twin", "lfp-300")
             for unit, k in (("V", 1), ("°C", 2)):
                 if k == 1 or peer.thermal:
-                    ys = (a[k], a[k + 2], b[k + 2])
-                    curves = [(name, a[0], y, colour) for name, y, colour in zip(names, ys, colours, strict=True)]
+                    curves = list(zip(names, (a[0], a[0], b[0]), (a[k], a[k + 2], b[k + 2]), colours, strict=True))
                     charts.append(chart(f"{peer.name}: {profile}", unit, curves))
         if peer.thermal:
-            for what, bad in broken(cell):
-                write_cell(bad)
-                verdicts = [
-                    compare(peer, bad, profile, truths[peer.name, profile], SAME_MV, lambda rise_k: SAME_RISE * rise_k)
-                    for profile in PROFILES
-                ]
-                seen = [row["profile"] for row, _ in verdicts if row["verdict"] == "fail"]
-                print(f"self-check, wrong {what}: {'seen in ' + ', '.join(seen) if seen else 'NOT SEEN'}")
-                if not seen:
-                    unseen.append(what)
+            self_check(cell, lambda bad, profile: same(peer, bad, cell, profile))
     for file in ("profile.csv", "cell.csv"):
         (OUT / file).unlink()
-    result = {"pybamm": pybamm.__version__, "peers_apart_mv": apart_mv, "unseen": unseen, "rows": rows}
+    result = {"pybamm": pybamm.__version__, "limits_mv": limits, "unseen": unseen, "rows": rows}
     (OUT / "pybamm.json").write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n")
     (OUT / "pybamm.html").write_text(page(rows, charts))
     failed = [row for row in rows if row["verdict"] != "pass"]
