@@ -27,7 +27,7 @@ pub struct Ledger {
     pub reaction_j: f64,
     /// Heat of reactions that left hot cells with ejecta and gas, into the container's air, J.
     pub ejecta_j: f64,
-    /// Heat of burning vent gas, into the container's air, J.
+    /// Heat of burning vent gas and vapour of solvents, into the container's air, J. No heat of theirs is in the other figures.
     pub combustion_j: f64,
     /// Heat of the test stimuli: heaters, and what holding a temperature gave or took, J.
     pub heater_j: f64,

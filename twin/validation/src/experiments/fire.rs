@@ -75,7 +75,8 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
     Experiment {
         id: "flame",
         title: "Flame of one cell",
-        about: "One face of a cell of 300 Ah is heated at 5 K/min, in a closed room where sparks light what it vents. Gas and the vapour of \
+        about: "One face of a cell of 300 Ah is heated at 5 K/min, in a closed room where sparks light what it vents; neighbours \
+                take no heat. Gas and the vapour of \
                 the solvents burn; the source's cells had 100 Ah, so the range goes from its figure to three times that. How \
                 much vapour there is follows from the mass a cell loses, what it gives from the heat of combustion of \
                 carbonates; that a cell below 60 % charge feeds the flame no vapour is chosen.",
@@ -136,7 +137,7 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
             ),
             claim(
                 "smoke-before-heat",
-                "heat at the ceiling is noticed before smoke (1) or not (0; so too if it is not noticed within 3 h)",
+                "heat at the ceiling is noticed before smoke (1) or not (0; so too if it is not noticed at all)",
                 "",
                 Expected::read(0.0, 0.0, "not before, as the order says"),
                 Basis::Predicted,
@@ -386,7 +387,9 @@ fn flame(lab: &Lab) -> Result<Findings, String> {
     let mut peaks = Vec::new();
     for percent in [100, 80, 60, 40] {
         let soc = f64::from(percent) / 100.0;
-        let mut bench = Bench::new(&lab.liquid(1, 1)?, &uniform(soc), COARSE)?;
+        let mut spec = lab.liquid(1, 1)?;
+        spec.container.pack.cell_to_cell_k_per_w = 1e6;
+        let mut bench = Bench::new(&spec, &uniform(soc), COARSE)?;
         bench.inject(&PlantFault::HeatCell {
             cluster: 0,
             pack: 0,
