@@ -3,8 +3,11 @@
 //!
 //! Nothing but the plant runs: no device, no bus. A site is what `bessrig site` runs, in normal operation: all clusters
 //! on their bus, all containers at the dispatch limit. The roof is the same arithmetic per cell without all that makes
-//! cells a battery: no bus, contactors, converter, heat flow, segments of the OCV curve or dispatcher. Every figure is
-//! the best of several short runs, site and roof in turns, because other processes only ever make a run slower.
+//! cells a battery: no bus, contactors, converter, heat flow, segments of the OCV curve or dispatcher.
+//!
+//! How much faster than real time the site runs is the mean over two minutes of it, so with all that comes once a second and
+//! once a minute. The other figures compare: each is the best of several short runs, site and roof in turns, because other
+//! processes only ever make a run slower.
 #![allow(
     clippy::disallowed_methods,
     clippy::inline_always,
@@ -31,9 +34,11 @@ const GRID_STEP: Duration = Duration::from_millis(10);
 const STEPS_PER_S: usize = 100;
 /// Site time until all is connected and polarised, s.
 const WARM_UP_S: usize = 90;
-/// Site time of one run, s, and how many there are.
+/// Site time of a short run, s, and how many there are.
 const RUN_S: usize = 1;
 const RUNS: usize = 25;
+/// Site time of the long run, s: the cells age once a minute.
+const LONG_RUN_S: usize = 120;
 /// Containers the cost is reported for.
 const COUNTS: [usize; 4] = [1, 9, 18, 90];
 
@@ -64,7 +69,7 @@ fn main() -> Result<(), Failure> {
     let roof_steps = cells * STEPS_PER_S * RUN_S / (threads * per_string * strings.clusters);
     let (mut site_s, mut roof_s) = (f64::MAX, f64::MAX);
     for _ in 0..RUNS {
-        site_s = site_s.min(every_core.install(|| run(&mut site)));
+        site_s = site_s.min(every_core.install(|| run(&mut site, RUN_S)));
         let begin = Instant::now();
         every_core.install(|| roofs.par_iter_mut().for_each(|roof| roof.run(roof_steps)));
         roof_s = roof_s.min(begin.elapsed().as_secs_f64());
@@ -74,12 +79,14 @@ fn main() -> Result<(), Failure> {
     report.at_least("cell_steps_per_second", rate, "1/s", CELL_STEPS_GOAL)?;
     Report::plain("cell_steps_roof", roof, "1/s")?;
     report.at_least("cell_steps_over_roof", rate / roof, "1", OVER_ROOF_GOAL)?;
+    let long_s = every_core.install(|| run(&mut site, LONG_RUN_S));
     report.at_least(
         "site_308mwh_realtime_factor",
-        RUN_S as f64 / site_s,
+        LONG_RUN_S as f64 / long_s,
         "1",
         REALTIME_GOAL,
     )?;
+    Report::plain("site_308mwh_realtime_factor_best", RUN_S as f64 / site_s, "1")?;
     report.at_most("site_308mwh_peak_memory", peak_memory_mb()?, "MB", MEMORY_GOAL_MB)?;
     drop(site);
 
@@ -92,7 +99,7 @@ fn main() -> Result<(), Failure> {
     for _ in 0..RUNS {
         for (site, cost_ms) in sites.iter_mut().zip(&mut cost_ms) {
             let containers = site.containers().len() as f64;
-            let seconds = one_core.install(|| run(site));
+            let seconds = one_core.install(|| run(site, RUN_S));
             *cost_ms = cost_ms.min(1e3 * seconds / containers / RUN_S as f64);
         }
     }
@@ -166,10 +173,10 @@ fn warm(spec: &SiteSpec) -> Result<Site, Failure> {
     Ok(site)
 }
 
-/// Wall-clock time of one run, s.
-fn run(site: &mut Site) -> f64 {
+/// Wall-clock time of a run, s.
+fn run(site: &mut Site, seconds: usize) -> f64 {
     let begin = Instant::now();
-    for _ in 0..RUN_S {
+    for _ in 0..seconds {
         site.advance();
     }
     begin.elapsed().as_secs_f64()

@@ -222,8 +222,8 @@ impl Air {
         self.ambient_c = self.weather.held_c.unwrap_or(self.ambient_c);
     }
 
-    /// One medium cycle: `heat_j` given to the air by packs and fans, `equipment_j` by boxes, cables and controls to the racks
-    /// that carry them, `burst_j` of a deflagration, `convective_w` from vent gas and flame.
+    /// One medium cycle: `heat_j` given to the air by packs and fans, `equipment_j` by boxes, cables, loads of single
+    /// cells and controls to the racks that carry them, `burst_j` of a deflagration, `convective_w` from vent gas and flame.
     pub(crate) fn step(
         &mut self,
         dt_s: f64,

@@ -165,6 +165,8 @@ struct Constants {
     soc_min: f64,
     soc_max: f64,
     step_s: f64,
+    /// Joints between a cell and the next, which heat it, Ω.
+    joint_ohm: f64,
 }
 
 impl Cells {
@@ -218,6 +220,7 @@ impl Cells {
                 soc_min: spec.soc_min,
                 soc_max: spec.soc_max,
                 step_s,
+                joint_ohm: 0.0,
             },
         };
         for i in 0..n {
@@ -260,6 +263,11 @@ impl Cells {
         )
     }
 
+    /// Gives every cell joints of a resistance, Ω, that heat it.
+    pub(crate) fn set_joint(&mut self, ohm: f64) {
+        self.constants.joint_ohm = ohm;
+    }
+
     /// Without vector instructions from now on.
     #[cfg(test)]
     pub(crate) fn set_scalar(&mut self) {
@@ -276,11 +284,13 @@ impl Cells {
             soc_min,
             soc_max,
             step_s,
+            joint_ohm,
             ..
         } = self.constants;
         Drive {
             mean_a,
             mean_square_a2,
+            joint_j: joint_ohm * mean_square_a2 * step_s,
             step_s,
             split,
             decay,

@@ -1,9 +1,9 @@
 //! The high-voltage path of one cluster: breaker, fuse, contactors, precharge resistor, and what it carries.
 //!
-//! Modelled: busbars, joints and box as one resistance in series, whose heat goes to the racks; precharge
-//! resistor as an energy store with a thermal switch. Contacts are in `contactor.rs`, the fuse in `fuse.rs`, what they
+//! Modelled: joints of the packs, cables and box as resistances in series, the heat of the joints into the cells they join
+//! (`kernel.rs`), that of the rest to the racks; precharge resistor as an energy store with a thermal switch. Contacts are in `contactor.rs`, the fuse in `fuse.rs`, what they
 //! do to one another in `stack.rs`.
-//! Not modelled: arcs, joints that age, resistance over temperature, heat of a pack's joints in its cells.
+//! Not modelled: arcs, joints that age or come loose, resistance over temperature.
 //! Constants: cell-and-thermal §7.
 
 use core::ops::Range;
@@ -58,7 +58,9 @@ pub(crate) struct Cluster {
     /// last. What the step's current does to it is [`ClusterSums::sag_ohm`]. The path takes the voltage of the middle for
     /// the whole step; that of its start, which falls, would deliver more than the cells give.
     drift_v: f64,
-    /// Interconnects and box, Ω.
+    /// Joints of all packs, Ω.
+    joints_ohm: f64,
+    /// Cables and box, Ω.
     path_ohm: f64,
     precharge_ohm: f64,
     /// Charge through the path in this step, C.
@@ -75,8 +77,10 @@ pub(crate) struct Cluster {
     pub(crate) slow_charge_c: f64,
     /// Direction of the last current that counted.
     pub(crate) charging: bool,
-    /// Heat in path and precharge resistor, J.
+    /// Heat in cables, box and precharge resistor, J.
     pub(crate) path_heat_j: f64,
+    /// Heat in the joints, J; the cells get it.
+    pub(crate) joint_heat_j: f64,
     /// Charge delivered since the start, C.
     pub(crate) delivered_c: f64,
     /// Charge moved either way since the start, C.
@@ -88,7 +92,12 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
-    pub(crate) fn new(cells: Range<usize>, spec: &HvBoxSpec, interconnect_ohm: f64, rng: &mut Pcg32) -> Self {
+    pub(crate) fn new(
+        cells: Range<usize>,
+        spec: &HvBoxSpec,
+        [joints_ohm, cables_ohm]: [f64; 2],
+        rng: &mut Pcg32,
+    ) -> Self {
         let times = [0, 1, 2].map(|_| Times::draw(spec, || rng::symmetric(rng)));
         let contactors = times.map(|times| Contactor::new(times, rng::seed(rng)));
         Self {
@@ -103,7 +112,8 @@ impl Cluster {
             precharge_tripped: false,
             sums: ClusterSums::default(),
             drift_v: 0.0,
-            path_ohm: interconnect_ohm + spec.path_mohm * 1e-3,
+            joints_ohm,
+            path_ohm: cables_ohm + spec.path_mohm * 1e-3,
             precharge_ohm: spec.precharge_ohm,
             charge_c: 0.0,
             square_a2s: 0.0,
@@ -113,6 +123,7 @@ impl Cluster {
             slow_charge_c: 0.0,
             charging: false,
             path_heat_j: 0.0,
+            joint_heat_j: 0.0,
             delivered_c: 0.0,
             moved_c: 0.0,
             box_rise_k: 0.0,
@@ -172,7 +183,7 @@ impl Cluster {
 
     /// The cluster as the bus sees it.
     pub(crate) fn branch(&self) -> Branch {
-        let ohm = self.sums.r0_ohm + self.path_ohm + self.sums.sag_ohm;
+        let ohm = self.series_ohm() + self.sums.sag_ohm;
         let conductance_s = match self.path() {
             Path::Open => 0.0,
             Path::Precharge => 1.0 / (ohm + self.precharge_ohm),
@@ -189,19 +200,25 @@ impl Cluster {
     pub(crate) fn branch_if_closed(&self) -> Branch {
         Branch {
             emf_v: self.sums.emf_v,
-            conductance_s: 1.0 / (self.sums.r0_ohm + self.path_ohm + self.sums.sag_ohm),
+            conductance_s: 1.0 / (self.series_ohm() + self.sums.sag_ohm),
         }
     }
 
     /// Voltage at the cluster's terminals behind the contactors, V.
     pub(crate) fn voltage_v(&self) -> f64 {
-        self.sums.emf_v - (self.sums.r0_ohm + self.path_ohm) * self.current_a
+        self.sums.emf_v - self.series_ohm() * self.current_a
+    }
+
+    /// Of cells, joints, cables and box, Ω.
+    fn series_ohm(&self) -> f64 {
+        self.sums.r0_ohm + self.joints_ohm + self.path_ohm
     }
 
     /// Books a part of the step.
     pub(crate) fn book(&mut self, path: Path, charge_c: f64, square_a2s: f64) {
         self.charge_c += charge_c;
         self.square_a2s += square_a2s;
+        self.joint_heat_j += self.joints_ohm * square_a2s;
         self.path_heat_j += self.path_ohm * square_a2s;
         if path == Path::Precharge {
             let heat_j = self.precharge_ohm * square_a2s;

@@ -29,6 +29,8 @@ pub(crate) struct Drive {
     pub(crate) mean_a: f64,
     /// Its mean square, A².
     pub(crate) mean_square_a2: f64,
+    /// Heat that the joints of a cell give it, J.
+    pub(crate) joint_j: f64,
     /// Length, s.
     pub(crate) step_s: f64,
     /// Share of R0, R1 and R2.
@@ -303,7 +305,7 @@ fn chunk<const PLAIN: bool>(
             released_c * ocv - passed_c * source_scale * (ocv + loop_v),
         )
     };
-    let next_heat = heat_j + (r0_j + rc_j + source_j);
+    let next_heat = heat_j + (r0_j + rc_j + source_j + drive.joint_j);
 
     let source = (offset + slope * next_soc) + (loop_offset + loop_slope * next_soc) * next_hysteresis;
     let (emf_v, r0_ohm, lost_c) = if PLAIN {
@@ -442,6 +444,7 @@ mod tests {
     const DRIVE: Drive = Drive {
         mean_a: 150.0,
         mean_square_a2: 22_600.0,
+        joint_j: 0.01,
         step_s: 0.01,
         split: [0.55, 0.2, 0.25],
         decay: [0.999_5, 0.999_98],

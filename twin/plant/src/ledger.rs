@@ -35,11 +35,13 @@ pub struct Ledger {
     pub cooled_j: f64,
     /// Energy delivered to the converter at its DC terminals, J.
     pub delivered_dc_j: f64,
-    /// All electrical heat, J: the sum of the four below.
+    /// All electrical heat, J: the sum of the five below.
     pub heat_j: f64,
-    /// Heat in cells, J.
+    /// Heat that arises in cells, J.
     pub cell_heat_j: f64,
-    /// Heat in busbars, boxes and precharge resistors, J.
+    /// Heat of the joints between cells, which goes into them, J.
+    pub joint_heat_j: f64,
+    /// Heat in cables, boxes and precharge resistors, J.
     pub path_heat_j: f64,
     /// Heat in bleed resistors, balancing converters and shorts outside cells, J.
     pub tap_heat_j: f64,
@@ -70,11 +72,11 @@ pub struct Ledger {
 pub struct HeatLedger {
     /// Heat that cells, plates, coolant, container air and structure hold more than at the start.
     pub stored_j: f64,
-    /// Electrical heat of the cells.
+    /// Electrical heat of the cells and of the joints between them.
     pub cells_j: f64,
     /// Reversible heat of the cells; negative where they cool.
     pub reversible_j: f64,
-    /// Heat of busbars, boxes, bleed resistors, balancers, shorts outside cells and controls in the container.
+    /// Heat of cables, boxes, bleed resistors, balancers, shorts outside cells and controls in the container.
     pub equipment_j: f64,
     /// Power of pump, pack fans and circulation fans.
     pub fans_j: f64,

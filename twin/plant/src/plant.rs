@@ -80,7 +80,7 @@ pub struct Plant {
     /// Heat of packs and pack fans that goes to the container air until the next slow cycle, W.
     pub(crate) packs_to_air_w: f64,
     aired_j: f64,
-    /// Heat of busbars, boxes, loads of single cells and controls given to the racks, J.
+    /// Heat of boxes, cables, loads of single cells and controls given to the racks, J.
     pub(crate) equipment_j: f64,
     pub(crate) start_heat_j: f64,
     start_stored_j: f64,
@@ -108,14 +108,17 @@ impl Plant {
             cells_per_pack: container.cells_per_pack,
         };
         let start_c = initial.cell_temperature_c;
-        let (cells, ageing) = spread_cells(spec, initial, topology, seed, step_s);
-        let interconnect_ohm = container.pack.interconnect_mohm * 1e-3 * topology.packs_per_cluster as f64;
+        let (mut cells, ageing) = spread_cells(spec, initial, topology, seed, step_s);
+        let of_packs = |mohm: f64| mohm * 1e-3 * topology.packs_per_cluster as f64;
+        let joints_ohm = of_packs(container.pack.interconnect_mohm);
+        let cables_ohm = of_packs(container.pack.cable_mohm);
+        cells.set_joint(joints_ohm / topology.cells_per_cluster() as f64);
         let clusters = (0..topology.clusters)
             .map(|c| {
                 Cluster::new(
                     topology.cluster_cells(c),
                     &container.hv_box,
-                    interconnect_ohm,
+                    [joints_ohm, cables_ohm],
                     &mut rng::stream(seed, 0x4856_0000 + c as u64),
                 )
             })
@@ -644,11 +647,14 @@ impl Plant {
         let all = 0..self.topology.cells();
         let stored_j = self.stored_j();
         let released_j = self.start_stored_j - self.runaway.lost_j - self.ageing.lost_j - stored_j;
-        let cell_heat_j = self.thermal.taken_j + self.runaway.taken_j + self.cells.heat_j.iter().sum::<f64>();
-        let path_heat_j = self.stack.clusters.iter().map(|c| c.path_heat_j).sum();
+        let clusters = &self.stack.clusters;
+        let joint_heat_j = clusters.iter().map(|c| c.joint_heat_j).sum();
+        let path_heat_j = clusters.iter().map(|c| c.path_heat_j).sum();
+        let in_cells_j = self.thermal.taken_j + self.runaway.taken_j + self.cells.heat_j.iter().sum::<f64>();
+        let cell_heat_j = in_cells_j - joint_heat_j;
         let tap_heat_j = self.cells.tap_heat_j();
         let bus_heat_j = self.stack.bus_heat_j;
-        let heat_j = cell_heat_j + path_heat_j + tap_heat_j + bus_heat_j;
+        let heat_j = cell_heat_j + joint_heat_j + path_heat_j + tap_heat_j + bus_heat_j;
         let capacitor_j = self.stack.bus.stored_j();
         let delivered_dc_j = self.stack.converter_dc_j;
         let converter = &self.stack.converter;
@@ -675,6 +681,7 @@ impl Plant {
             delivered_dc_j,
             heat_j,
             cell_heat_j,
+            joint_heat_j,
             path_heat_j,
             tap_heat_j,
             bus_heat_j,

@@ -403,6 +403,7 @@ fn balance(plant: &Plant, step: Duration) -> Result<(), TestCaseError> {
         "heat: {heat:?}"
     );
     for heat_j in [
+        ledger.joint_heat_j,
         ledger.path_heat_j,
         ledger.tap_heat_j,
         ledger.bus_heat_j,
@@ -556,6 +557,10 @@ fn the_property_test_sees_closed_clusters_power_and_fire() {
     assert!(value("pcs active-power") > 3.9e4, "{}", value("pcs active-power"));
     assert!(value("air hydrogen") > 1.0 && value("air smoke") > 0.0);
     assert!(plant.ledger().burnt_j > 0.0);
+    let heat = plant.heat_ledger();
+    for heat_j in [heat.cells_j, heat.equipment_j, heat.fire_j] {
+        assert!(heat_j > 1e3, "{heat:?}");
+    }
 }
 
 /// A cell of an ohm amid milliohms, shorted: string current goes past it through the short, and is what the two sources

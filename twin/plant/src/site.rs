@@ -91,7 +91,7 @@ pub struct SiteAccount {
     pub stored_j: f64,
     /// Heat in cells, their balancing and shorts.
     pub cells_j: f64,
-    /// Heat in busbars, boxes, precharge resistors and bleeders.
+    /// Heat in busbars, cables, boxes, precharge resistors and bleeders.
     pub path_j: f64,
     /// Lost in power stages and, where stations have them, their transformers.
     pub converter_j: f64,
@@ -255,7 +255,7 @@ impl Site {
             let ledger = container.plant.ledger();
             account.stored_j += ledger.stored_j + ledger.capacitor_j;
             account.cells_j += ledger.cell_heat_j + ledger.tap_heat_j;
-            account.path_j += ledger.path_heat_j + ledger.bus_heat_j;
+            account.path_j += ledger.joint_heat_j + ledger.path_heat_j + ledger.bus_heat_j;
             account.converter_j += ledger.converter_loss_j;
             account.auxiliary_j += container.auxiliary_j;
             account.gone_j += ledger.burnt_j + ledger.aged_j;

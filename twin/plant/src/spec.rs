@@ -407,8 +407,10 @@ pub struct PackSpec {
     /// Active balancing, if the pack has it besides its bleed resistors.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub active_balancing: Option<ActiveBalancingSpec>,
-    /// Busbars, welds and the cable to the next pack, mΩ.
+    /// Busbars and welds between the cells, mΩ; their heat goes into the cells evenly.
     pub interconnect_mohm: f64,
+    /// Cable and connector to the next pack, mΩ; its heat goes to the racks.
+    pub cable_mohm: f64,
     /// Cell to cell through the large faces, K/W (aerogel sheet: 3.5).
     pub cell_to_cell_k_per_w: f64,
     /// Cell to cell through the narrow faces of two rows side by side, K/W.

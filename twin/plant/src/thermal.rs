@@ -1,14 +1,14 @@
 //! Heat in cells, in what flows past them, and in temperature sensors.
 //!
 //! Modelled: a heat node per cell; conduction to the neighbours of its row through the large faces and to the rows
-//! beside through the narrow ones; ohmic, hysteresis and reversible (entropic) heat. Coolant or air passes the cells in
-//! stretches, in the order of their numbers: one stream under all rows of a liquid-cooled pack, one along each row of an
-//! air-cooled one. Each stretch is a well-stirred node with its share of metal and fluid; it takes heat from its cells
+//! beside through the narrow ones; ohmic, hysteresis and reversible (entropic) heat, and that of the joints between them.
+//! Coolant or air passes the cells in stretches, in the order of their numbers: one stream under all rows of a
+//! liquid-cooled pack, one along each row of an air-cooled one. Each stretch is a well-stirred node with its share of metal and fluid; it takes heat from its cells
 //! through a resistance whose film part goes with flow^−0.8, from the stretch before what the flow brings, and gives to the
 //! container air through the enclosure. A stretch's own temperature is taken at the end of the cycle (upwind, implicit), so
 //! any flow is stable and what one node loses another gets. One lagging sensor per two cells.
 //! Cells in `runaway.rs` leave these loops while they have slices.
-//! Not modelled: conduction along a plate, temperature differences within a cell, busbar heat.
+//! Not modelled: conduction along a plate, temperature differences within a cell, busbars as bodies of their own.
 //! Constants: cell-and-thermal §6.
 
 use crate::air::AIR_J_PER_M3_K;

@@ -215,6 +215,13 @@ impl PlantSpec {
         for (field, value, min, max) in [
             ("pack.bleed_ohm", container.pack.bleed_ohm, 0.1, 1e6),
             (
+                "pack.interconnect_mohm",
+                container.pack.interconnect_mohm,
+                0.0,
+                1e3,
+            ),
+            ("pack.cable_mohm", container.pack.cable_mohm, 0.0, 1e3),
+            (
                 "pack.cell_to_cell_k_per_w",
                 container.pack.cell_to_cell_k_per_w,
                 0.1,

@@ -334,7 +334,7 @@ fn overall(lab: &Lab) -> Result<Findings, String> {
                 (own_in_j + own_out_j) / 3.6e6,
                 own_share * 100.0,
                 (end.converter_loss_j - begin.converter_loss_j) / 3.6e6,
-                (end.cell_heat_j + end.path_heat_j - begin.cell_heat_j - begin.path_heat_j) / 3.6e6
+                (end.heat_j - end.bus_heat_j - begin.heat_j + begin.bus_heat_j) / 3.6e6
             ),
         );
     }
