@@ -4,13 +4,15 @@
     reason = "a failed unwrap is the test failing; measured figures show with --nocapture"
 )]
 
-use bess_types::CoolingMode;
+use bess_types::{Actuation, Channel, CoolingMode};
 
 use super::*;
+use crate::fault::{FaultError, PlantFault};
 use crate::spec::ActiveBalancingSpec;
 use crate::testing::{
     MS, STEP, build, close_all, coil, plant, power, run, small, spec, truth, uniform, when,
 };
+use crate::topology::{Place, cluster_name};
 
 fn events_of<'a>(events: &'a [PlantEvent], part: &str, point: &str) -> Vec<&'a PlantEvent> {
     events
