@@ -333,7 +333,7 @@ fn the_readmes_cell_is_right_and_takes_the_rest_from_another() {
         said,
         "cell `lfp-314`\nnote: its 314 Ah differ from the 300 Ah of `lfp-300`, but figures that grow with the capacity are \
          still those of that cell; give your own: cell.mass_kg = 5.7, in proportion 5.97; cell.runaway.vent_latent_j = \
-         32000, in proportion 33493; cell.runaway.energy_full_j = 2140000, in proportion 2239867"
+         32000, in proportion 33493; cell.runaway.energy_full_j = 2400000, in proportion 2512000"
     );
     let shipped = catalogue.file(Kind::Cell, "lfp-280").unwrap().clone();
     assert_eq!(catalogue.check(Kind::Cell, shipped).unwrap(), "cell `lfp-280`");
