@@ -88,8 +88,42 @@ pub struct PlantSection {
 pub enum Attach {
     /// Inside the rig, with a fixed latency.
     Instant,
+    /// Inside the rig, bit by bit in time.
+    Timed,
     /// On a SocketCAN interface as well.
     Socketcan,
+}
+
+impl Attach {
+    /// Whether nobody outside the rig process can be on it.
+    pub const fn is_inside(self) -> bool {
+        matches!(self, Self::Instant | Self::Timed)
+    }
+}
+
+/// How a timed bus runs.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Timing {
+    /// Bits a second in arbitration, and throughout a classic frame.
+    pub bit_rate: u32,
+    /// Bits a second in the payload of a CAN FD frame that switches.
+    pub data_bit_rate: u32,
+    /// Frames a node can hold back; one more is lost.
+    pub queue: usize,
+    /// Whether a node that is bus-off comes back by itself.
+    pub recovers: bool,
+}
+
+impl Default for Timing {
+    /// 500 kbit/s, 2 Mbit/s in FD payloads, 64 frames, automatic recovery.
+    fn default() -> Self {
+        Self {
+            bit_rate: 500_000,
+            data_bit_rate: 2_000_000,
+            queue: 64,
+            recovers: true,
+        }
+    }
 }
 
 /// One CAN bus.
@@ -101,6 +135,8 @@ pub struct CanBusConfig {
     pub attach: Attach,
     /// SocketCAN interface, if attached to one.
     pub interface: Option<String>,
+    /// Of a timed bus.
+    pub timing: Timing,
     /// Where the entry stands.
     pub origin: Origin,
 }

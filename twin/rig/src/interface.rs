@@ -178,6 +178,10 @@ pub struct Counters {
     pub ticks: u64,
     /// Frames sent by emulated devices.
     pub frames_sent: u64,
+    /// Frames lost before they were on a bus: a queue was full, or its node was bus-off.
+    pub frames_lost: u64,
+    /// Frames destroyed on a timed bus, each ended by an error frame.
+    pub error_frames: u64,
     /// Frames that came in from wires.
     pub frames_received: u64,
     /// Modbus requests served or made.

@@ -1,6 +1,9 @@
 //! What a run leaves behind while it runs: the event log and a candump text per bus.
 
-use bess_types::{CanFrame, CanId, Event, SimTime};
+use bess_types::{CanFrame, CanId, Event, FdFlags, SimTime};
+
+/// Marks an error frame's identifier (linux/can.h).
+const ERROR_FLAG: u32 = 0x2000_0000;
 
 /// Event log and bus traces of one run.
 #[derive(Debug, Default)]
@@ -35,6 +38,35 @@ impl Recorder {
 
     /// One line as `candump -L` writes it, rig time in place of the epoch.
     pub(crate) fn frame(&mut self, bus: usize, name: &str, at: SimTime, frame: &CanFrame) {
+        let digits = if matches!(frame.id, CanId::Standard(_)) {
+            3
+        } else {
+            8
+        };
+        self.line(
+            bus,
+            name,
+            at,
+            (frame.id.raw(), digits),
+            frame.fd.map(FdFlags::nibble),
+            frame.data(),
+        );
+    }
+
+    /// An error frame as the Linux kernel reports it: `class` of error under the error flag, and its eight bytes.
+    pub(crate) fn error_frame(&mut self, bus: usize, name: &str, at: SimTime, class: u32, data: [u8; 8]) {
+        self.line(bus, name, at, (ERROR_FLAG | class, 8), None, &data);
+    }
+
+    fn line(
+        &mut self,
+        bus: usize,
+        name: &str,
+        at: SimTime,
+        (id, digits): (u32, u32),
+        fd: Option<u8>,
+        data: &[u8],
+    ) {
         const HEX: &[u8; 16] = b"0123456789ABCDEF";
         let out = &mut self.traces[bus];
         let micros = at.as_nanos() / 1_000;
@@ -45,16 +77,14 @@ impl Recorder {
         out.extend_from_slice(b") ");
         out.extend_from_slice(name.as_bytes());
         out.push(b' ');
-        let digits = if matches!(frame.id, CanId::Standard(_)) {
-            3
-        } else {
-            8
-        };
         for digit in (0..digits).rev() {
-            out.push(HEX[(frame.id.raw() >> (4 * digit) & 0xF) as usize]);
+            out.push(HEX[(id >> (4 * digit) & 0xF) as usize]);
         }
         out.push(b'#');
-        for byte in frame.data() {
+        if let Some(flags) = fd {
+            out.extend([b'#', HEX[usize::from(flags & 0xF)]]);
+        }
+        for byte in data {
             out.push(HEX[usize::from(byte >> 4)]);
             out.push(HEX[usize::from(byte & 0xF)]);
         }

@@ -16,6 +16,7 @@ use bess_types::{Actuation, CanFrame, Channel, Event, Line, ModbusRequest, Readi
 
 use crate::bus::can::CanBus;
 use crate::bus::modbus::{Asker, OpenRequests};
+use crate::bus::timed::{Outcome, TimedBus};
 use crate::checker::{self, Blame, Violation};
 use crate::config::{ClockMode, RigConfig, RigConfigError};
 use crate::interface::{
@@ -180,7 +181,9 @@ impl Rig {
 
     /// When something falls due next, if nothing arrives.
     pub fn next_due(&self) -> SimTime {
-        self.next_tick.min(self.schedule.next_due())
+        let timed = self.buses.iter().filter_map(|bus| bus.timed.as_ref());
+        let bus = timed.map(TimedBus::next_event).min().unwrap_or(SimTime::NEVER);
+        self.next_tick.min(self.schedule.next_due()).min(bus)
     }
 
     /// The next plant tick; [`SimTime::NEVER`] in a hosted part.
@@ -308,7 +311,14 @@ impl Rig {
                         tag: tag.clone(),
                         why: error.to_string(),
                     })?;
-                self.slots[i].silenced = fault == DeviceFault::PowerOff;
+                if let DeviceFault::PowerOff | DeviceFault::PowerOn = fault {
+                    self.slots[i].silenced = fault == DeviceFault::PowerOff;
+                    for bus in &mut self.buses {
+                        if let (Some(node), Some(timed)) = (bus.node_of(i), &mut bus.timed) {
+                            timed.set_powered(node, fault == DeviceFault::PowerOn);
+                        }
+                    }
+                }
                 self.drain(i);
                 (tag, "device-fault", 1.0, format!("{fault:?}"))
             }
@@ -427,6 +437,9 @@ impl Rig {
             self.next_tick = self.now + self.grid_step;
             self.advance_plant();
             self.sense();
+        }
+        for bus in 0..self.buses.len() {
+            self.advance_bus(bus);
         }
         while let Some(delivery) = self.schedule.take_delivery(self.now) {
             self.deliver(delivery);
@@ -686,6 +699,13 @@ impl Rig {
     // ---- CAN ---------------------------------------------------------------------------------------------------
 
     fn frame_from_device(&mut self, bus: usize, sender: usize, frame: CanFrame) {
+        let CanBus { members, timed, .. } = &mut self.buses[bus];
+        if let Some(timed) = timed {
+            let node = members.iter().position(|(member, _)| *member == sender);
+            let taken = node.is_some_and(|node| timed.send(node, frame));
+            self.counters.frames_lost += u64::from(!taken);
+            return;
+        }
         self.counters.frames_sent += 1;
         let id_index = self.see(bus, Some(sender), &frame);
         if self.buses[bus].interface.is_some() {
@@ -700,6 +720,54 @@ impl Rig {
                 sender: Some(sender),
             },
         );
+    }
+
+    /// Lets a timed bus go on to this instant.
+    fn advance_bus(&mut self, bus: usize) {
+        while let Some(outcome) = self.buses[bus]
+            .timed
+            .as_mut()
+            .and_then(|timed| timed.advance(self.now))
+        {
+            match outcome {
+                Outcome::Sent { node, frame } => {
+                    self.counters.frames_sent += 1;
+                    let sender = Some(self.buses[bus].members[node].0);
+                    let id_index = self.see(bus, sender, &frame);
+                    let delivery = Delivery::Can {
+                        bus,
+                        id_index,
+                        frame,
+                        sender,
+                    };
+                    self.schedule.deliver(self.now, delivery);
+                }
+                Outcome::Failed { node, error, .. } => {
+                    self.counters.error_frames += 1;
+                    let CanBus {
+                        name,
+                        timed,
+                        error_frames,
+                        ..
+                    } = &mut self.buses[bus];
+                    *error_frames += 1;
+                    let errors = timed.as_ref().map_or((0, 0), |timed| timed.errors(node));
+                    let (class, data) = error.as_kernel(errors);
+                    self.recorder.error_frame(bus, name, self.now, class, data);
+                }
+                Outcome::State { node, state } => {
+                    let text = format!("{} on {}", state.name(), self.buses[bus].name);
+                    self.recorder.event(Event {
+                        at: self.now,
+                        tag: self.slots[self.buses[bus].members[node].0].tag.clone(),
+                        point: "can-state".into(),
+                        value: f64::from(state as u8),
+                        text,
+                        source: Source::Rig,
+                    });
+                }
+            }
+        }
     }
 
     fn frame_from_wire(&mut self, bus: usize, frame: CanFrame) {

@@ -23,6 +23,7 @@ use bess_plant::{Place, Plant};
 use bess_types::{Line, Tag};
 
 use crate::bus::can::CanBus;
+use crate::bus::timed::TimedBus;
 use crate::config::{Attach, Backing, DeviceConfig, RigConfig, RigConfigError};
 use crate::interface::Role;
 use crate::rig::{Emulator, Peer, Slot};
@@ -139,6 +140,15 @@ pub(crate) fn build(config: &RigConfig, library: &Library, role: Role<'_>) -> Re
         Role::Rig => observers(config, &products, &buses)?,
         Role::Host(_) => vec![],
     };
+    for (i, (bus, config_of)) in buses.iter_mut().zip(&config.can_buses).enumerate() {
+        if config_of.attach == Attach::Timed {
+            bus.timed = Some(TimedBus::new(
+                config_of.timing,
+                bus.members.len(),
+                config.seed ^ (i as u64) << 32,
+            ));
+        }
+    }
     Ok(Built {
         plant,
         slots,
@@ -214,7 +224,7 @@ fn check_hosted(config: &RigConfig, tags: &[Tag]) -> Result<(), RigConfigError> 
             if config
                 .can_buses
                 .iter()
-                .any(|bus| bus.name == *name && bus.attach == Attach::Instant)
+                .any(|bus| bus.name == *name && bus.attach.is_inside())
             {
                 return Err(device.origin.error(
                     format!("{tag} cannot be hosted: its bus `{name}` is inside the rig process"),

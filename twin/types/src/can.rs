@@ -1,4 +1,4 @@
-//! A classic CAN frame as it stands on the bus.
+//! A CAN frame as it stands on the bus, classic or FD.
 
 use core::fmt;
 
@@ -33,25 +33,54 @@ impl fmt::Display for CanId {
     }
 }
 
-/// A classic data frame of 0 to 8 bytes.
-#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// Longest payload of a classic frame, bytes.
+pub const CLASSIC_BYTES: usize = 8;
+/// Longest payload of a CAN FD frame, bytes.
+pub const FD_BYTES: usize = 64;
+
+/// What a CAN FD frame says of itself beside its payload.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FdFlags {
+    /// Payload and checksum at the faster bit rate.
+    pub bit_rate_switch: bool,
+    /// Its sender is error-passive.
+    pub error_passive: bool,
+}
+
+/// A data frame: classic with 0 to 8 bytes, or CAN FD with a length FD has a code for.
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct CanFrame {
     /// Identifier.
     pub id: CanId,
+    /// Flags of a CAN FD frame; none for a classic one.
+    pub fd: Option<FdFlags>,
     len: u8,
-    data: [u8; 8],
+    data: [u8; FD_BYTES],
 }
 
 impl CanFrame {
-    /// A frame with `data`; `None` if there are more than 8 bytes.
+    /// A classic frame with `data`; `None` if there are more than 8 bytes.
     pub fn new(id: CanId, data: &[u8]) -> Option<Self> {
-        let mut bytes = [0; 8];
-        bytes.get_mut(..data.len())?.copy_from_slice(data);
-        Some(Self {
+        (data.len() <= CLASSIC_BYTES).then(|| Self::with(id, None, data))
+    }
+
+    /// A CAN FD frame with `data`; `None` if FD has no code for this length (0 to 8, 12, 16, 20, 24, 32, 48, 64).
+    pub fn new_fd(id: CanId, flags: FdFlags, data: &[u8]) -> Option<Self> {
+        fd_length(data.len())
+            .is_some_and(|len| len == data.len())
+            .then(|| Self::with(id, Some(flags), data))
+    }
+
+    fn with(id: CanId, fd: Option<FdFlags>, data: &[u8]) -> Self {
+        let mut bytes = [0; FD_BYTES];
+        bytes[..data.len()].copy_from_slice(data);
+        Self {
             id,
-            len: u8::try_from(data.len()).ok()?,
+            fd,
+            #[allow(clippy::cast_possible_truncation, reason = "at most 64")]
+            len: data.len() as u8,
             data: bytes,
-        })
+        }
     }
 
     /// The payload.
@@ -65,11 +94,30 @@ impl CanFrame {
     }
 }
 
+/// The shortest CAN FD payload that holds `bytes`; `None` above 64.
+pub fn fd_length(bytes: usize) -> Option<usize> {
+    const LENGTHS: [usize; 7] = [12, 16, 20, 24, 32, 48, FD_BYTES];
+    if bytes <= CLASSIC_BYTES {
+        return Some(bytes);
+    }
+    LENGTHS.into_iter().find(|&len| len >= bytes)
+}
+
 impl fmt::Display for CanFrame {
-    /// As `candump -L` prints it: `18A0FF01#1122334455667788`.
+    /// As `candump -L` prints it: `18A0FF01#1122334455667788`, and with two marks and the flags `123##1...` for CAN FD.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}#", self.id)?;
+        if let Some(flags) = self.fd {
+            write!(f, "#{:X}", flags.nibble())?;
+        }
         self.data().iter().try_for_each(|byte| write!(f, "{byte:02X}"))
+    }
+}
+
+impl FdFlags {
+    /// The digit candump prints: 1 for the bit rate switch, 2 for an error-passive sender.
+    pub const fn nibble(self) -> u8 {
+        self.bit_rate_switch as u8 | (self.error_passive as u8) << 1
     }
 }
 
@@ -93,7 +141,24 @@ mod tests {
     }
 
     #[test]
-    fn refuses_nine_bytes() {
-        assert!(CanFrame::new(CanId::Standard(1), &[0; 9]).is_none());
+    fn refuses_lengths_that_are_none() {
+        let id = CanId::Standard(1);
+        assert!(CanFrame::new(id, &[0; 9]).is_none());
+        assert!(CanFrame::new_fd(id, FdFlags::default(), &[0; 9]).is_none());
+        assert!(CanFrame::new_fd(id, FdFlags::default(), &[0; 65]).is_none());
+        assert_eq!(
+            [0, 8, 9, 33, 64, 65].map(fd_length),
+            [Some(0), Some(8), Some(12), Some(48), Some(64), None]
+        );
+    }
+
+    #[test]
+    fn an_fd_frame_prints_its_flags() {
+        let flags = FdFlags {
+            bit_rate_switch: true,
+            error_passive: false,
+        };
+        let frame = CanFrame::new_fd(CanId::Standard(0x123), flags, &[0xAB; 12]).unwrap();
+        assert_eq!(frame.to_string(), format!("123##1{}", "AB".repeat(12)));
     }
 }

@@ -19,7 +19,7 @@ pub mod time;
 pub mod verdict;
 
 pub use actuation::{Actuation, Coil, CoolingMode, Line};
-pub use can::{CanFrame, CanId};
+pub use can::{CanFrame, CanId, FdFlags};
 pub use event::{Event, Source};
 pub use modbus::{ModbusData, ModbusException, ModbusReply, ModbusRequest, Table};
 pub use reading::{Channel, Quality, Reading};

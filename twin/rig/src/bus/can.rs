@@ -4,6 +4,7 @@ use core::time::Duration;
 
 use bess_types::{CanId, SimTime};
 
+use crate::bus::timed::TimedBus;
 use crate::checker::START_GRACE;
 
 /// A bus of the rig.
@@ -12,8 +13,12 @@ pub(crate) struct CanBus {
     pub name: String,
     /// Carried by a wire as well; the interface's name.
     pub interface: Option<String>,
-    /// Emulated devices on it: device and its port.
+    /// Emulated devices on it: device and its port. Their positions are the nodes of a timed bus.
     pub members: Vec<(usize, u8)>,
+    /// Keeps the time of its wires, if it is a timed bus.
+    pub timed: Option<TimedBus>,
+    /// Error frames seen.
+    pub error_frames: u64,
     index: Vec<(CanId, usize)>,
     pub ids: Vec<IdState>,
 }
@@ -45,6 +50,8 @@ impl CanBus {
             name: name.into(),
             interface,
             members: vec![],
+            timed: None,
+            error_frames: 0,
             index: vec![],
             ids: vec![],
         }
@@ -67,6 +74,11 @@ impl CanBus {
                 Ok(())
             }
         }
+    }
+
+    /// The node of a device on this bus.
+    pub(crate) fn node_of(&self, device: usize) -> Option<usize> {
+        self.members.iter().position(|(member, _)| *member == device)
     }
 
     /// Position of `id` in [`CanBus::ids`], made if it is new.

@@ -85,6 +85,14 @@ pub(super) struct CanBusFile {
     pub attach: Option<Attach>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub interface: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bit_rate: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data_bit_rate: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queue: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recovers: Option<bool>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

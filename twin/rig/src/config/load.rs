@@ -14,7 +14,7 @@ use toml::Spanned;
 use super::file::{CanBusFile, CutFile, DeviceFile, PlantFile, RigFile};
 use super::{
     Attach, Backing, CanBusConfig, Clock, ClockMode, CutConfig, DeviceConfig, Origin, PlantSection,
-    RigConfig, RigConfigError, SourceFile,
+    RigConfig, RigConfigError, SourceFile, Timing,
 };
 
 type Read<'a> = &'a dyn Fn(&str) -> Result<String, String>;
@@ -187,8 +187,13 @@ impl Merged {
             match self.buses.iter_mut().find(|bus| bus.value.name == new.value.name) {
                 None => self.buses.push(new),
                 Some(base) => {
-                    base.value.attach = new.value.attach.or(base.value.attach);
-                    base.value.interface = new.value.interface.or(base.value.interface.take());
+                    let (new_bus, old) = (new.value, &mut base.value);
+                    old.attach = new_bus.attach.or(old.attach);
+                    old.interface = new_bus.interface.or(old.interface.take());
+                    old.bit_rate = new_bus.bit_rate.or(old.bit_rate);
+                    old.data_bit_rate = new_bus.data_bit_rate.or(old.data_bit_rate);
+                    old.queue = new_bus.queue.or(old.queue);
+                    old.recovers = new_bus.recovers.or(old.recovers);
                     base.origin = new.origin;
                 }
             }
@@ -368,6 +373,7 @@ fn buses(merged: &Merged, plant: &PlantSection) -> Result<Vec<CanBusConfig>, Rig
                 name: at.fill(&file.name),
                 attach: file.attach.unwrap_or(Attach::Instant),
                 interface: file.interface.as_deref().map(|text| at.fill(text)),
+                timing: timing(file, origin)?,
                 origin: origin.clone(),
             };
             if bus.attach == Attach::Socketcan && bus.interface.is_none() {
@@ -397,6 +403,57 @@ fn buses(merged: &Merged, plant: &PlantSection) -> Result<Vec<CanBusConfig>, Rig
     }
     Ok(buses)
 }
+
+/// Timing of a bus; refused where it is not on a timed bus, or is none a CAN controller has.
+fn timing(file: &CanBusFile, origin: &Origin) -> Result<Timing, RigConfigError> {
+    let given = [
+        ("bit_rate", file.bit_rate.is_some()),
+        ("data_bit_rate", file.data_bit_rate.is_some()),
+        ("queue", file.queue.is_some()),
+        ("recovers", file.recovers.is_some()),
+    ];
+    if file.attach != Some(Attach::Timed)
+        && let Some((key, _)) = given.iter().find(|(_, given)| *given)
+    {
+        return Err(origin.error(
+            format!("bus `{}` has a {key}, but keeps no time on its wires", file.name),
+            "add attach = \"timed\", or leave the key out",
+        ));
+    }
+    let standard = Timing::default();
+    let bit_rate = file.bit_rate.unwrap_or(standard.bit_rate);
+    let timing = Timing {
+        bit_rate,
+        data_bit_rate: file.data_bit_rate.unwrap_or(standard.data_bit_rate.max(bit_rate)),
+        queue: file.queue.unwrap_or(standard.queue),
+        recovers: file.recovers.unwrap_or(standard.recovers),
+    };
+    let range = |key: &str, holds: bool, range: &str| {
+        if holds {
+            Ok(())
+        } else {
+            Err(origin.error(
+                format!("{key} of bus `{}` is not within {range}", file.name),
+                format!("give a {key} of {range}"),
+            ))
+        }
+    };
+    range(
+        "bit_rate",
+        BIT_RATES.contains(&timing.bit_rate),
+        "10000 to 1000000",
+    )?;
+    range(
+        "data_bit_rate",
+        (timing.bit_rate..=8_000_000).contains(&timing.data_bit_rate),
+        "bit_rate to 8000000",
+    )?;
+    range("queue", (1..=4096).contains(&timing.queue), "1 to 4096")?;
+    Ok(timing)
+}
+
+/// Bit rates of CAN in arbitration.
+const BIT_RATES: core::ops::RangeInclusive<u32> = 10_000..=1_000_000;
 
 fn devices(
     merged: &Merged,
@@ -514,7 +571,7 @@ fn check_wire_owners(devices: &[DeviceConfig], buses: &[CanBusConfig]) -> Result
             for (port, name) in &device.can {
                 if buses
                     .iter()
-                    .any(|bus| bus.name == *name && bus.attach == Attach::Instant)
+                    .any(|bus| bus.name == *name && bus.attach.is_inside())
                 {
                     return Err(device.origin.error(
                         format!(
