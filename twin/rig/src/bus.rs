@@ -3,4 +3,5 @@
 pub(crate) mod bits;
 pub(crate) mod can;
 pub(crate) mod modbus;
+pub(crate) mod rules;
 pub(crate) mod timed;

@@ -13,7 +13,9 @@
 pub mod bus;
 pub mod checker;
 pub mod config;
+pub mod fault;
 pub mod interface;
+pub(crate) mod noise;
 pub mod observe;
 pub mod recorder;
 pub mod rig;

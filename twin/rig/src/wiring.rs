@@ -26,6 +26,7 @@ use crate::bus::can::CanBus;
 use crate::bus::timed::TimedBus;
 use crate::config::{Attach, Backing, DeviceConfig, RigConfig, RigConfigError};
 use crate::interface::Role;
+use crate::noise::Noise;
 use crate::rig::{Emulator, Peer, Slot};
 
 /// CAN source address of a high-voltage box measuring unit on its cluster bus.
@@ -145,7 +146,7 @@ pub(crate) fn build(config: &RigConfig, library: &Library, role: Role<'_>) -> Re
             bus.timed = Some(TimedBus::new(
                 config_of.timing,
                 bus.members.len(),
-                config.seed ^ (i as u64) << 32,
+                Noise::new(config.seed, i as u64),
             ));
         }
     }

@@ -16,6 +16,7 @@ use bess_types::{CanFrame, CanId, SimTime};
 
 use super::bits::{FrameBits, INTERMISSION};
 use crate::config::Timing;
+use crate::noise::Noise;
 
 /// Bits of an error frame whose flag others answer with theirs: twice six, and the delimiter.
 const ERROR_FRAME: u32 = 6 + 6 + 8;
@@ -190,7 +191,7 @@ pub(crate) struct TimedBus {
     shorted: bool,
     /// Frames of anybody to disturb yet.
     disturb_next: u32,
-    noise: u64,
+    noise: Noise,
     outcomes: VecDeque<Outcome>,
     window_start: SimTime,
     busy: Duration,
@@ -198,7 +199,7 @@ pub(crate) struct TimedBus {
 }
 
 impl TimedBus {
-    pub(crate) fn new(timing: Timing, nodes: usize, seed: u64) -> Self {
+    pub(crate) fn new(timing: Timing, nodes: usize, noise: Noise) -> Self {
         Self {
             timing,
             nodes: (0..nodes).map(|_| Node::default()).collect(),
@@ -206,7 +207,7 @@ impl TimedBus {
             free_at: SimTime::ZERO,
             shorted: false,
             disturb_next: 0,
-            noise: seed,
+            noise,
             outcomes: VecDeque::new(),
             window_start: SimTime::ZERO,
             busy: Duration::ZERO,
@@ -388,7 +389,7 @@ impl TimedBus {
         let alone = !others.any(|(_, node)| node.listens());
         let disturbed = self.disturb_next > 0 || {
             let share = self.nodes[winners[0]].disturbed;
-            share > 0.0 && self.draw() < share
+            self.noise.hits(share)
         };
         let all = length.nominal + length.fast;
         let (broken_at, error) = if self.shorted {
@@ -397,7 +398,7 @@ impl TimedBus {
             (head, BusError::Collision)
         } else if disturbed {
             self.disturb_next = self.disturb_next.saturating_sub(1);
-            let at = head + whole(self.draw() * f64::from(all.saturating_sub(head)));
+            let at = head + whole(self.noise.unit() * f64::from(all.saturating_sub(head)));
             (at, BusError::Disturbed)
         } else {
             (length.nominal, BusError::NoAcknowledge)
@@ -543,16 +544,6 @@ impl TimedBus {
         let fast = u64::from(length.fast) * 1_000_000_000 / u64::from(self.timing.data_bit_rate);
         self.bits(length.nominal) + Duration::from_nanos(fast)
     }
-
-    /// A number from 0 to 1 out of the bus's own sequence (`SplitMix64`).
-    fn draw(&mut self) -> f64 {
-        self.noise = self.noise.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.noise;
-        z = (z ^ z >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ z >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^= z >> 31;
-        (z >> 11) as f64 / (1_u64 << 53) as f64
-    }
 }
 
 /// What arbitration compares, bit by bit, as one number: lower wins, and an 11-bit identifier wins against a 29-bit one
@@ -584,7 +575,7 @@ mod tests {
     const BIT: Duration = Duration::from_micros(2);
 
     fn bus(nodes: usize) -> TimedBus {
-        TimedBus::new(Timing::default(), nodes, 1)
+        TimedBus::new(Timing::default(), nodes, Noise::new(1, 0))
     }
 
     fn frame(id: u16, data: &[u8]) -> CanFrame {
@@ -688,7 +679,7 @@ mod tests {
                 ..Timing::default()
             },
             2,
-            1,
+            Noise::new(1, 0),
         );
         bus.set_disturbed(0, 1.0);
         bus.send(0, frame(1, &[7]));
@@ -774,7 +765,7 @@ mod tests {
                 ..Timing::default()
             },
             2,
-            1,
+            Noise::new(1, 0),
         );
         let taken: Vec<bool> = (1..=4).map(|id| bus.send(0, frame(id, &[]))).collect();
         assert_eq!(taken, [true, true, false, false]);
@@ -787,7 +778,7 @@ mod tests {
             traffic in prop::collection::vec((0_usize..4, 0_u16..0x800, 0_u64..200_000, 0_usize..=8), 1..60),
             share in 0.0..0.3_f64,
         ) {
-            let mut bus = TimedBus::new(Timing::default(), 5, 7);
+            let mut bus = TimedBus::new(Timing::default(), 5, Noise::new(7, 0));
             for node in 0..4 {
                 bus.set_disturbed(node, share);
             }

@@ -1,0 +1,565 @@
+//! Faults of the links between devices: one catalogue, with the same names in rig files, steps and `bessrig faults`.
+//!
+//! A fault has a target (a device's tag, or a bus), parameters with ranges, and on every one a start, perhaps an end, and
+//! the share of frames or requests it hits, drawn from the rig's seed. Faults of the plant and of sensors are
+//! `bess_plant::PlantFault`s; this is about what happens to messages. Frames and requests of a device that is not
+//! emulated here cannot be touched: what it puts on a wire is there.
+
+use core::fmt;
+use core::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// Where a fault sits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Layer {
+    /// Frames and controllers of a CAN bus.
+    Can,
+    /// Requests, replies and connections of a Modbus server.
+    Modbus,
+}
+
+/// What a fault can be aimed at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// A device, by tag.
+    Device,
+    /// A bus, by name.
+    Bus,
+    /// Either: a bus stands for every emulated device on it.
+    DeviceOrBus,
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Device => "device",
+            Self::Bus => "bus",
+            Self::DeviceOrBus => "device or bus",
+        })
+    }
+}
+
+/// A number a fault is given.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Parameter {
+    /// Its name.
+    pub name: &'static str,
+    /// Its unit; empty for a plain number.
+    pub unit: &'static str,
+    /// Lowest value.
+    pub min: f64,
+    /// Highest value.
+    pub max: f64,
+    /// Value if none is given; without one it may stay open.
+    pub default: Option<f64>,
+    /// What it does.
+    pub about: &'static str,
+}
+
+/// A kind of fault.
+#[derive(Clone, Copy, Debug)]
+pub struct FaultKind {
+    /// Its name everywhere.
+    pub name: &'static str,
+    /// Where it sits.
+    pub layer: Layer,
+    /// What it is aimed at.
+    pub target: Target,
+    /// What it does.
+    pub about: &'static str,
+    /// Numbers it takes, beside `share`.
+    pub parameters: &'static [Parameter],
+    effect: fn(&Values<'_>) -> Effect,
+}
+
+/// What a fault does, with its numbers.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Effect {
+    Drop,
+    Delay(Duration),
+    Jitter(Duration),
+    Duplicate(Duration),
+    Reorder,
+    Corrupt { bits: u32 },
+    Length { bytes: usize },
+    Identifier { add: u32 },
+    Stale,
+    Twin,
+    FreezeCounters,
+    BreakChecksums,
+    Reset { off: Duration },
+    Babble { id: u32, every: Duration },
+    BusOff,
+    Disconnect,
+    Disturb,
+    Short,
+}
+
+const ID: Parameter = Parameter {
+    name: "id",
+    unit: "",
+    min: 0.0,
+    max: 0x1FFF_FFFF as f64,
+    default: None,
+    about: "only frames of this identifier; all if left out",
+};
+
+const fn ms(name: &'static str, default: f64, about: &'static str) -> Parameter {
+    Parameter {
+        name,
+        unit: "ms",
+        min: 0.0,
+        max: 60_000.0,
+        default: Some(default),
+        about,
+    }
+}
+
+const fn number(name: &'static str, min: f64, max: f64, default: f64, about: &'static str) -> Parameter {
+    Parameter {
+        name,
+        unit: "",
+        min,
+        max,
+        default: Some(default),
+        about,
+    }
+}
+
+const fn can(
+    name: &'static str,
+    target: Target,
+    about: &'static str,
+    parameters: &'static [Parameter],
+    effect: fn(&Values<'_>) -> Effect,
+) -> FaultKind {
+    FaultKind {
+        name,
+        layer: Layer::Can,
+        target,
+        about,
+        parameters,
+        effect,
+    }
+}
+
+/// Every fault of a link.
+pub const CATALOGUE: &[FaultKind] = &[
+    can(
+        "can-drop",
+        Target::DeviceOrBus,
+        "frames never get on the bus",
+        &[ID],
+        |_| Effect::Drop,
+    ),
+    can(
+        "can-delay",
+        Target::DeviceOrBus,
+        "frames are sent later",
+        &[ID, ms("by", 50.0, "how much later")],
+        |values| Effect::Delay(values.ms("by")),
+    ),
+    can(
+        "can-jitter",
+        Target::DeviceOrBus,
+        "frames are sent later, each by another time; their order may change",
+        &[ID, ms("up-to", 50.0, "latest")],
+        |values| Effect::Jitter(values.ms("up-to")),
+    ),
+    can(
+        "can-duplicate",
+        Target::DeviceOrBus,
+        "frames are sent twice",
+        &[ID, ms("after", 1.0, "time to the second one")],
+        |values| Effect::Duplicate(values.ms("after")),
+    ),
+    can(
+        "can-reorder",
+        Target::DeviceOrBus,
+        "a frame waits until its sender's next one is out",
+        &[ID],
+        |_| Effect::Reorder,
+    ),
+    can(
+        "can-corrupt",
+        Target::DeviceOrBus,
+        "bits of the payload are turned over before the frame's own checksum is made, so that receivers take it",
+        &[ID, number("bits", 1.0, 64.0, 1.0, "how many")],
+        |values| Effect::Corrupt {
+            bits: values.whole("bits"),
+        },
+    ),
+    can(
+        "can-length",
+        Target::DeviceOrBus,
+        "frames have another length: cut, or filled up with zeros",
+        &[ID, number("bytes", 0.0, 8.0, 4.0, "the length")],
+        |values| Effect::Length {
+            bytes: values.whole("bytes") as usize,
+        },
+    ),
+    can(
+        "can-id",
+        Target::DeviceOrBus,
+        "frames go out under another identifier",
+        &[ID, number("add", 1.0, 65_535.0, 1.0, "is added to it")],
+        |values| Effect::Identifier {
+            add: values.whole("add"),
+        },
+    ),
+    can(
+        "can-stale",
+        Target::DeviceOrBus,
+        "payloads stay as they were when the fault began, counters and all",
+        &[ID],
+        |_| Effect::Stale,
+    ),
+    can(
+        "can-twin",
+        Target::Device,
+        "a second node sends under the device's identifiers at the same time, every bit of the payload the other way round",
+        &[ID],
+        |_| Effect::Twin,
+    ),
+    can(
+        "can-counter",
+        Target::Device,
+        "life counters stand still while data goes on",
+        &[],
+        |_| Effect::FreezeCounters,
+    ),
+    can(
+        "can-checksum",
+        Target::Device,
+        "checksums in payloads are wrong",
+        &[],
+        |_| Effect::BreakChecksums,
+    ),
+    can(
+        "can-reset",
+        Target::Device,
+        "the device loses its supply and starts anew",
+        &[ms("off", 500.0, "time without supply")],
+        |values| Effect::Reset {
+            off: values.ms("off"),
+        },
+    ),
+    can(
+        "can-babble",
+        Target::Device,
+        "the device sends one frame without end; on a timed bus back to back",
+        &[
+            number(
+                "id",
+                0.0,
+                ID.max,
+                0.0,
+                "its identifier; above 2047 in the long format",
+            ),
+            Parameter {
+                name: "every",
+                unit: "ms",
+                min: 0.1,
+                max: 1_000.0,
+                default: Some(0.5),
+                about: "on a bus that is not timed",
+            },
+        ],
+        |values| Effect::Babble {
+            id: values.whole("id"),
+            every: values.ms("every"),
+        },
+    ),
+    can(
+        "can-bus-off",
+        Target::Device,
+        "the device's CAN controller is off the bus: it neither sends nor hears",
+        &[],
+        |_| Effect::BusOff,
+    ),
+    can(
+        "can-disconnect",
+        Target::Device,
+        "the device's bus wires are off; a timed bus counts its errors",
+        &[],
+        |_| Effect::Disconnect,
+    ),
+    can(
+        "can-disturb",
+        Target::Device,
+        "frames are destroyed on a timed bus and sent again; the controller counts errors up to bus-off",
+        &[],
+        |_| Effect::Disturb,
+    ),
+    can(
+        "can-short",
+        Target::Bus,
+        "the bus wires are shorted: nothing gets through",
+        &[],
+        |_| Effect::Short,
+    ),
+];
+
+/// Given numbers, defaults filled in.
+pub(crate) struct Values<'a> {
+    kind: &'a FaultKind,
+    values: &'a [Option<f64>],
+}
+
+impl Values<'_> {
+    fn get(&self, name: &str) -> Option<f64> {
+        let at = self.kind.parameters.iter().position(|p| p.name == name)?;
+        self.values[at]
+    }
+
+    fn ms(&self, name: &str) -> Duration {
+        Duration::from_secs_f64(self.get(name).unwrap_or(0.0) / 1e3)
+    }
+
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "within the parameter's range"
+    )]
+    fn whole(&self, name: &str) -> u32 {
+        self.get(name).unwrap_or(0.0) as u32
+    }
+}
+
+/// One fault: its kind, target and numbers.
+#[derive(Clone, Debug)]
+pub struct LinkFault {
+    /// What it is.
+    pub kind: &'static FaultKind,
+    /// Tag or bus name.
+    pub target: String,
+    /// Share of frames or requests it hits, 0 to 1.
+    pub share: f64,
+    /// Ends by itself after this time.
+    pub duration: Option<Duration>,
+    values: Vec<Option<f64>>,
+}
+
+/// Why a fault cannot be.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FaultError {
+    /// No such fault.
+    #[error("there is no fault `{name}`; {hint}")]
+    Unknown {
+        /// What was asked for.
+        name: String,
+        /// The nearest name, or how to list them.
+        hint: String,
+    },
+    /// No such parameter.
+    #[error("fault {fault} has no parameter `{name}`; it takes {known}")]
+    Parameter {
+        /// The fault.
+        fault: &'static str,
+        /// What was given.
+        name: String,
+        /// What there is.
+        known: String,
+    },
+    /// A number that makes no sense.
+    #[error("{name} of fault {fault} is {value}, outside {range}")]
+    Range {
+        /// The fault.
+        fault: &'static str,
+        /// The parameter.
+        name: String,
+        /// What was given.
+        value: String,
+        /// What it may be.
+        range: String,
+    },
+    /// The target is not there, or not of the right kind.
+    #[error("fault {fault} cannot hit `{target}`: {why}")]
+    Target {
+        /// The fault.
+        fault: &'static str,
+        /// What was given.
+        target: String,
+        /// What is wrong with it.
+        why: String,
+    },
+}
+
+impl LinkFault {
+    /// A fault by name. `given` are its numbers; `share` is one of every fault.
+    ///
+    /// # Errors
+    /// If there is no such fault or parameter, or a number is outside its range.
+    pub fn new(name: &str, target: &str, given: &[(String, f64)]) -> Result<Self, FaultError> {
+        let kind = CATALOGUE.iter().find(|kind| kind.name == name).ok_or_else(|| {
+            let names = CATALOGUE.iter().map(|kind| kind.name);
+            FaultError::Unknown {
+                name: name.into(),
+                hint: bess_devices::codec::pattern::nearest(name, names).map_or_else(
+                    || "`bessrig faults` lists them".into(),
+                    |near| format!("did you mean {near}?"),
+                ),
+            }
+        })?;
+        let in_range = |name: &str, value: f64, min: f64, max: f64| {
+            if (min..=max).contains(&value) {
+                Ok(value)
+            } else {
+                Err(FaultError::Range {
+                    fault: kind.name,
+                    name: name.into(),
+                    value: value.to_string(),
+                    range: format!("{min} to {max}"),
+                })
+            }
+        };
+        let mut share = 1.0;
+        let mut values: Vec<_> = kind.parameters.iter().map(|p| p.default).collect();
+        for (name, value) in given {
+            if name == SHARE {
+                share = in_range(name, *value, 0.0, 1.0)?;
+                continue;
+            }
+            let found = kind.parameters.iter().position(|p| p.name == name);
+            let at = found.ok_or_else(|| FaultError::Parameter {
+                fault: kind.name,
+                name: name.clone(),
+                known: kind
+                    .parameters
+                    .iter()
+                    .map(|p| p.name)
+                    .chain([SHARE])
+                    .collect::<Vec<_>>()
+                    .join(", "),
+            })?;
+            let Parameter { min, max, .. } = kind.parameters[at];
+            values[at] = Some(in_range(name, *value, min, max)?);
+        }
+        Ok(Self {
+            kind,
+            target: target.into(),
+            share,
+            duration: None,
+            values,
+        })
+    }
+
+    /// Ends by itself after `duration`.
+    #[must_use]
+    pub fn lasting(mut self, duration: Option<Duration>) -> Self {
+        self.duration = duration;
+        self
+    }
+
+    pub(crate) fn effect(&self) -> Effect {
+        (self.kind.effect)(&self.numbers())
+    }
+
+    /// The identifier it is confined to.
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "within the parameter's range"
+    )]
+    pub(crate) fn id(&self) -> Option<u32> {
+        // for a babbler it is not a filter, but what it sends
+        let filter = self.kind.parameters.iter().any(|p| *p == ID);
+        self.numbers().get(ID.name).filter(|_| filter).map(|id| id as u32)
+    }
+
+    fn numbers(&self) -> Values<'_> {
+        Values {
+            kind: self.kind,
+            values: &self.values,
+        }
+    }
+}
+
+impl fmt::Display for LinkFault {
+    /// As in a step: `can-drop with id 5 and share 0.5 hits container-01/...`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.kind.name)?;
+        let given = self.kind.parameters.iter().zip(&self.values);
+        let mut with = " with ";
+        for (parameter, value) in given {
+            if let Some(value) = value {
+                write!(f, "{with}{} {value}", parameter.name)?;
+                with = " and ";
+            }
+        }
+        if self.share < 1.0 {
+            write!(f, "{with}{SHARE} {}", self.share)?;
+        }
+        write!(f, " hits {}", self.target)
+    }
+}
+
+/// The parameter every fault has.
+pub const SHARE: &str = "share";
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a failed unwrap is the test failing")]
+mod tests {
+    use super::*;
+
+    fn given(pairs: &[(&str, f64)]) -> Vec<(String, f64)> {
+        pairs
+            .iter()
+            .map(|(name, value)| ((*name).into(), *value))
+            .collect()
+    }
+
+    #[test]
+    fn names_are_unique_and_defaults_in_range() {
+        for (i, kind) in CATALOGUE.iter().enumerate() {
+            assert!(
+                CATALOGUE[..i].iter().all(|other| other.name != kind.name),
+                "{}",
+                kind.name
+            );
+            for parameter in kind.parameters {
+                let default = parameter.default.unwrap_or(parameter.min);
+                assert!(
+                    (parameter.min..=parameter.max).contains(&default),
+                    "{}",
+                    kind.name
+                );
+                assert!(parameter.name != SHARE);
+            }
+        }
+    }
+
+    #[test]
+    fn numbers_are_checked_and_told_again() {
+        let fault = LinkFault::new("can-delay", "bus-1", &given(&[("by", 20.0), ("share", 0.5)])).unwrap();
+        assert_eq!(fault.effect(), Effect::Delay(Duration::from_millis(20)));
+        assert_eq!(fault.to_string(), "can-delay with by 20 and share 0.5 hits bus-1");
+        let wrong =
+            |name, pairs: &[(&str, f64)]| LinkFault::new(name, "x", &given(pairs)).unwrap_err().to_string();
+        assert_eq!(
+            wrong("can-dorp", &[]),
+            "there is no fault `can-dorp`; did you mean can-drop?"
+        );
+        assert_eq!(
+            wrong("can-drop", &[("by", 1.0)]),
+            "fault can-drop has no parameter `by`; it takes id, share"
+        );
+        assert_eq!(
+            wrong("can-drop", &[("share", 2.0)]),
+            "share of fault can-drop is 2, outside 0 to 1"
+        );
+        assert_eq!(
+            wrong("can-delay", &[("by", f64::NAN)]),
+            "by of fault can-delay is NaN, outside 0 to 60000"
+        );
+    }
+
+    #[test]
+    fn a_filter_is_not_what_a_babbler_sends() {
+        let fault = |name| LinkFault::new(name, "x", &given(&[("id", 5.0)])).unwrap();
+        assert_eq!(fault("can-drop").id(), Some(5));
+        assert_eq!(fault("can-babble").id(), None);
+    }
+}
