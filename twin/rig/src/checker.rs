@@ -75,16 +75,15 @@ pub(crate) fn cycles(
                 continue;
             };
             let slot = &slots[owner];
-            if slot.silenced {
-                state.last = None;
-                state.longest_gap = Duration::ZERO;
-                state.expected_from = now + START_GRACE;
+            if slot.silenced || slot.excused {
+                state.expect_anew(now);
                 continue;
             }
             let gap = state
                 .longest_gap
                 .max(now - state.last.unwrap_or(state.expected_from));
-            let allowed = period_tolerance(period, paced);
+            let allowed =
+                period_tolerance(period, paced) + bus.timed.as_ref().map_or(Duration::ZERO, |_| LONGEST_WAIT);
             if gap > allowed && !state.period_reported {
                 state.period_reported = true;
                 found.push(Violation {
@@ -166,6 +165,9 @@ fn blame(kind: DeviceKind, paced: bool) -> Blame {
     }
 }
 
+/// A frame's wait for others on a bus that keeps time (assumption: what bursts of a bus below half its load come to).
+const LONGEST_WAIT: Duration = Duration::from_millis(50);
+
 /// Longest silence a cyclic frame may have. On a paced rig a slow machine adds to it.
 fn period_tolerance(period: Duration, paced: bool) -> Duration {
     if paced {
@@ -196,6 +198,7 @@ mod tests {
             listen: None,
             unit: 1,
             silenced: false,
+            excused: false,
         }
     }
 

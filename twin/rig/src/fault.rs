@@ -88,7 +88,6 @@ pub(crate) enum Effect {
     Stale,
     Twin,
     FreezeCounters,
-    BreakChecksums,
     Reset { off: Duration },
     Babble { id: u32, every: Duration },
     BusOff,
@@ -229,13 +228,6 @@ pub const CATALOGUE: &[FaultKind] = &[
         "life counters stand still while data goes on",
         &[],
         |_| Effect::FreezeCounters,
-    ),
-    can(
-        "can-checksum",
-        Target::Device,
-        "checksums in payloads are wrong",
-        &[],
-        |_| Effect::BreakChecksums,
     ),
     can(
         "can-reset",

@@ -8,6 +8,8 @@ use bess_plant::PlantFault;
 use bess_types::{CanFrame, Line, ModbusReply, ModbusRequest, Tag};
 use serde::Serialize;
 
+use crate::fault::{FaultError, LinkFault};
+
 /// Which part of a rig file this process is.
 #[derive(Clone, Copy, Debug)]
 pub enum Role<'a> {
@@ -128,6 +130,15 @@ pub enum RigCommand {
         /// Which.
         fault: DeviceFault,
     },
+    /// Start a fault of a link.
+    LinkFault(LinkFault),
+    /// End the link faults of this name and target.
+    EndLinkFault {
+        /// The fault's name.
+        name: String,
+        /// Its target, as given at its start.
+        target: String,
+    },
     /// A hand on a hard-wired button, or a cut wire.
     Contact {
         /// Which line.
@@ -162,6 +173,17 @@ pub enum CommandError {
         tag: Tag,
         /// Why not.
         why: String,
+    },
+    /// The link fault cannot be.
+    #[error(transparent)]
+    Fault(#[from] FaultError),
+    /// There is nothing to end.
+    #[error("no fault {name} of {target} is at work")]
+    NoSuchFault {
+        /// The fault's name.
+        name: String,
+        /// Its target.
+        target: String,
     },
     /// The operator station has no such point, or there is no operator station.
     #[error("{0}")]

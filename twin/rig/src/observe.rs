@@ -7,6 +7,8 @@ use bess_types::{Reading, Source, Tag};
 use serde::Serialize;
 
 use crate::Rig;
+use crate::bus::can::CanBus;
+use crate::bus::timed::ErrorState;
 use crate::rig::hmi_target_tag;
 use crate::wiring;
 
@@ -31,6 +33,13 @@ pub enum PointKey {
         /// Which point.
         point: PointId,
     },
+    /// A figure of a bus.
+    Bus {
+        /// Which bus.
+        bus: usize,
+        /// Which figure.
+        figure: BusFigure,
+    },
     /// An emulated device's own point.
     Device {
         /// Slot.
@@ -38,6 +47,54 @@ pub enum PointKey {
         /// Which point.
         point: PointId,
     },
+}
+
+/// What is known of a bus.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BusFigure {
+    /// Share of the last second a timed bus was busy, %.
+    Load,
+    /// Error frames so far.
+    ErrorFrames,
+    /// Frames lost so far because a queue was full or a node bus-off.
+    LostFrames,
+    /// Nodes that are error-passive.
+    PassiveNodes,
+    /// Nodes that are bus-off.
+    NodesOff,
+}
+
+impl BusFigure {
+    const ALL: [Self; 5] = [
+        Self::Load,
+        Self::ErrorFrames,
+        Self::LostFrames,
+        Self::PassiveNodes,
+        Self::NodesOff,
+    ];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Load => "load",
+            Self::ErrorFrames => "error-frames",
+            Self::LostFrames => "lost-frames",
+            Self::PassiveNodes => "passive-nodes",
+            Self::NodesOff => "nodes-off",
+        }
+    }
+
+    fn of(self, bus: &CanBus) -> f64 {
+        let Some(timed) = &bus.timed else { return 0.0 };
+        let nodes = 0..bus.members.len();
+        let count = |state| nodes.clone().filter(|&node| timed.state(node) == state).count() as f64;
+        match self {
+            Self::Load => timed.load() * 100.0,
+            Self::ErrorFrames => bus.error_frames as f64,
+            Self::LostFrames => nodes.clone().map(|node| timed.lost(node)).sum::<u64>() as f64,
+            Self::PassiveNodes => count(ErrorState::Passive),
+            Self::NodesOff => count(ErrorState::Off),
+        }
+    }
 }
 
 /// A line of `bessrig points`.
@@ -61,11 +118,19 @@ pub struct PointInfo {
 
 /// Prefix of a tag that asks for plant truth.
 const TRUTH: &str = "plant:";
+/// Prefix of the name of a timed bus.
+const BUS: &str = "bus:";
 
 pub(crate) fn resolve(rig: &Rig, tag: &str, point: &str) -> Option<PointKey> {
     if let Some(place) = tag.strip_prefix(TRUTH) {
         let part = wiring::plant_part(place)?;
         return rig.plant()?.find(part, point).map(PointKey::Truth);
+    }
+    if let Some(name) = tag.strip_prefix(BUS) {
+        let timed = |bus: &CanBus| bus.name == name && bus.timed.is_some();
+        let bus = rig.buses.iter().position(timed)?;
+        let figure = BusFigure::ALL.into_iter().find(|figure| figure.name() == point)?;
+        return Some(PointKey::Bus { bus, figure });
     }
     let tag: Tag = tag.parse().ok()?;
     for (o, observer) in rig.observers.iter().enumerate() {
@@ -98,6 +163,7 @@ pub(crate) fn resolve(rig: &Rig, tag: &str, point: &str) -> Option<PointKey> {
 
 pub(crate) fn observe(rig: &Rig, key: &PointKey) -> Option<Reading> {
     Some(match key {
+        PointKey::Bus { bus, figure } => Reading::valid(figure.of(rig.buses.get(*bus)?)),
         PointKey::Truth(at) => Reading::valid(rig.plant()?.truth(*at)),
         PointKey::Wire {
             observer,
@@ -126,6 +192,20 @@ pub(crate) fn list(rig: &Rig) -> Vec<PointInfo> {
                 min: point.min,
                 max: point.max,
                 source: Source::Plant,
+                states: vec![],
+            });
+        }
+    }
+    for bus in rig.buses.iter().filter(|bus| bus.timed.is_some()) {
+        for figure in BusFigure::ALL {
+            let percent = figure == BusFigure::Load;
+            out.push(PointInfo {
+                tag: format!("{BUS}{}", bus.name),
+                point: figure.name().into(),
+                unit: if percent { "%" } else { "" }.into(),
+                min: 0.0,
+                max: if percent { 100.0 } else { f64::MAX },
+                source: Source::Rig,
                 states: vec![],
             });
         }

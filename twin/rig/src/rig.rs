@@ -16,16 +16,20 @@ use bess_types::{Actuation, CanFrame, Channel, Event, Line, ModbusRequest, Readi
 
 use crate::bus::can::CanBus;
 use crate::bus::modbus::{Asker, OpenRequests};
+use crate::bus::rules::Active;
 use crate::bus::timed::{Outcome, TimedBus};
 use crate::checker::{self, Blame, Violation};
 use crate::config::{ClockMode, RigConfig, RigConfigError};
 use crate::interface::{
     CanWire, CommandError, Counters, ModbusServerWire, RigCommand, Role, WireInput, WireOutput, Wires,
 };
+use crate::noise::Noise;
 use crate::observe::{self, PointInfo, PointKey};
 use crate::recorder::Recorder;
-use crate::schedule::{CAN_LATENCY, Delivery, LINE_LATENCY, MODBUS_LATENCY, Schedule};
+use crate::schedule::{Delivery, LINE_LATENCY, MODBUS_LATENCY, Schedule};
 use crate::wiring;
+
+mod links;
 
 /// An emulated device; the operator station is known by its own type because steps speak through it.
 pub(crate) enum Emulator {
@@ -71,6 +75,8 @@ pub(crate) struct Slot {
     pub unit: u8,
     /// A fault silences it, so its missing frames are no news.
     pub silenced: bool,
+    /// A link fault touches its frames, so what is missing or late is no news.
+    pub excused: bool,
 }
 
 /// A controller seen on a bus: its frames decoded into an image of its points.
@@ -113,6 +119,9 @@ pub struct Rig {
     wire_out: VecDeque<WireOutput>,
     recorder: Recorder,
     violations: Vec<Violation>,
+    link_faults: Vec<Active>,
+    fault_number: u64,
+    noise: Noise,
     counters: Counters,
     finished: bool,
 }
@@ -162,6 +171,9 @@ impl Rig {
             readings: vec![],
             wire_out: VecDeque::new(),
             violations: vec![],
+            link_faults: vec![],
+            fault_number: 0,
+            noise: Noise::new(config.seed, LINK_FAULTS),
             counters: Counters::default(),
             finished: false,
         };
@@ -183,7 +195,10 @@ impl Rig {
     pub fn next_due(&self) -> SimTime {
         let timed = self.buses.iter().filter_map(|bus| bus.timed.as_ref());
         let bus = timed.map(TimedBus::next_event).min().unwrap_or(SimTime::NEVER);
-        self.next_tick.min(self.schedule.next_due()).min(bus)
+        self.next_tick
+            .min(self.schedule.next_due())
+            .min(bus)
+            .min(self.next_fault_end())
     }
 
     /// The next plant tick; [`SimTime::NEVER`] in a hosted part.
@@ -300,28 +315,11 @@ impl Rig {
                 let i = self
                     .slot_of(&tag)
                     .ok_or_else(|| CommandError::NotEmulated(tag.clone()))?;
-                let emulator = self.slots[i]
-                    .emulator
-                    .as_mut()
-                    .ok_or_else(|| CommandError::NotEmulated(tag.clone()))?;
-                emulator
-                    .device()
-                    .inject(&fault)
-                    .map_err(|error| CommandError::Device {
-                        tag: tag.clone(),
-                        why: error.to_string(),
-                    })?;
-                if let DeviceFault::PowerOff | DeviceFault::PowerOn = fault {
-                    self.slots[i].silenced = fault == DeviceFault::PowerOff;
-                    for bus in &mut self.buses {
-                        if let (Some(node), Some(timed)) = (bus.node_of(i), &mut bus.timed) {
-                            timed.set_powered(node, fault == DeviceFault::PowerOn);
-                        }
-                    }
-                }
-                self.drain(i);
+                self.device_fault(i, fault)?;
                 (tag, "device-fault", 1.0, format!("{fault:?}"))
             }
+            RigCommand::LinkFault(fault) => return self.begin(fault),
+            RigCommand::EndLinkFault { name, target } => return self.end(&name, &target),
             RigCommand::Contact { line, level } => {
                 self.drive_line(line, level);
                 (
@@ -353,6 +351,30 @@ impl Rig {
             source: Source::Rig,
         });
         self.apply_actuations();
+        Ok(())
+    }
+
+    fn device_fault(&mut self, i: usize, fault: DeviceFault) -> Result<(), CommandError> {
+        let Slot { emulator, tag, .. } = &mut self.slots[i];
+        let emulator = emulator
+            .as_mut()
+            .ok_or_else(|| CommandError::NotEmulated(tag.clone()))?;
+        emulator
+            .device()
+            .inject(&fault)
+            .map_err(|error| CommandError::Device {
+                tag: tag.clone(),
+                why: error.to_string(),
+            })?;
+        if let DeviceFault::PowerOff | DeviceFault::PowerOn = fault {
+            self.slots[i].silenced = fault == DeviceFault::PowerOff;
+            for bus in &mut self.buses {
+                if let (Some(node), Some(timed)) = (bus.node_of(i), &mut bus.timed) {
+                    timed.set_powered(node, fault == DeviceFault::PowerOn);
+                }
+            }
+        }
+        self.drain(i);
         Ok(())
     }
 
@@ -438,6 +460,7 @@ impl Rig {
             self.advance_plant();
             self.sense();
         }
+        self.end_due_faults();
         for bus in 0..self.buses.len() {
             self.advance_bus(bus);
         }
@@ -541,11 +564,13 @@ impl Rig {
             } => {
                 for i in 0..self.buses[bus].ids[id_index].listeners.len() {
                     let (device, port) = self.buses[bus].ids[id_index].listeners[i];
-                    if Some(device) != sender {
+                    if Some(device) != sender && self.hears_bus(bus, device) {
                         self.give(device, Input::Can { port, frame: &frame });
                     }
                 }
             }
+            Delivery::Transmit { bus, sender, frame } => self.put_on_bus(bus, sender, frame, true),
+            Delivery::Babble { bus, number } => self.babble(bus, number),
             Delivery::Request {
                 server,
                 unit,
@@ -698,30 +723,6 @@ impl Rig {
 
     // ---- CAN ---------------------------------------------------------------------------------------------------
 
-    fn frame_from_device(&mut self, bus: usize, sender: usize, frame: CanFrame) {
-        let CanBus { members, timed, .. } = &mut self.buses[bus];
-        if let Some(timed) = timed {
-            let node = members.iter().position(|(member, _)| *member == sender);
-            let taken = node.is_some_and(|node| timed.send(node, frame));
-            self.counters.frames_lost += u64::from(!taken);
-            return;
-        }
-        self.counters.frames_sent += 1;
-        let id_index = self.see(bus, Some(sender), &frame);
-        if self.buses[bus].interface.is_some() {
-            self.wire_out.push_back(WireOutput::Can { bus, frame });
-        }
-        self.schedule.deliver(
-            self.now + CAN_LATENCY,
-            Delivery::Can {
-                bus,
-                id_index,
-                frame,
-                sender: Some(sender),
-            },
-        );
-    }
-
     /// Lets a timed bus go on to this instant.
     fn advance_bus(&mut self, bus: usize) {
         while let Some(outcome) = self.buses[bus]
@@ -732,8 +733,10 @@ impl Rig {
             match outcome {
                 Outcome::Sent { node, frame } => {
                     self.counters.frames_sent += 1;
-                    let sender = Some(self.buses[bus].members[node].0);
-                    let id_index = self.see(bus, sender, &frame);
+                    // past the members it is a node that is none of the rig's
+                    let sender = self.buses[bus].members.get(node).map(|member| member.0);
+                    let injected = sender.is_none_or(|sender| self.slots[sender].excused);
+                    let id_index = self.see(bus, sender, &frame, injected);
                     let delivery = Delivery::Can {
                         bus,
                         id_index,
@@ -757,9 +760,11 @@ impl Rig {
                 }
                 Outcome::State { node, state } => {
                     let text = format!("{} on {}", state.name(), self.buses[bus].name);
+                    let member = self.buses[bus].members.get(node);
+                    let tag = member.map_or_else(wiring::site_tag, |member| self.slots[member.0].tag.clone());
                     self.recorder.event(Event {
                         at: self.now,
-                        tag: self.slots[self.buses[bus].members[node].0].tag.clone(),
+                        tag,
                         point: "can-state".into(),
                         value: f64::from(state as u8),
                         text,
@@ -772,7 +777,7 @@ impl Rig {
 
     fn frame_from_wire(&mut self, bus: usize, frame: CanFrame) {
         self.counters.frames_received += 1;
-        let id_index = self.see(bus, None, &frame);
+        let id_index = self.see(bus, None, &frame, false);
         self.deliver(Delivery::Can {
             bus,
             id_index,
@@ -782,7 +787,7 @@ impl Rig {
     }
 
     /// Records a frame, checks it, and decodes it if it is a controller's.
-    fn see(&mut self, bus: usize, sender: Option<usize>, frame: &CanFrame) -> usize {
+    fn see(&mut self, bus: usize, sender: Option<usize>, frame: &CanFrame, injected: bool) -> usize {
         let Self {
             buses,
             slots,
@@ -813,7 +818,7 @@ impl Rig {
                 Some(sender) => sender == owner,
                 None => slots[owner].emulator.is_none(),
             };
-            if !own && !core::mem::replace(&mut state.owner_reported, true) {
+            if !own && !injected && !core::mem::replace(&mut state.owner_reported, true) {
                 stolen = Some(owner);
             }
         }
@@ -913,6 +918,8 @@ impl Rig {
     }
 }
 
+/// Place of link faults in the rig's seed.
+const LINK_FAULTS: u64 = u64::MAX;
 /// Checkers that look at the whole rig do so once a second at a 10 ms grid.
 const CHECK_EVERY_TICKS: u64 = 100;
 /// A device asking for a wake in the past gets it this much later.

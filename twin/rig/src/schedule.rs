@@ -36,6 +36,14 @@ pub(crate) enum Delivery {
         frame: CanFrame,
         sender: Option<usize>,
     },
+    /// A frame a fault has held back, to its bus; without a sender from a node that is none of the rig's.
+    Transmit {
+        bus: usize,
+        sender: Option<usize>,
+        frame: CanFrame,
+    },
+    /// The next frame of a babbling device.
+    Babble { bus: usize, number: u64 },
     /// A request to a server.
     Request {
         server: usize,
@@ -58,7 +66,10 @@ impl Delivery {
     fn order(&self) -> (u8, u32, u32) {
         let narrow = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         match self {
-            Self::Can { bus, frame, .. } => (0, narrow(*bus), frame.id.raw()),
+            Self::Can { bus, frame, .. } | Self::Transmit { bus, frame, .. } => {
+                (0, narrow(*bus), frame.id.raw())
+            }
+            Self::Babble { bus, .. } => (0, narrow(*bus), 0),
             Self::Request { server, .. } => (1, narrow(*server), 0),
             Self::Reply { client, .. } => (1, narrow(*client), 1),
             Self::Line { device, .. } => (2, narrow(*device), 0),

@@ -130,6 +130,7 @@ pub(crate) fn build(config: &RigConfig, library: &Library, role: Role<'_>) -> Re
             listen: device.listen,
             unit: device.unit,
             silenced: false,
+            excused: false,
         });
     }
     for i in 0..slots.len() {
@@ -145,7 +146,8 @@ pub(crate) fn build(config: &RigConfig, library: &Library, role: Role<'_>) -> Re
         if config_of.attach == Attach::Timed {
             bus.timed = Some(TimedBus::new(
                 config_of.timing,
-                bus.members.len(),
+                // and one for a node that is none of the rig's
+                bus.members.len() + 1,
                 Noise::new(config.seed, i as u64),
             ));
         }

@@ -16,7 +16,9 @@ const CONTAINER: &str = include_str!("../../../scenarios/rigs/base/container.tom
 const RIG: &str = include_str!("../../../scenarios/rigs/liquid-20ft.toml");
 
 fn driver(defect: Option<Defect>) -> VirtualDriver {
-    let text = RIG.replace("cell = \"lfp-300\"", "cell = \"lfp-300\"\nclusters = 3");
+    let container = "container = \"liq-20ft-1267\"";
+    assert!(RIG.contains(container));
+    let text = RIG.replace(container, &format!("{container}\nclusters = 3"));
     let read = |path: &str| match path {
         "rig.toml" => Ok(text.clone()),
         "base/container.toml" => Ok(CONTAINER.to_owned()),

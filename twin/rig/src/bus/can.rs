@@ -44,6 +44,15 @@ pub(crate) struct IdState {
     pub owner_reported: bool,
 }
 
+impl IdState {
+    /// Forgets when it was seen, and gives it the time a device has after power-up.
+    pub(crate) fn expect_anew(&mut self, now: SimTime) {
+        self.last = None;
+        self.longest_gap = Duration::ZERO;
+        self.expected_from = now + START_GRACE;
+    }
+}
+
 impl CanBus {
     pub(crate) fn new(name: &str, interface: Option<String>) -> Self {
         Self {

@@ -13,13 +13,15 @@ use crate::noise::Noise;
 pub(crate) struct Active {
     pub fault: LinkFault,
     pub effect: Effect,
-    /// On this bus; on all of the device's if none.
-    pub bus: Option<usize>,
+    /// On this bus.
+    pub bus: usize,
     /// Of this device; of all on the bus if none.
     pub device: Option<usize>,
     pub until: SimTime,
     /// Tells it from others, before and after.
     pub number: u64,
+    /// The bus keeps time and does this fault itself.
+    by_bus: bool,
     held: Option<CanFrame>,
     stale: BTreeMap<CanId, CanFrame>,
 }
@@ -36,9 +38,10 @@ pub(crate) struct Outgoing {
 impl Active {
     pub(crate) fn new(
         fault: LinkFault,
-        (bus, device): (Option<usize>, Option<usize>),
+        (bus, device): (usize, Option<usize>),
         until: SimTime,
         number: u64,
+        by_bus: bool,
     ) -> Self {
         Self {
             effect: fault.effect(),
@@ -47,26 +50,36 @@ impl Active {
             device,
             until,
             number,
+            by_bus,
             held: None,
             stale: BTreeMap::new(),
         }
     }
 
-    fn is_about(&self, bus: usize, device: usize) -> bool {
-        self.bus.is_none_or(|own| own == bus) && self.device.is_none_or(|own| own == device)
+    pub(crate) fn is_about(&self, bus: usize, device: usize) -> bool {
+        self.bus == bus && self.device.is_none_or(|own| own == device)
+    }
+
+    /// Whether it takes the bus from everybody on it.
+    pub(crate) fn is_felt_by_all_of(&self, bus: usize) -> bool {
+        let effect = matches!(
+            self.effect,
+            Effect::Babble { .. } | Effect::Short | Effect::Disturb | Effect::Twin
+        );
+        effect && self.bus == bus
     }
 
     /// Whether the device hears nothing on this bus.
     fn deafens(&self, bus: usize, device: usize) -> bool {
         let effect = matches!(self.effect, Effect::BusOff | Effect::Disconnect | Effect::Short);
-        effect && self.is_about(bus, device)
+        effect && !self.by_bus && self.is_about(bus, device)
     }
 
     /// One frame of `device` through this fault.
     fn touch(&mut self, noise: &mut Noise, outgoing: Outgoing, on: &mut Vec<Outgoing>) {
         let Outgoing { after, frame, .. } = outgoing;
         let raw = frame.id.raw();
-        if outgoing.stranger || self.fault.id().is_some_and(|id| id != raw) {
+        if self.by_bus || outgoing.stranger || self.fault.id().is_some_and(|id| id != raw) {
             on.push(outgoing);
             return;
         }
@@ -142,7 +155,6 @@ impl Active {
             // not about single frames, or done by the timed bus
             Effect::Reorder
             | Effect::FreezeCounters
-            | Effect::BreakChecksums
             | Effect::Reset { .. }
             | Effect::Babble { .. }
             | Effect::Disturb => on.push(outgoing),
@@ -191,7 +203,7 @@ mod tests {
             .map(|(name, value)| ((*name).to_owned(), *value))
             .collect();
         let fault = LinkFault::new(name, "x", &given).unwrap();
-        Active::new(fault, (Some(0), Some(7)), SimTime::NEVER, 1)
+        Active::new(fault, (0, Some(7)), SimTime::NEVER, 1, false)
     }
 
     fn frame(id: u16, data: &[u8]) -> CanFrame {

@@ -120,6 +120,8 @@ struct Node {
     powered: bool,
     /// Its wires are on the bus.
     connected: bool,
+    /// A fault keeps it off the bus.
+    held_off: bool,
     /// Share of its frames that are disturbed, 0 to 1.
     disturbed: f64,
     /// Sends this without end.
@@ -138,6 +140,7 @@ impl Default for Node {
             recovered_runs: 0,
             powered: true,
             connected: true,
+            held_off: false,
             disturbed: 0.0,
             babble: None,
             lost: 0,
@@ -156,6 +159,18 @@ impl Node {
 
     fn listens(&self) -> bool {
         self.powered && self.connected && self.state != ErrorState::Off
+    }
+
+    fn go_off(&mut self) {
+        self.state = ErrorState::Off;
+        self.lost += self.queue.len() as u64;
+        self.queue.clear();
+        self.recovered_runs = 0;
+    }
+
+    /// Whether it may come back from being off.
+    fn returns(&self) -> bool {
+        self.powered && self.connected && !self.held_off && self.state == ErrorState::Off
     }
 
     fn judged(&self) -> ErrorState {
@@ -189,8 +204,6 @@ pub(crate) struct TimedBus {
     under_way: Option<Transmission>,
     free_at: SimTime,
     shorted: bool,
-    /// Frames of anybody to disturb yet.
-    disturb_next: u32,
     noise: Noise,
     outcomes: VecDeque<Outcome>,
     window_start: SimTime,
@@ -206,7 +219,6 @@ impl TimedBus {
             under_way: None,
             free_at: SimTime::ZERO,
             shorted: false,
-            disturb_next: 0,
             noise,
             outcomes: VecDeque::new(),
             window_start: SimTime::ZERO,
@@ -288,6 +300,24 @@ impl TimedBus {
         self.shorted = shorted;
     }
 
+    /// Whether a node hears the bus.
+    pub(crate) fn listens(&self, node: usize) -> bool {
+        self.nodes[node].listens()
+    }
+
+    /// Keeps a node off the bus, or lets it come back the usual way.
+    pub(crate) fn set_held_off(&mut self, node: usize, held: bool) {
+        let own = &mut self.nodes[node];
+        own.held_off = held;
+        if held && own.state != ErrorState::Off {
+            own.go_off();
+            self.outcomes.push_back(Outcome::State {
+                node,
+                state: ErrorState::Off,
+            });
+        }
+    }
+
     /// Takes a node's wires off the bus, or puts them back.
     pub(crate) fn set_connected(&mut self, node: usize, connected: bool) {
         self.nodes[node].connected = connected;
@@ -296,11 +326,6 @@ impl TimedBus {
     /// Disturbs this share of a node's frames, 0 to 1.
     pub(crate) fn set_disturbed(&mut self, node: usize, share: f64) {
         self.nodes[node].disturbed = share;
-    }
-
-    /// Disturbs the next frames on the bus, whosever they are.
-    pub(crate) fn disturb_next(&mut self, frames: u32) {
-        self.disturb_next += frames;
     }
 
     /// Lets a node send `frame` without end, or ends that.
@@ -319,6 +344,7 @@ impl TimedBus {
         let Node {
             powered,
             connected,
+            held_off,
             disturbed,
             babble,
             lost,
@@ -327,6 +353,7 @@ impl TimedBus {
         self.nodes[node] = Node {
             powered,
             connected,
+            held_off,
             disturbed,
             babble,
             lost,
@@ -387,17 +414,13 @@ impl TimedBus {
             .enumerate()
             .filter(|(i, _)| !winners.contains(i));
         let alone = !others.any(|(_, node)| node.listens());
-        let disturbed = self.disturb_next > 0 || {
-            let share = self.nodes[winners[0]].disturbed;
-            self.noise.hits(share)
-        };
+        let disturbed = self.noise.hits(self.nodes[winners[0]].disturbed);
         let all = length.nominal + length.fast;
         let (broken_at, error) = if self.shorted {
             (1, BusError::Shorted)
         } else if differ {
             (head, BusError::Collision)
         } else if disturbed {
-            self.disturb_next = self.disturb_next.saturating_sub(1);
             let at = head + whole(self.noise.unit() * f64::from(all.saturating_sub(head)));
             (at, BusError::Disturbed)
         } else {
@@ -481,9 +504,7 @@ impl TimedBus {
             if state != node.state {
                 node.state = state;
                 if state == ErrorState::Off {
-                    node.lost += node.queue.len() as u64;
-                    node.queue.clear();
-                    node.recovered_runs = 0;
+                    node.go_off();
                 }
                 self.outcomes.push_back(Outcome::State { node: i, state });
             }
@@ -505,7 +526,7 @@ impl TimedBus {
                 continue;
             }
             node.recovered_runs = node.recovered_runs.saturating_add(runs);
-            if recovers && node.powered && node.connected && node.recovered_runs >= RECOVERY_RUNS {
+            if recovers && node.returns() && node.recovered_runs >= RECOVERY_RUNS {
                 node.transmit_errors = 0;
                 node.receive_errors = 0;
                 node.state = ErrorState::Active;
@@ -520,11 +541,7 @@ impl TimedBus {
     }
 
     fn recovers(&self, node: &Node) -> bool {
-        self.timing.recovers
-            && node.powered
-            && node.connected
-            && node.state == ErrorState::Off
-            && !self.shorted
+        self.timing.recovers && node.returns() && !self.shorted
     }
 
     fn measure(&mut self, now: SimTime) {
@@ -639,9 +656,17 @@ mod tests {
     #[test]
     fn a_disturbed_frame_is_sent_again_and_a_node_with_a_bad_line_ends_bus_off_and_comes_back() {
         let mut bus = bus(3);
-        bus.disturb_next(1);
+        bus.set_disturbed(0, 1.0);
         bus.send(0, frame(1, &[7]));
-        let outcomes = run(&mut bus, second());
+        let first = bus
+            .advance(SimTime::ZERO)
+            .or_else(|| bus.advance(bus.next_event()));
+        bus.set_disturbed(0, 0.0);
+        let mut outcomes: Vec<_> = first
+            .map(|outcome| (SimTime::ZERO, outcome))
+            .into_iter()
+            .collect();
+        outcomes.extend(run(&mut bus, second()));
         assert!(matches!(
             outcomes[0].1,
             Outcome::Failed {

@@ -1,0 +1,333 @@
+//! Link faults at work in a rig: how they begin and end, and the way of a frame through them onto its bus.
+
+use core::time::Duration;
+
+use bess_devices::DeviceFault;
+use bess_types::{CanFrame, CanId, Event, SimTime, Source};
+
+use super::Rig;
+use crate::bus::can::CanBus;
+use crate::bus::rules::{self, Active, Outgoing};
+use crate::fault::{Effect, FaultError, LinkFault, Target};
+use crate::interface::CommandError;
+use crate::schedule::{CAN_LATENCY, Delivery};
+use crate::wiring;
+
+/// What a fault is aimed at, found in the rig.
+#[derive(Clone, Debug)]
+struct Aim {
+    /// Of a device; none for a whole bus.
+    device: Option<usize>,
+    buses: Vec<usize>,
+}
+
+impl Rig {
+    /// Begins a fault of a link.
+    pub(super) fn begin(&mut self, fault: LinkFault) -> Result<(), CommandError> {
+        let aim = self.aim(&fault)?;
+        let effect = fault.effect();
+        let refused = |why: &str| {
+            Err(CommandError::Fault(FaultError::Target {
+                fault: fault.kind.name,
+                target: fault.target.clone(),
+                why: why.into(),
+            }))
+        };
+        if effect == Effect::Disturb && aim.buses.iter().any(|&bus| self.buses[bus].timed.is_none()) {
+            return refused("its bus keeps no time; give the bus attach = \"timed\" in the rig file");
+        }
+        match (effect, aim.device) {
+            (Effect::FreezeCounters, Some(device)) => {
+                self.device_fault(device, DeviceFault::FreezeCounters)?;
+            }
+            (Effect::Reset { .. }, Some(device)) => self.device_fault(device, DeviceFault::PowerOff)?,
+            _ => {}
+        }
+        let until = match effect {
+            Effect::Reset { off } => self.now + off,
+            _ => fault
+                .duration
+                .map_or(SimTime::NEVER, |duration| self.now + duration),
+        };
+        self.mark(&fault, &aim, true);
+        for &bus in &aim.buses {
+            self.fault_number += 1;
+            let number = self.fault_number;
+            let by_bus = self.tell_bus(bus, aim.device, &fault, true);
+            if let (Effect::Babble { .. }, false) = (effect, by_bus) {
+                self.schedule.deliver(self.now, Delivery::Babble { bus, number });
+            }
+            let active = Active::new(fault.clone(), (bus, aim.device), until, number, by_bus);
+            self.link_faults.push(active);
+        }
+        self.excuse();
+        Ok(())
+    }
+
+    /// Ends the faults of this name and target.
+    pub(super) fn end(&mut self, name: &str, target: &str) -> Result<(), CommandError> {
+        let now = self.now;
+        let mut found = false;
+        for active in &mut self.link_faults {
+            if active.fault.kind.name == name && active.fault.target == target {
+                active.until = now;
+                found = true;
+            }
+        }
+        if !found {
+            return Err(CommandError::NoSuchFault {
+                name: name.into(),
+                target: target.into(),
+            });
+        }
+        self.end_due_faults();
+        Ok(())
+    }
+
+    /// When the next fault ends by itself.
+    pub(super) fn next_fault_end(&self) -> SimTime {
+        let ends = self.link_faults.iter().map(|active| active.until);
+        ends.min().unwrap_or(SimTime::NEVER)
+    }
+
+    pub(super) fn end_due_faults(&mut self) {
+        while let Some(at) = self
+            .link_faults
+            .iter()
+            .position(|active| active.until <= self.now)
+        {
+            let active = self.link_faults.remove(at);
+            let same = |other: &Active| {
+                other.fault.kind.name == active.fault.kind.name && other.fault.target == active.fault.target
+            };
+            self.tell_bus(active.bus, active.device, &active.fault, false);
+            if self
+                .link_faults
+                .iter()
+                .any(|other| same(other) && other.until <= self.now)
+            {
+                continue; // told once, with its last bus
+            }
+            let device = match (active.effect, active.device) {
+                (Effect::FreezeCounters, Some(device)) => Some((device, DeviceFault::UnfreezeCounters)),
+                (Effect::Reset { .. }, Some(device)) => Some((device, DeviceFault::PowerOn)),
+                _ => None,
+            };
+            if let Some((device, fault)) = device {
+                // it took the beginning of this fault, so it takes its end
+                let _ = self.device_fault(device, fault);
+            }
+            if let Ok(aim) = self.aim(&active.fault) {
+                self.mark(&active.fault, &aim, false);
+            }
+        }
+        self.excuse();
+    }
+
+    /// Carries one frame of a device through the faults onto its bus.
+    pub(super) fn frame_from_device(&mut self, bus: usize, sender: usize, frame: CanFrame) {
+        if self.link_faults.is_empty() {
+            self.put_on_bus(bus, Some(sender), frame, false);
+            return;
+        }
+        let outgoing = rules::apply(&mut self.link_faults, &mut self.noise, bus, sender, frame);
+        let touched = self.link_faults.iter().any(|fault| fault.is_about(bus, sender));
+        for Outgoing {
+            after,
+            frame,
+            stranger,
+        } in outgoing
+        {
+            let sender = (!stranger).then_some(sender);
+            if after == Duration::ZERO {
+                self.put_on_bus(bus, sender, frame, touched);
+            } else {
+                let transmit = Delivery::Transmit { bus, sender, frame };
+                self.schedule.deliver(self.now + after, transmit);
+            }
+        }
+    }
+
+    /// Sends a frame, or queues it where the bus keeps time. `injected` frames are the rig's own doing, whoever owns
+    /// their identifier; without a sender they come from a node that is none of the rig's.
+    pub(super) fn put_on_bus(&mut self, bus: usize, sender: Option<usize>, frame: CanFrame, injected: bool) {
+        let CanBus { members, timed, .. } = &mut self.buses[bus];
+        if let Some(timed) = timed {
+            let node = match sender {
+                Some(sender) => members.iter().position(|(member, _)| *member == sender),
+                None => Some(members.len()),
+            };
+            let taken = node.is_some_and(|node| timed.send(node, frame));
+            self.counters.frames_lost += u64::from(!taken);
+            return;
+        }
+        self.counters.frames_sent += 1;
+        let id_index = self.see(bus, sender, &frame, injected);
+        if self.buses[bus].interface.is_some() {
+            self.wire_out
+                .push_back(crate::interface::WireOutput::Can { bus, frame });
+        }
+        self.schedule.deliver(
+            self.now + CAN_LATENCY,
+            Delivery::Can {
+                bus,
+                id_index,
+                frame,
+                sender,
+            },
+        );
+    }
+
+    /// Sends a babbling device's frame on a bus that keeps no time, and plans the next one.
+    pub(super) fn babble(&mut self, bus: usize, number: u64) {
+        let found = self.link_faults.iter().find(|active| active.number == number);
+        let Some(Active {
+            effect: Effect::Babble { id, every },
+            device,
+            ..
+        }) = found
+        else {
+            return;
+        };
+        let (id, every, device) = (*id, *every, *device);
+        self.put_on_bus(bus, device, babbled(id), true);
+        self.schedule
+            .deliver(self.now + every, Delivery::Babble { bus, number });
+    }
+
+    /// Whether a device hears a bus now.
+    pub(super) fn hears_bus(&self, bus: usize, device: usize) -> bool {
+        let own = &self.buses[bus];
+        let listens = match (&own.timed, own.node_of(device)) {
+            (Some(timed), Some(node)) => timed.listens(node),
+            _ => true,
+        };
+        listens && !rules::deaf(&self.link_faults, bus, device)
+    }
+
+    /// Lets a timed bus do its part of a fault; false if the bus keeps no time, or it has no part in it.
+    fn tell_bus(&mut self, bus: usize, device: Option<usize>, fault: &LinkFault, begins: bool) -> bool {
+        let own = &mut self.buses[bus];
+        let node = device.and_then(|device| own.node_of(device));
+        let Some(timed) = own.timed.as_mut() else {
+            return false;
+        };
+        match (fault.effect(), node) {
+            (Effect::Short, _) => timed.set_short(begins),
+            (Effect::BusOff, Some(node)) => timed.set_held_off(node, begins),
+            (Effect::Disconnect, Some(node)) => timed.set_connected(node, !begins),
+            (Effect::Babble { id, .. }, Some(node)) => timed.set_babble(node, begins.then(|| babbled(id))),
+            (Effect::Disturb, Some(node)) => {
+                timed.set_disturbed(node, if begins { fault.share } else { 0.0 });
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    fn aim(&self, fault: &LinkFault) -> Result<Aim, CommandError> {
+        let refused = |why: String| {
+            CommandError::Fault(FaultError::Target {
+                fault: fault.kind.name,
+                target: fault.target.clone(),
+                why,
+            })
+        };
+        let bus_called = |name: &str| self.buses.iter().position(|bus| bus.name == name);
+        if let Some(bus) = bus_called(&fault.target) {
+            if fault.kind.target == Target::Device {
+                return Err(refused("it hits a device, not a bus".into()));
+            }
+            return Ok(Aim {
+                device: None,
+                buses: vec![bus],
+            });
+        }
+        let (tag, on) = match fault.target.split_once('@') {
+            Some((tag, bus)) => (tag, Some(bus)),
+            None => (fault.target.as_str(), None),
+        };
+        let slot = tag
+            .parse()
+            .ok()
+            .and_then(|tag| self.slot_of(&tag))
+            .ok_or_else(|| {
+                let buses: Vec<_> = self.buses.iter().map(|bus| bus.name.as_str()).collect();
+                refused(format!(
+                    "it is neither a device's tag nor one of the buses {}",
+                    buses.join(", ")
+                ))
+            })?;
+        if fault.kind.target == Target::Bus {
+            return Err(refused("it hits a bus, not a device".into()));
+        }
+        if self.slots[slot].emulator.is_none() {
+            return Err(refused(
+                "the device is not emulated here, so its frames cannot be touched".into(),
+            ));
+        }
+        let mut buses: Vec<usize> = self.slots[slot].ports.iter().copied().flatten().collect();
+        if let Some(on) = on {
+            buses.retain(|&bus| self.buses[bus].name == on);
+        }
+        if buses.is_empty() {
+            return Err(refused("it is on no such CAN bus".into()));
+        }
+        Ok(Aim {
+            device: Some(slot),
+            buses,
+        })
+    }
+
+    /// A line in the event log, and in the trace of each bus a frame that says so: an error frame of no class whose
+    /// eight bytes are `+` or `-` and the beginning of the fault's name.
+    fn mark(&mut self, fault: &LinkFault, aim: &Aim, begins: bool) {
+        let tag = match aim.device {
+            Some(device) => self.slots[device].tag.clone(),
+            None => wiring::site_tag(),
+        };
+        self.recorder.event(Event {
+            at: self.now,
+            tag,
+            point: "link-fault".into(),
+            value: f64::from(u8::from(begins)),
+            text: fault.to_string(),
+            source: Source::Rig,
+        });
+        let mut text = [b' '; 8];
+        text[0] = if begins { b'+' } else { b'-' };
+        let name = fault.kind.name.trim_start_matches("can-").bytes();
+        for (slot, byte) in text[1..].iter_mut().zip(name) {
+            *slot = byte;
+        }
+        for &bus in &aim.buses {
+            self.recorder
+                .error_frame(bus, &self.buses[bus].name, self.now, 0, text);
+        }
+    }
+
+    /// Frames that are missing or late because of a fault are no news to the checkers.
+    fn excuse(&mut self) {
+        for (i, slot) in self.slots.iter_mut().enumerate() {
+            let touched = |fault: &Active| {
+                let mut ports = slot.ports.iter().flatten();
+                ports.any(|&bus| fault.is_about(bus, i) || fault.is_felt_by_all_of(bus))
+            };
+            let excused = self.link_faults.iter().any(touched);
+            if core::mem::replace(&mut slot.excused, excused) && !excused {
+                let ids = self.buses.iter_mut().flat_map(|bus| &mut bus.ids);
+                ids.filter(|state| state.owner == Some(i))
+                    .for_each(|state| state.expect_anew(self.now));
+            }
+        }
+    }
+}
+
+/// What a babbling device sends: eight zeros, the most dominant frame there is.
+fn babbled(id: u32) -> CanFrame {
+    let id = match u16::try_from(id) {
+        Ok(short @ ..=0x7FF) => CanId::Standard(short),
+        _ => CanId::Extended(id),
+    };
+    CanFrame::new(id, &[0; 8]).expect("eight bytes")
+}

@@ -1,0 +1,471 @@
+//! Every link fault is seen on the wire, ends cleanly, and leaves a mark in the event log and in the trace.
+
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is the test failing")]
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bess_catalogue::Catalogue;
+use bess_devices::Library;
+use bess_rig::fault::{CATALOGUE, Layer, LinkFault};
+use bess_rig::{CommandError, Driver, Rig, RigCommand, RigConfig, Role, VirtualDriver};
+
+const CONTAINER: &str = include_str!("../../../scenarios/rigs/base/container.toml");
+const RIG: &str = include_str!("../../../scenarios/rigs/liquid-20ft.toml");
+const BUS: &str = "cluster-can-01";
+const BMU: &str = "container-01/cluster-01/pack-03/bmu";
+/// What the BMU of pack 3 sends, and the cell frame among it.
+const NODE: u32 = 0x03;
+const CELLS: u32 = 0x1820_FF03;
+
+fn load(overlay: &str) -> Result<RigConfig, String> {
+    let top = format!("inherits = \"rig.toml\"\n[plant]\nclusters = 1\n{overlay}");
+    let read = |path: &str| match path {
+        "top.toml" => Ok(top.clone()),
+        "rig.toml" => Ok(RIG.to_owned()),
+        "base/container.toml" => Ok(CONTAINER.to_owned()),
+        _ => Err("no such file".to_owned()),
+    };
+    RigConfig::load("top.toml", &Catalogue::shipped(), &read).map_err(|error| error.to_string())
+}
+
+const TIMED: &str = "[[can_bus]]\nname = \"cluster-can-{cluster}\"\nattach = \"timed\"\n";
+
+fn driver(overlay: &str) -> VirtualDriver {
+    let config = load(overlay).unwrap();
+    VirtualDriver::new(Rig::new(&config, &Library::shipped(), Role::Rig).unwrap())
+}
+
+fn run(driver: &mut VirtualDriver, millis: u64) {
+    let until = driver.rig().now() + Duration::from_millis(millis);
+    driver.run(until, &mut |_| false).unwrap();
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Line {
+    at_s: f64,
+    id: u32,
+    data: String,
+}
+
+/// The trace of the cluster's bus since the last call.
+fn trace(driver: &mut VirtualDriver) -> Vec<Line> {
+    let mut text = Vec::new();
+    driver.rig_mut().drain_candump(&mut |bus, bytes| {
+        if bus == BUS {
+            text.extend_from_slice(bytes);
+        }
+    });
+    let text = String::from_utf8(text).unwrap();
+    let line = |line: &str| {
+        let (time, rest) = line.strip_prefix('(').unwrap().split_once(')').unwrap();
+        let (id, data) = rest.rsplit_once(' ').unwrap().1.split_once('#').unwrap();
+        Line {
+            at_s: time.parse().unwrap(),
+            id: u32::from_str_radix(id, 16).unwrap(),
+            data: data.into(),
+        }
+    };
+    text.lines().map(line).collect()
+}
+
+fn of_node(lines: &[Line]) -> Vec<&Line> {
+    let own = |line: &&Line| line.id & 0xFF == NODE && line.id < 0x2000_0000;
+    lines.iter().filter(own).collect()
+}
+
+fn marks(lines: &[Line]) -> Vec<String> {
+    let marks = lines.iter().filter(|line| line.id == 0x2000_0000);
+    marks
+        .map(|line| {
+            let bytes = (0..8).map(|i| u8::from_str_radix(&line.data[2 * i..2 * i + 2], 16).unwrap());
+            String::from_utf8(bytes.collect()).unwrap().trim_end().to_owned()
+        })
+        .collect()
+}
+
+fn errors(lines: &[Line]) -> usize {
+    lines.iter().filter(|line| line.id > 0x2000_0000).count()
+}
+
+/// Two seconds before, during and after a fault.
+struct Seen {
+    before: Vec<Line>,
+    during: Vec<Line>,
+    after: Vec<Line>,
+    load: f64,
+    off: f64,
+}
+
+fn with_fault(overlay: &str, name: &str, target: &str, given: &[(&str, f64)]) -> Seen {
+    let mut driver = driver(overlay);
+    run(&mut driver, 2_000);
+    trace(&mut driver);
+    run(&mut driver, 2_000);
+    let before = trace(&mut driver);
+    let given: Vec<_> = given
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), *value))
+        .collect();
+    let fault = LinkFault::new(name, target, &given).unwrap();
+    driver.rig_mut().command(RigCommand::LinkFault(fault)).unwrap();
+    run(&mut driver, 2_500);
+    let during = trace(&mut driver);
+    let figure = |driver: &VirtualDriver, figure: &str| {
+        let key = driver.rig().resolve(&format!("bus:{BUS}"), figure);
+        key.and_then(|key| driver.rig().observe(&key))
+            .map_or(f64::NAN, |reading| reading.value)
+    };
+    let (load, off) = (figure(&driver, "load"), figure(&driver, "nodes-off"));
+    let end = RigCommand::EndLinkFault {
+        name: name.into(),
+        target: target.into(),
+    };
+    // a reset ends by itself
+    let ended = driver.rig_mut().command(end);
+    assert_eq!(ended.is_ok(), name != "can-reset", "{name}: {ended:?}");
+    let mut after = trace(&mut driver);
+    assert_eq!(
+        marks(&[during.clone(), after.clone()].concat()),
+        ["+", "-"].map(|sign| format!("{sign}{}", &name["can-".len()..][..(name.len() - 4).min(7)])),
+        "{name}"
+    );
+    run(&mut driver, 1_000);
+    trace(&mut driver);
+    run(&mut driver, 2_000);
+    after = trace(&mut driver);
+    let told: Vec<f64> = driver
+        .rig()
+        .events()
+        .iter()
+        .filter(|event| event.point == "link-fault")
+        .map(|event| event.value)
+        .collect();
+    assert_eq!(told, [1.0, 0.0], "{name}");
+    driver.rig_mut().finish();
+    assert_eq!(
+        driver.rig().violations(),
+        [],
+        "{name}: the rig's own doing is held against nobody"
+    );
+    Seen {
+        before,
+        during,
+        after,
+        load,
+        off,
+    }
+}
+
+fn payloads(lines: &[Line], id: u32) -> Vec<&str> {
+    lines
+        .iter()
+        .filter(|line| line.id == id)
+        .map(|line| line.data.as_str())
+        .collect()
+}
+
+/// What a fault does on the wire; `timed` faults need a timed bus.
+type Witness = fn(&Seen);
+
+fn witnesses() -> BTreeMap<&'static str, (bool, &'static str, Vec<(&'static str, f64)>, Witness)> {
+    let gone: Witness = |seen| assert_eq!(of_node(&seen.during).len(), 0);
+    let mut all: BTreeMap<_, (bool, _, Vec<_>, Witness)> = BTreeMap::new();
+    all.insert("can-drop", (false, BMU, vec![], gone));
+    all.insert(
+        "can-bus-off",
+        (true, BMU, vec![], |seen| {
+            assert!(of_node(&seen.during).is_empty() && seen.off == 1.0);
+        }),
+    );
+    all.insert("can-disconnect", (true, BMU, vec![], gone));
+    all.insert(
+        "can-short",
+        (true, BUS, vec![], |seen| {
+            assert!(of_node(&seen.during).is_empty());
+            assert!(errors(&seen.during) >= 32 && seen.off > 5.0, "{}", seen.off);
+        }),
+    );
+    all.insert(
+        "can-disturb",
+        (true, BMU, vec![("share", 0.5)], |seen| {
+            assert_eq!(errors(&seen.before), 0);
+            assert!(errors(&seen.during) > 30);
+        }),
+    );
+    all.insert(
+        "can-twin",
+        (true, BMU, vec![], |seen| assert!(errors(&seen.during) > 10)),
+    );
+    all.insert(
+        "can-babble",
+        (true, BMU, vec![], |seen| {
+            assert!(seen.load > 99.0, "{}", seen.load);
+            assert_eq!(
+                of_node(&seen.during).len(),
+                0,
+                "identifier 0 leaves nothing to others"
+            );
+        }),
+    );
+    all.insert(
+        "can-delay",
+        (false, BMU, vec![("by", 30.0)], |seen| {
+            // 200 ms apart before and during, and once 230
+            let times: Vec<f64> = [&seen.before[..], &seen.during]
+                .concat()
+                .iter()
+                .filter(|line| line.id == CELLS)
+                .map(|line| line.at_s)
+                .collect();
+            let gaps: Vec<f64> = times.windows(2).map(|t| t[1] - t[0]).collect();
+            assert_eq!(
+                gaps.iter().filter(|gap| (**gap - 0.23).abs() < 1e-3).count(),
+                1,
+                "{gaps:?}"
+            );
+            assert!(
+                gaps.iter()
+                    .all(|gap| (gap - 0.2).abs() < 1e-3 || (gap - 0.23).abs() < 1e-3)
+            );
+        }),
+    );
+    all.insert(
+        "can-jitter",
+        (false, BMU, vec![("up-to", 30.0)], |seen| {
+            let times: Vec<f64> = seen
+                .during
+                .iter()
+                .filter(|l| l.id == CELLS)
+                .map(|l| l.at_s)
+                .collect();
+            let gaps = times.windows(2).map(|t| t[1] - t[0]);
+            let (low, high) = gaps.fold((9.0_f64, 0.0_f64), |(low, high), gap| {
+                (low.min(gap), high.max(gap))
+            });
+            assert!(
+                low < 0.198 && high > 0.202 && low > 0.17 && high < 0.23,
+                "{low} {high}"
+            );
+        }),
+    );
+    all.insert(
+        "can-duplicate",
+        (false, BMU, vec![], |seen| {
+            let (before, during) = (of_node(&seen.before).len(), of_node(&seen.during).len());
+            assert!(
+                (during as f64 / before as f64 - 2.5).abs() < 0.1,
+                "{before} {during}"
+            );
+        }),
+    );
+    all.insert(
+        "can-reorder",
+        (false, BMU, vec![("id", f64::from(CELLS))], |seen| {
+            let order = |lines: &[Line]| {
+                let lines = of_node(lines);
+                let at = lines.iter().position(|line| line.id == CELLS).unwrap();
+                lines[at + 1].id
+            };
+            assert_eq!(order(&seen.before), CELLS + 0x1_0000);
+            let lines = of_node(&seen.during);
+            let at = lines.iter().position(|line| line.id == CELLS).unwrap();
+            assert_eq!(lines[at - 1].id, CELLS + 0x1_0000, "the next one went first");
+        }),
+    );
+    all.insert(
+        "can-corrupt",
+        (
+            false,
+            BMU,
+            vec![("id", f64::from(CELLS)), ("bits", 3.0)],
+            |seen| {
+                let normal = u64::from_str_radix(payloads(&seen.before, CELLS)[0], 16).unwrap();
+                for payload in payloads(&seen.during, CELLS) {
+                    let bits = (u64::from_str_radix(payload, 16).unwrap() ^ normal).count_ones();
+                    // noise of the sensors turns over low bits as well
+                    assert!((1..=24).contains(&bits), "{bits}");
+                }
+                let high = |payload: &str| (0..4).any(|i| !payload[4 * i + 2..4 * i + 4].starts_with('0'));
+                assert!(
+                    payloads(&seen.during, CELLS)
+                        .into_iter()
+                        .filter(|p| high(p))
+                        .count()
+                        > 3
+                );
+                assert_eq!(
+                    payloads(&seen.before, CELLS)
+                        .into_iter()
+                        .filter(|p| high(p))
+                        .count(),
+                    0
+                );
+            },
+        ),
+    );
+    all.insert(
+        "can-length",
+        (false, BMU, vec![("bytes", 3.0)], |seen| {
+            assert!(of_node(&seen.during).iter().all(|line| line.data.len() == 6));
+        }),
+    );
+    all.insert(
+        "can-id",
+        (false, BMU, vec![("add", 64.0)], |seen| {
+            assert_eq!(of_node(&seen.during).len(), 0);
+            assert!(!payloads(&seen.during, CELLS + 64).is_empty());
+        }),
+    );
+    all.insert(
+        "can-stale",
+        (false, BMU, vec![], |seen| {
+            let during = payloads(&seen.during, CELLS);
+            assert!(during.len() > 8 && during.windows(2).all(|two| two[0] == two[1]));
+            let before = payloads(&seen.before, CELLS);
+            assert!(before.windows(2).any(|two| two[0] != two[1]));
+        }),
+    );
+    all.insert(
+        "can-counter",
+        (false, BMU, vec![], |seen| {
+            let counts = |lines: &[Line]| {
+                let stat = of_node(lines).into_iter().filter(|line| line.id >> 16 == 0x1840);
+                let mut counts: Vec<_> = stat.map(|line| line.data[14..].to_owned()).collect();
+                counts.dedup();
+                counts.len()
+            };
+            assert!(counts(&seen.before) > 2 && counts(&seen.during) == 1 && counts(&seen.after) > 2);
+        }),
+    );
+    all.insert(
+        "can-reset",
+        (false, BMU, vec![("off", 800.0)], |seen| {
+            let times: Vec<f64> = of_node(&seen.during).iter().map(|line| line.at_s).collect();
+            let begin = seen.during[0].at_s;
+            // without supply, and then in its self-test
+            assert!(times.iter().all(|at| at - begin > 0.79), "{times:?} {begin}");
+        }),
+    );
+    all
+}
+
+#[test]
+fn every_can_fault_is_seen_on_the_wire_and_ends() {
+    let witnesses = witnesses();
+    let known: Vec<&str> = CATALOGUE
+        .iter()
+        .filter(|kind| kind.layer == Layer::Can)
+        .map(|kind| kind.name)
+        .collect();
+    for (name, (timed, target, given, witness)) in &witnesses {
+        let seen = with_fault(if *timed { TIMED } else { "" }, name, target, given);
+        witness(&seen);
+        let (before, after) = (of_node(&seen.before).len(), of_node(&seen.after).len());
+        assert!(
+            before.abs_diff(after) <= before / 20 + 2,
+            "{name}: {before} frames before, {after} after"
+        );
+    }
+    let missing: Vec<_> = known
+        .iter()
+        .filter(|name| !witnesses.contains_key(*name))
+        .collect();
+    assert!(missing.is_empty(), "no witness for {missing:?}");
+}
+
+#[test]
+fn faults_work_without_a_timed_bus_too() {
+    for (name, target) in [("can-bus-off", BMU), ("can-disconnect", BMU), ("can-short", BUS)] {
+        let seen = with_fault("", name, target, &[]);
+        assert_eq!(of_node(&seen.during).len(), 0, "{name}");
+    }
+    let seen = with_fault("", "can-babble", BMU, &[("id", 5.0), ("every", 10.0)]);
+    assert_eq!(payloads(&seen.during, 5).len(), 251);
+    let seen = with_fault("", "can-twin", BMU, &[]);
+    assert!(of_node(&seen.during).len() > 2 * of_node(&seen.before).len());
+}
+
+#[test]
+fn a_timed_cluster_bus_has_the_load_of_its_frames_and_breaks_no_rule() {
+    let mut driver = driver(TIMED);
+    run(&mut driver, 5_000);
+    let rig = driver.rig();
+    let key = rig.resolve("bus:cluster-can-01", "load").unwrap();
+    let load = rig.observe(&key).unwrap().value;
+    // nine BMUs of 44 cells at 500 kbit/s: 22 % if all their frames came at 200 ms, but temperatures come at 1 s
+    assert!((16.0..22.0).contains(&load), "{load} %");
+    assert_eq!(rig.counters().frames_lost, 0);
+    driver.rig_mut().finish();
+    assert_eq!(driver.rig().violations(), []);
+}
+
+#[test]
+fn a_slow_bus_loses_frames_and_the_rig_says_so() {
+    let slow = format!("{TIMED}bit_rate = 50000\nqueue = 8\n");
+    let mut driver = driver(&slow);
+    run(&mut driver, 5_000);
+    assert!(driver.rig().counters().frames_lost > 100);
+    driver.rig_mut().finish();
+    assert!(
+        driver
+            .rig()
+            .violations()
+            .iter()
+            .any(|violation| violation.checker == "cyclic-period")
+    );
+}
+
+#[test]
+fn a_timed_run_is_the_same_again() {
+    let trace_of = || {
+        let mut driver = driver(TIMED);
+        let fault = LinkFault::new("can-disturb", BMU, &[("share".into(), 0.3)]).unwrap();
+        driver.rig_mut().command(RigCommand::LinkFault(fault)).unwrap();
+        run(&mut driver, 3_000);
+        trace(&mut driver)
+    };
+    let (first, second) = (trace_of(), trace_of());
+    assert!(errors(&first) > 10);
+    assert!(first == second);
+}
+
+#[test]
+fn wrong_targets_are_refused() {
+    let mut driver = driver("");
+    let mut told = |name: &str, target: &str| {
+        let fault = LinkFault::new(name, target, &[]).unwrap();
+        driver
+            .rig_mut()
+            .command(RigCommand::LinkFault(fault))
+            .unwrap_err()
+            .to_string()
+    };
+    assert_eq!(
+        told("can-drop", "nobody"),
+        "fault can-drop cannot hit `nobody`: it is neither a device's tag nor one of the buses cluster-can-01, stack-can"
+    );
+    assert!(told("can-short", BMU).ends_with("it hits a bus, not a device"));
+    assert!(told("can-twin", BUS).ends_with("it hits a device, not a bus"));
+    assert!(told("can-drop", &format!("{BMU}@stack-can")).ends_with("it is on no such CAN bus"));
+    assert!(told("can-disturb", BMU).contains("keeps no time"));
+    let end = RigCommand::EndLinkFault {
+        name: "can-drop".into(),
+        target: BMU.into(),
+    };
+    let error = driver.rig_mut().command(end).unwrap_err();
+    assert!(matches!(error, CommandError::NoSuchFault { .. }));
+}
+
+#[test]
+fn timing_belongs_to_timed_buses_and_has_limits() {
+    let wrong = |overlay: &str| load(overlay).unwrap_err();
+    assert!(
+        wrong("[[can_bus]]\nname = \"stack-can\"\nbit_rate = 250000\n")
+            .contains("keeps no time on its wires")
+    );
+    let timed = "[[can_bus]]\nname = \"stack-can\"\nattach = \"timed\"\n";
+    assert!(wrong(&format!("{timed}bit_rate = 2000000\n")).contains("10000 to 1000000"));
+    assert!(wrong(&format!("{timed}queue = 0\n")).contains("1 to 4096"));
+    assert!(load(&format!("{timed}bit_rate = 250000\nqueue = 16\n")).is_ok());
+}
