@@ -16,7 +16,7 @@ const BUS: &str = "cluster-can-01";
 const BMU: &str = "container-01/cluster-01/pack-03/bmu";
 /// What the BMU of pack 3 sends, and the cell frame among it.
 const NODE: u32 = 0x03;
-const CELLS: u32 = 0x1820_FF03;
+const CELLS: u32 = 0x1820_A003;
 
 fn load(overlay: &str) -> Result<RigConfig, String> {
     let top = format!("inherits = \"rig.toml\"\n[plant]\nclusters = 1\n{overlay}");

@@ -79,32 +79,26 @@ impl Active {
     fn touch(&mut self, noise: &mut Noise, outgoing: Outgoing, on: &mut Vec<Outgoing>) {
         let Outgoing { after, frame, .. } = outgoing;
         let raw = frame.id.raw();
-        if self.by_bus || outgoing.stranger || self.fault.id().is_some_and(|id| id != raw) {
-            on.push(outgoing);
+        let concerned = !self.by_bus && !outgoing.stranger && self.fault.id().is_none_or(|id| id == raw);
+        if let Some(held) = self.held.take() {
+            // what was held back goes out behind its sender's next one, which is not held itself
+            on.extend([
+                outgoing,
+                Outgoing {
+                    frame: held,
+                    ..outgoing
+                },
+            ]);
             return;
         }
-        if let Effect::Reorder = self.effect {
-            // the frame held back goes out behind this one, which is not held itself
-            match self.held.take() {
-                Some(held) => on.extend([
-                    outgoing,
-                    Outgoing {
-                        frame: held,
-                        ..outgoing
-                    },
-                ]),
-                None if noise.hits(self.fault.share) => self.held = Some(frame),
-                None => on.push(outgoing),
-            }
-            return;
-        }
-        if !noise.hits(self.fault.share) {
+        if !concerned || !noise.hits(self.fault.share) {
             on.push(outgoing);
             return;
         }
         let later = |after| Outgoing { after, ..outgoing };
         let other = |frame| Outgoing { frame, ..outgoing };
         match self.effect {
+            Effect::Reorder => self.held = Some(frame),
             Effect::Drop | Effect::BusOff | Effect::Disconnect | Effect::Short => {}
             Effect::Delay(by) => on.push(later(after + by)),
             Effect::Jitter(up_to) => on.push(later(after + up_to.mul_f64(noise.unit()))),
@@ -153,11 +147,9 @@ impl Active {
                 ]);
             }
             // not about single frames, or done by the timed bus
-            Effect::Reorder
-            | Effect::FreezeCounters
-            | Effect::Reset { .. }
-            | Effect::Babble { .. }
-            | Effect::Disturb => on.push(outgoing),
+            Effect::FreezeCounters | Effect::Reset { .. } | Effect::Babble { .. } | Effect::Disturb => {
+                on.push(outgoing)
+            }
         }
     }
 }
