@@ -14,6 +14,7 @@ mod cell;
 mod check;
 mod cut;
 mod evidence;
+mod faults;
 mod feature;
 mod live;
 mod measure;
@@ -108,6 +109,8 @@ enum Command {
         #[arg(long, default_value = DEFAULT_RIG, value_name = "FILE")]
         rig: PathBuf,
     },
+    /// List the faults of links: name, target, numbers and a step that uses each.
+    Faults,
     /// List the products of the catalogue, or explain one: what it is made of, every figure with its origin, and what
     /// follows from them.
     Catalogue {
@@ -238,6 +241,10 @@ fn carry_out(cli: Cli) -> Result<u8, Vec<Mistake>> {
         Command::Check { files, rig } => check_all(&files, &rig, &data),
         Command::Points { rig } => {
             points(&rig, &data).map_err(one)?;
+            Ok(0)
+        }
+        Command::Faults => {
+            faults::list();
             Ok(0)
         }
         Command::Catalogue { id } => {

@@ -28,6 +28,7 @@ use crate::watch::{Demand, Demands, Test};
 
 pub(crate) mod battery;
 pub(crate) mod fire;
+pub(crate) mod links;
 pub(crate) mod names;
 pub(crate) mod pcs;
 pub(crate) mod rated;
@@ -74,15 +75,21 @@ pub(crate) struct Entry {
 
 /// All phrases, compiled.
 static PHRASES: LazyLock<Vec<(Regex, &'static Entry)>> = LazyLock::new(|| {
-    [battery::PHRASES, site::PHRASES, fire::PHRASES, pcs::PHRASES]
-        .into_iter()
-        .flatten()
-        .map(|entry| {
-            let regex = Regex::new(&format!("^(?:{})$", entry.pattern))
-                .expect("phrase patterns are fixed and tested");
-            (regex, entry)
-        })
-        .collect()
+    [
+        battery::PHRASES,
+        site::PHRASES,
+        fire::PHRASES,
+        links::PHRASES,
+        pcs::PHRASES,
+    ]
+    .into_iter()
+    .flatten()
+    .map(|entry| {
+        let regex =
+            Regex::new(&format!("^(?:{})$", entry.pattern)).expect("phrase patterns are fixed and tested");
+        (regex, entry)
+    })
+    .collect()
 });
 
 impl FromStr for Phrase {

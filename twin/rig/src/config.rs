@@ -19,8 +19,10 @@ use bess_catalogue::{Catalogue, CatalogueError};
 use bess_devices::defects::Defect;
 use bess_devices::product::DeviceKind;
 use bess_plant::{InitialState, PlantSpec};
-use bess_types::Tag;
+use bess_types::{SimTime, Tag};
 use serde::{Deserialize, Serialize};
+
+use crate::fault::LinkFault;
 
 /// A rig as its files describe it, patterns expanded, not yet built.
 #[derive(Clone, Debug)]
@@ -41,6 +43,8 @@ pub struct RigConfig {
     pub devices: Vec<DeviceConfig>,
     /// Controller processes the rig starts and watches.
     pub cuts: Vec<CutConfig>,
+    /// Faults of links that begin by themselves.
+    pub faults: Vec<FaultConfig>,
     effective: String,
 }
 
@@ -137,6 +141,17 @@ pub struct CanBusConfig {
     pub interface: Option<String>,
     /// Of a timed bus.
     pub timing: Timing,
+    /// Where the entry stands.
+    pub origin: Origin,
+}
+
+/// A link fault that begins by itself.
+#[derive(Clone, Debug)]
+pub struct FaultConfig {
+    /// Rig time of its start.
+    pub at: SimTime,
+    /// The fault, with its length.
+    pub fault: LinkFault,
     /// Where the entry stands.
     pub origin: Origin,
 }

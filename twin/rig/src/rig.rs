@@ -2,6 +2,7 @@
 //!
 //! [`Rig::advance_to`] is the main flow; everything else is what it calls, in the order given in [`crate::schedule`].
 
+use core::cmp::Reverse;
 use core::net::SocketAddr;
 use core::time::Duration;
 use std::collections::{BTreeMap, VecDeque};
@@ -20,6 +21,7 @@ use crate::bus::rules::Active;
 use crate::bus::timed::{Outcome, TimedBus};
 use crate::checker::{self, Blame, Violation};
 use crate::config::{ClockMode, RigConfig, RigConfigError};
+use crate::fault::LinkFault;
 use crate::interface::{
     CanWire, CommandError, Counters, ModbusServerWire, RigCommand, Role, WireInput, WireOutput, Wires,
 };
@@ -120,6 +122,8 @@ pub struct Rig {
     recorder: Recorder,
     violations: Vec<Violation>,
     link_faults: Vec<Active>,
+    /// Of the rig file, latest first.
+    faults_to_come: Vec<(SimTime, LinkFault)>,
     fault_number: u64,
     noise: Noise,
     counters: Counters,
@@ -172,11 +176,23 @@ impl Rig {
             wire_out: VecDeque::new(),
             violations: vec![],
             link_faults: vec![],
+            faults_to_come: vec![],
             fault_number: 0,
             noise: Noise::new(config.seed, LINK_FAULTS),
             counters: Counters::default(),
             finished: false,
         };
+        if let Role::Rig = role {
+            for planned in &config.faults {
+                rig.check_fault(&planned.fault).map_err(|error| {
+                    planned
+                        .origin
+                        .error(error.to_string(), "correct the fault's target")
+                })?;
+                rig.faults_to_come.push((planned.at, planned.fault.clone()));
+            }
+            rig.faults_to_come.sort_by_key(|(at, _)| Reverse(*at));
+        }
         rig.start();
         Ok(rig)
     }
@@ -198,7 +214,7 @@ impl Rig {
         self.next_tick
             .min(self.schedule.next_due())
             .min(bus)
-            .min(self.next_fault_end())
+            .min(self.next_fault())
     }
 
     /// The next plant tick; [`SimTime::NEVER`] in a hosted part.
@@ -460,7 +476,7 @@ impl Rig {
             self.advance_plant();
             self.sense();
         }
-        self.end_due_faults();
+        self.move_faults();
         for bus in 0..self.buses.len() {
             self.advance_bus(bus);
         }

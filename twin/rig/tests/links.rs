@@ -469,3 +469,34 @@ fn timing_belongs_to_timed_buses_and_has_limits() {
     assert!(wrong(&format!("{timed}queue = 0\n")).contains("1 to 4096"));
     assert!(load(&format!("{timed}bit_rate = 250000\nqueue = 16\n")).is_ok());
 }
+
+#[test]
+fn a_rig_file_can_have_faults_of_its_own() {
+    let fault = format!(
+        "[[fault]]\nname = \"can-drop\"\ntarget = \"{BMU}\"\nat_ms = 3000\nfor_ms = 1000\nwith = {{ share = 1.0 }}\n"
+    );
+    let mut driver = driver(&fault);
+    run(&mut driver, 6_000);
+    let lines = trace(&mut driver);
+    let of_second = |second: f64| {
+        let lines = of_node(&lines);
+        lines.iter().filter(|line| line.at_s.floor() == second).count()
+    };
+    assert!(of_second(2.0) > 50 && of_second(5.0) > 50);
+    assert_eq!(of_second(3.0), 0);
+    assert_eq!(marks(&lines), ["+drop", "-drop"]);
+
+    assert!(
+        load(&fault.replace("share", "shear"))
+            .unwrap_err()
+            .contains("has no parameter `shear`")
+    );
+    let nobody = load(&fault.replace("pack-03", "pack-33")).unwrap();
+    let error = Rig::new(&nobody, &Library::shipped(), Role::Rig).err().unwrap();
+    assert!(
+        error
+            .to_string()
+            .contains("neither a device's tag nor one of the buses"),
+        "{error}"
+    );
+}

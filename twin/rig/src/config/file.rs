@@ -49,6 +49,21 @@ pub(super) struct RigFile {
     pub hmi: Vec<Spanned<DeviceFile>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cut: Vec<Spanned<CutFile>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fault: Vec<Spanned<FaultFile>>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FaultFile {
+    pub name: String,
+    pub target: String,
+    #[serde(default)]
+    pub at_ms: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub for_ms: Option<u64>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub with: BTreeMap<String, f64>,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]

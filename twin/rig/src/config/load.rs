@@ -8,14 +8,15 @@ use std::sync::Arc;
 use bess_catalogue::Catalogue;
 use bess_devices::product::DeviceKind;
 use bess_plant::InitialState;
-use bess_types::Tag;
+use bess_types::{SimTime, Tag};
 use toml::Spanned;
 
-use super::file::{CanBusFile, CutFile, DeviceFile, PlantFile, RigFile};
+use super::file::{CanBusFile, CutFile, DeviceFile, FaultFile, PlantFile, RigFile};
 use super::{
-    Attach, Backing, CanBusConfig, Clock, ClockMode, CutConfig, DeviceConfig, Origin, PlantSection,
-    RigConfig, RigConfigError, SourceFile, Timing,
+    Attach, Backing, CanBusConfig, Clock, ClockMode, CutConfig, DeviceConfig, FaultConfig, Origin,
+    PlantSection, RigConfig, RigConfigError, SourceFile, Timing,
 };
+use crate::fault::LinkFault;
 
 type Read<'a> = &'a dyn Fn(&str) -> Result<String, String>;
 
@@ -33,6 +34,7 @@ struct Merged {
     buses: Vec<Entry<CanBusFile>>,
     devices: Vec<(DeviceKind, Entry<DeviceFile>)>,
     cuts: Vec<Entry<CutFile>>,
+    faults: Vec<Entry<FaultFile>>,
 }
 
 pub(super) fn load(path: &str, catalogue: &Catalogue, read: Read<'_>) -> Result<RigConfig, RigConfigError> {
@@ -42,6 +44,7 @@ pub(super) fn load(path: &str, catalogue: &Catalogue, read: Read<'_>) -> Result<
     let buses = buses(&merged, &plant)?;
     let devices = devices(&merged, &plant, &buses)?;
     let cuts = cuts(&merged, &plant, &devices)?;
+    let faults = faults(&merged, &plant)?;
     let effective = effective(&merged);
     Ok(RigConfig {
         path: path.into(),
@@ -52,6 +55,7 @@ pub(super) fn load(path: &str, catalogue: &Catalogue, read: Read<'_>) -> Result<
         can_buses: buses,
         devices,
         cuts,
+        faults,
         effective,
     })
 }
@@ -118,6 +122,7 @@ fn merge_chain(path: &str, read: Read<'_>) -> Result<Merged, RigConfigError> {
         buses: vec![],
         devices: vec![],
         cuts: vec![],
+        faults: vec![],
     };
     while let Some((source, file)) = chain.pop() {
         merged.add(&source, file)?;
@@ -198,6 +203,8 @@ impl Merged {
                 }
             }
         }
+        self.faults
+            .extend(file.fault.into_iter().map(|fault| entry(source, fault)));
         for cut in file.cut {
             let new = entry(source, cut);
             once(format!("cut `{}`", new.value.name), &new.origin)?;
@@ -402,6 +409,31 @@ fn buses(merged: &Merged, plant: &PlantSection) -> Result<Vec<CanBusConfig>, Rig
         }
     }
     Ok(buses)
+}
+
+fn faults(merged: &Merged, plant: &PlantSection) -> Result<Vec<FaultConfig>, RigConfigError> {
+    let mut faults = Vec::new();
+    for Entry { value: file, origin } in &merged.faults {
+        let given: Vec<_> = file
+            .with
+            .iter()
+            .map(|(name, value)| (name.clone(), *value))
+            .collect();
+        for at in places(&file.target, plant) {
+            let fault = LinkFault::new(&file.name, &at.fill(&file.target), &given).map_err(|error| {
+                origin.error(
+                    error.to_string(),
+                    "`bessrig faults` lists them with their numbers",
+                )
+            })?;
+            faults.push(FaultConfig {
+                at: SimTime::from_millis(file.at_ms),
+                fault: fault.lasting(file.for_ms.map(Duration::from_millis)),
+                origin: origin.clone(),
+            });
+        }
+    }
+    Ok(faults)
 }
 
 /// Timing of a bus; refused where it is not on a timed bus, or is none a CAN controller has.
@@ -682,6 +714,11 @@ fn effective(merged: &Merged) -> String {
             .buses
             .iter()
             .map(|bus| Spanned::new(0..0, bus.value.clone()))
+            .collect(),
+        fault: merged
+            .faults
+            .iter()
+            .map(|fault| Spanned::new(0..0, fault.value.clone()))
             .collect(),
         cut: merged
             .cuts

@@ -15,7 +15,7 @@ use crate::wiring;
 
 /// What a fault is aimed at, found in the rig.
 #[derive(Clone, Debug)]
-struct Aim {
+pub(super) struct Aim {
     /// Of a device; none for a whole bus.
     device: Option<usize>,
     buses: Vec<usize>,
@@ -24,18 +24,8 @@ struct Aim {
 impl Rig {
     /// Begins a fault of a link.
     pub(super) fn begin(&mut self, fault: LinkFault) -> Result<(), CommandError> {
-        let aim = self.aim(&fault)?;
+        let aim = self.check_fault(&fault)?;
         let effect = fault.effect();
-        let refused = |why: &str| {
-            Err(CommandError::Fault(FaultError::Target {
-                fault: fault.kind.name,
-                target: fault.target.clone(),
-                why: why.into(),
-            }))
-        };
-        if effect == Effect::Disturb && aim.buses.iter().any(|&bus| self.buses[bus].timed.is_none()) {
-            return refused("its bus keeps no time; give the bus attach = \"timed\" in the rig file");
-        }
         match (effect, aim.device) {
             (Effect::FreezeCounters, Some(device)) => {
                 self.device_fault(device, DeviceFault::FreezeCounters)?;
@@ -84,10 +74,25 @@ impl Rig {
         Ok(())
     }
 
-    /// When the next fault ends by itself.
-    pub(super) fn next_fault_end(&self) -> SimTime {
+    /// When the next fault begins or ends by itself.
+    pub(super) fn next_fault(&self) -> SimTime {
         let ends = self.link_faults.iter().map(|active| active.until);
-        ends.min().unwrap_or(SimTime::NEVER)
+        let starts = self.faults_to_come.last().map(|(at, _)| *at);
+        ends.chain(starts).min().unwrap_or(SimTime::NEVER)
+    }
+
+    /// Ends and begins what is due.
+    pub(super) fn move_faults(&mut self) {
+        if self.next_fault() > self.now {
+            return;
+        }
+        self.end_due_faults();
+        while let Some((_, fault)) = self.faults_to_come.pop_if(|(at, _)| *at <= self.now) {
+            if let Err(error) = self.begin(fault) {
+                // its target was checked when the rig was built; a device may still refuse
+                self.note("link-fault", error.to_string());
+            }
+        }
     }
 
     pub(super) fn end_due_faults(&mut self) {
@@ -223,6 +228,20 @@ impl Rig {
             _ => return false,
         }
         true
+    }
+
+    /// What a fault is aimed at, if it can hit that.
+    pub(super) fn check_fault(&self, fault: &LinkFault) -> Result<Aim, CommandError> {
+        let aim = self.aim(fault)?;
+        let untimed = aim.buses.iter().any(|&bus| self.buses[bus].timed.is_none());
+        if fault.effect() == Effect::Disturb && untimed {
+            return Err(CommandError::Fault(FaultError::Target {
+                fault: fault.kind.name,
+                target: fault.target.clone(),
+                why: "its bus keeps no time; give the bus attach = \"timed\" in the rig file".into(),
+            }));
+        }
+        Ok(aim)
     }
 
     fn aim(&self, fault: &LinkFault) -> Result<Aim, CommandError> {
