@@ -16,6 +16,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
+use crate::codec::can::Profile;
+
 /// What a device is; its behaviour is the module of that name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -105,12 +107,19 @@ pub struct CanSpec {
     /// Which identifier byte of its transmitted messages carries the node address.
     #[serde(default)]
     pub node_in: NodeIn,
+    /// CAN FD payloads at the faster bit rate.
+    #[serde(default = "yes")]
+    pub bit_rate_switch: bool,
     /// Messages sent.
     #[serde(default)]
     pub transmit: Vec<TransmitSpec>,
     /// Messages listened to.
     #[serde(default)]
     pub receive: Vec<ReceiveSpec>,
+}
+
+const fn yes() -> bool {
+    true
 }
 
 /// Where an identifier carries a node address.
@@ -134,27 +143,78 @@ pub enum NodeIn {
 pub struct TransmitSpec {
     /// DBC message name; `{k}` stands for a number and runs over every message that matches.
     pub message: Spanned<String>,
-    /// Sent this often; left out for a message sent on an event.
+    /// Sent this often; left out, the cycle time in the DBC, and without one the message is sent on an event.
     pub period_ms: Option<Spanned<u64>>,
+    /// Looked at this often and sent if its payload has changed.
+    pub on_change_ms: Option<Spanned<u64>>,
+    /// Sent once after start-up, at its phase.
+    #[serde(default)]
+    pub at_start: bool,
+    /// How pages of a multiplexed message follow one another.
+    #[serde(default)]
+    pub pages: Pages,
     /// First sent this long after start-up, plus 2 ms for each step of the node address (modulo 32).
     #[serde(default)]
     pub phase_ms: u64,
-    /// Point the codec counts up by one each time the message is sent; wraps at the signal's range.
+    /// Point, or signal that is bound to none, which the codec counts up by one each time the message is sent; begins
+    /// again after the signal's highest value.
     pub counter: Option<Spanned<String>>,
+    /// Checksum the codec makes.
+    pub checksum: Option<ChecksumSpec>,
     /// Overrides the port's `node_in`.
     pub node_in: Option<NodeIn>,
     /// Signal to point; `{i}` in a signal's name stands for a number and may be used in the point's name.
     #[serde(default)]
     pub bind: BTreeMap<Spanned<String>, Spanned<String>>,
-    /// Signals that always have this physical value.
+    /// Signals that always have this physical value, or the value of this name in the DBC. One that is neither here nor
+    /// bound has its start value in the DBC.
     #[serde(default)]
-    pub constant: BTreeMap<Spanned<String>, f64>,
+    pub constant: BTreeMap<Spanned<String>, Constant>,
     /// Raw codes for values that are not there.
     #[serde(default)]
     pub invalid: InvalidCodes,
     /// Signals whose sign is the other way round than the point's.
     #[serde(default)]
     pub flip: Vec<Spanned<String>>,
+    /// Signals whose values are others than the point's: by name of the point's state, or its value.
+    #[serde(default)]
+    pub values: BTreeMap<Spanned<String>, BTreeMap<String, f64>>,
+}
+
+/// How pages of a multiplexed message follow one another.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Pages {
+    /// One page each period.
+    #[default]
+    Rotate,
+    /// All pages each period.
+    Burst,
+}
+
+/// The value of a signal that never changes.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(untagged)]
+pub enum Constant {
+    /// A physical value.
+    Number(f64),
+    /// A name in the DBC's value table.
+    Name(String),
+}
+
+/// A checksum in the payload.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChecksumSpec {
+    /// Signal that carries it.
+    pub signal: Spanned<String>,
+    /// How it is made.
+    pub profile: Profile,
+    /// One or two bytes it begins with, as in AUTOSAR's profiles.
+    pub data_id: Option<u16>,
+    /// It begins with the identifier.
+    #[serde(default)]
+    pub over_identifier: bool,
 }
 
 /// A message the product listens to.
@@ -175,6 +235,27 @@ pub struct ReceiveSpec {
     /// Signals whose sign is the other way round than the point's.
     #[serde(default)]
     pub flip: Vec<Spanned<String>>,
+    /// Signals whose values are others than the point's: by name of the point's state, or its value.
+    #[serde(default)]
+    pub values: BTreeMap<Spanned<String>, BTreeMap<String, f64>>,
+    /// Only frames whose signals have these values are meant.
+    #[serde(default)]
+    pub when: BTreeMap<Spanned<String>, Constant>,
+    /// Checksum a frame must have; others are counted and left alone.
+    pub checksum: Option<ChecksumSpec>,
+    /// Messages sent in answer, with `{k}` as for [`TransmitSpec`].
+    #[serde(default)]
+    pub answer: Vec<Spanned<String>>,
+    /// Time to the first answer.
+    #[serde(default)]
+    pub answer_after_ms: u64,
+    /// Time from one answer to the next.
+    #[serde(default = "one")]
+    pub answer_gap_ms: u64,
+}
+
+const fn one() -> u64 {
+    1
 }
 
 /// Raw codes that stand for "no value", cut to each signal's length; signals below 8 bits have none.

@@ -894,7 +894,7 @@ impl Bcu {
     fn receive(&mut self, now: SimTime, port: u8, frame: &CanFrame) {
         if port == CLUSTER_PORT {
             self.nodes.receive(now, frame);
-        } else if self.stack_port.receive(frame, &mut self.points).is_some() {
+        } else if self.stack_port.receive(now, frame, &mut self.points).is_some() {
             self.hear_bau(now);
         }
     }

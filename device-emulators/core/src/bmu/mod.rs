@@ -331,7 +331,7 @@ impl Device for Bmu {
                 port: CLUSTER_PORT,
                 frame,
             } if self.supply == Supply::On => {
-                let Some(message) = self.port.receive(frame, &mut self.points) else {
+                let Some(message) = self.port.receive(now, frame, &mut self.points) else {
                     return;
                 };
                 if Some(message) == self.sync {

@@ -23,11 +23,45 @@ impl Captures {
         Some(Self(all))
     }
 
-    /// Puts the numbers into a pattern's placeholders.
+    /// Puts the numbers into a pattern's placeholders, which may reckon with them: `{i}`, `{4k+i}`, `{12*page+i-1}`.
+    /// What has an unknown name in it, or comes out negative, is left as it stands.
     pub fn fill(&self, pattern: &str) -> String {
-        self.0.iter().fold(pattern.to_owned(), |text, (name, value)| {
-            text.replace(&format!("{{{name}}}"), &value.to_string())
-        })
+        let mut text = String::new();
+        let mut rest = pattern;
+        while let Some((head, tail)) = rest.split_once('{') {
+            let Some((inside, after)) = tail.split_once('}') else {
+                break;
+            };
+            text += head;
+            match self.reckon(inside).and_then(|sum| usize::try_from(sum).ok()) {
+                Some(value) => text += &value.to_string(),
+                None => text.extend(["{", inside, "}"]),
+            }
+            rest = after;
+        }
+        text + rest
+    }
+
+    /// A sum of numbers, names and multiples of names.
+    fn reckon(&self, sum: &str) -> Option<i64> {
+        let mut total = 0;
+        for term in sum.replace('-', "+-").split('+').filter(|term| !term.is_empty()) {
+            let (sign, term) = term.strip_prefix('-').map_or((1, term), |term| (-1, term));
+            let digits = term.bytes().take_while(u8::is_ascii_digit).count();
+            let (factor, name) = term.split_at(digits);
+            let name = name.strip_prefix('*').unwrap_or(name).trim();
+            let factor: i64 = if factor.is_empty() {
+                1
+            } else {
+                factor.parse().ok()?
+            };
+            let value = match name {
+                "" => 1,
+                name => i64::try_from(self.0.iter().find(|(known, _)| known == name)?.1).ok()?,
+            };
+            total += sign * factor * value;
+        }
+        Some(total)
     }
 }
 
@@ -90,6 +124,16 @@ mod tests {
         let both = matches("p{k}c{i}", "p3c17").unwrap();
         assert_eq!(both.fill("pack[{k}].cell[{i}]"), "pack[3].cell[17]");
         assert_eq!(matches("p{k}c{k}", "p3c17"), None);
+    }
+
+    #[test]
+    fn reckons_with_numbers() {
+        let both = Captures::one("k", 3).merged(&Captures::one("i", 2)).unwrap();
+        assert_eq!(both.fill("cell[{4k+i}].voltage"), "cell[14].voltage");
+        assert_eq!(both.fill("cell[{4*k+i-1}]"), "cell[13]");
+        assert_eq!(both.fill("{i}{k}"), "23");
+        assert_eq!(both.fill("{i-5}"), "{i-5}", "there is no cell below 0");
+        assert_eq!(both.fill("{n} {4k+n} {"), "{n} {4k+n} {");
     }
 
     #[test]
