@@ -541,8 +541,8 @@ answer_after_ms = 7
 
 fn vendor(product: &str) -> Result<(Library, std::sync::Arc<Product>, PointTable), ProductError> {
     let mut library = Library::shipped();
-    library.overlay("dbc/vendor.dbc".into(), VENDOR.into());
-    library.overlay("products/vendor.toml".into(), product.into());
+    library.overlay("own", "dbc/vendor.dbc", VENDOR);
+    library.overlay("own", "products/vendor.toml", product);
     let product = library.product("vendor")?;
     let table = kinds::point_table(&product)?;
     Ok((library, product, table))
