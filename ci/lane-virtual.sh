@@ -7,5 +7,6 @@ out=${BESSRIG_OUT:-$(mktemp -d)}
 cargo build --release --quiet
 bessrig=${CARGO_TARGET_DIR:-target}/release/bessrig
 "$bessrig" test --out "$out/virtual"
+"$bessrig" test features/rig/can-faults.feature --tags @timed-bus --rig scenarios/rigs/liquid-20ft-timed.toml --out "$out/timed-bus"
 "$bessrig" selftest --out "$out/selftest"
 echo "virtual: ok, evidence in $out"

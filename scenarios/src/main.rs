@@ -50,7 +50,7 @@ use crate::suite::{Options, say};
 const DEFAULT_RIG: &str = "scenarios/rigs/liquid-20ft.toml";
 const DEFAULT_FEATURES: &str = "features";
 const DEFAULT_OUT: &str = "./bessrig-out";
-const DEFAULT_TAGS: &str = "not @preset";
+const DEFAULT_TAGS: &str = "not @preset and not @timed-bus";
 
 /// Hardware-in-the-loop rig for containerised battery storage.
 ///
@@ -164,7 +164,8 @@ struct TestArgs {
     /// Rig file.
     #[arg(long, default_value = DEFAULT_RIG, value_name = "FILE")]
     rig: PathBuf,
-    /// Only scenarios this tag expression takes, such as "not @long"; full cycles of any container are @preset.
+    /// Only scenarios this tag expression takes, such as "not @long"; full cycles of any container are @preset, what needs timed
+    /// CAN buses @timed-bus.
     #[arg(long, value_name = "EXPR", default_value = DEFAULT_TAGS)]
     tags: String,
     /// Seed in place of the rig file's.
@@ -387,9 +388,11 @@ fn plan(features: &[PathBuf], tags: Option<&str>, bench: &Bench) -> Result<Vec<P
         .collect();
     if plan.is_empty() {
         let help = if default_tags {
-            "name a feature with scenarios; the default is --tags \"not @preset\"; give --tags @preset for full cycles"
+            format!(
+                "name a feature with scenarios; the default is --tags \"{DEFAULT_TAGS}\"; give --tags @preset for full cycles"
+            )
         } else {
-            "name a feature with scenarios, or widen the expression after --tags"
+            "name a feature with scenarios, or widen the expression after --tags".into()
         };
         return Err(vec![Mistake::new("no scenario is left to run", help)]);
     }
