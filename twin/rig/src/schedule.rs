@@ -3,7 +3,7 @@
 //! Order within one instant, always the same:
 //! 1. the plant advances to this grid tick with actuators held;
 //! 2. sensors sample if due, device by device in tag order;
-//! 3. commands and faults given from outside;
+//! 3. commands and faults given from outside; link faults begin and end; timed buses finish frames;
 //! 4. deliveries, by class (CAN, Modbus, lines), then bus and CAN id or server, then sending order;
 //! 5. device wakes, in tag order; after each input the device is drained;
 //! 6. actuator commands take effect from here;
@@ -18,8 +18,8 @@ use std::collections::BinaryHeap;
 use bess_devices::Token;
 use bess_types::{CanFrame, Line, ModbusReply, ModbusRequest, SimTime};
 
-/// Time a frame takes on a bus inside the rig. About a third of a full frame at 500 kbit/s: enough to be later,
-/// short enough not to matter; real arbitration belongs to a timed bus.
+/// Time a frame takes on a bus inside the rig that keeps no time. About a third of a full frame at 500 kbit/s: enough to
+/// be later, short enough not to matter.
 pub const CAN_LATENCY: Duration = Duration::from_micros(100);
 /// Time a Modbus message takes inside the rig, each way.
 pub const MODBUS_LATENCY: Duration = Duration::from_millis(1);
