@@ -30,13 +30,13 @@ pub(crate) fn list() {
             Target::Device | Target::DeviceOrBus => "container-01/cluster-01/pack-03/bmu",
         };
         say(&format!(
-            "{text}    When fault {} hits {target} for 10 s\n\n",
+            "{text}    When fault {} hits {target} for 10 s\n",
             kind.name
         ));
     }
     say(&format!(
         "Numbers go between name and target, as in `When fault can-delay with by 20 and {SHARE} 0.5 hits ...`; every\n\
          fault takes {SHARE}, 0 to 1: how many of the frames or requests it hits. `fault NAME of TARGET ends` ends one early.\n\
-         TARGET is a tag, a tag and a bus (TAG@BUS), or the name of a bus.\n"
+         TARGET is a tag, a tag and a bus (TAG@BUS), or the name of a bus."
     ));
 }
