@@ -23,7 +23,8 @@ pub(crate) fn list() {
             } else {
                 format!(" {unit}")
             };
-            text += &format!("    {name:<8} {min} to {max}{unit}{default}: {about}\n");
+            let line = format!("    {name:<8} {min} to {max}{unit}{default}: {about}\n");
+            text.push_str(&line);
         }
         let target = match kind.target {
             Target::Bus => "cluster-can-01",

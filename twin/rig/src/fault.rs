@@ -457,7 +457,7 @@ impl LinkFault {
     )]
     pub(crate) fn id(&self) -> Option<u32> {
         // for a babbler it is not a filter, but what it sends
-        let filter = self.kind.parameters.iter().any(|p| *p == ID);
+        let filter = self.kind.parameters.contains(&ID);
         self.numbers().get(ID.name).filter(|_| filter).map(|id| id as u32)
     }
 

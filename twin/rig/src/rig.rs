@@ -334,7 +334,7 @@ impl Rig {
                 self.device_fault(i, fault)?;
                 (tag, "device-fault", 1.0, format!("{fault:?}"))
             }
-            RigCommand::LinkFault(fault) => return self.begin(fault),
+            RigCommand::LinkFault(fault) => return self.begin(&fault),
             RigCommand::EndLinkFault { name, target } => return self.end(&name, &target),
             RigCommand::Contact { line, level } => {
                 self.drive_line(line, level);

@@ -123,8 +123,8 @@ impl Active {
                 let mut frame = frame;
                 frame.id = match frame.id {
                     #[allow(clippy::cast_possible_truncation, reason = "cut to 11 bits")]
-                    CanId::Standard(id) => CanId::Standard((u32::from(id) + add & 0x7FF) as u16),
-                    CanId::Extended(id) => CanId::Extended(id + add & 0x1FFF_FFFF),
+                    CanId::Standard(id) => CanId::Standard(((u32::from(id) + add) & 0x7FF) as u16),
+                    CanId::Extended(id) => CanId::Extended((id + add) & 0x1FFF_FFFF),
                 };
                 on.push(other(frame));
             }
@@ -148,7 +148,7 @@ impl Active {
             }
             // not about single frames, or done by the timed bus
             Effect::FreezeCounters | Effect::Reset { .. } | Effect::Babble { .. } | Effect::Disturb => {
-                on.push(outgoing)
+                on.push(outgoing);
             }
         }
     }

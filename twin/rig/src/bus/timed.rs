@@ -537,7 +537,7 @@ impl TimedBus {
             }
         }
         // what is counted is not counted again
-        self.free_at = self.free_at + run * u32::try_from(runs).unwrap_or(u32::MAX);
+        self.free_at += run * u32::try_from(runs).unwrap_or(u32::MAX);
     }
 
     fn recovers(&self, node: &Node) -> bool {

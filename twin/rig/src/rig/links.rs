@@ -23,8 +23,8 @@ pub(super) struct Aim {
 
 impl Rig {
     /// Begins a fault of a link.
-    pub(super) fn begin(&mut self, fault: LinkFault) -> Result<(), CommandError> {
-        let aim = self.check_fault(&fault)?;
+    pub(super) fn begin(&mut self, fault: &LinkFault) -> Result<(), CommandError> {
+        let aim = self.check_fault(fault)?;
         let effect = fault.effect();
         match (effect, aim.device) {
             (Effect::FreezeCounters, Some(device)) => {
@@ -39,11 +39,11 @@ impl Rig {
                 .duration
                 .map_or(SimTime::NEVER, |duration| self.now + duration),
         };
-        self.mark(&fault, &aim, true);
+        self.mark(fault, &aim, true);
         for &bus in &aim.buses {
             self.fault_number += 1;
             let number = self.fault_number;
-            let by_bus = self.tell_bus(bus, aim.device, &fault, true);
+            let by_bus = self.tell_bus(bus, aim.device, fault, true);
             if let (Effect::Babble { .. }, false) = (effect, by_bus) {
                 self.schedule.deliver(self.now, Delivery::Babble { bus, number });
             }
@@ -88,7 +88,7 @@ impl Rig {
         }
         self.end_due_faults();
         while let Some((_, fault)) = self.faults_to_come.pop_if(|(at, _)| *at <= self.now) {
-            if let Err(error) = self.begin(fault) {
+            if let Err(error) = self.begin(&fault) {
                 // its target was checked when the rig was built; a device may still refuse
                 self.note("link-fault", error.to_string());
             }

@@ -76,7 +76,8 @@ impl BitField {
 
     #[allow(
         clippy::cast_possible_wrap,
-        reason = "reading the same bits as signed is meant"
+        clippy::cast_possible_truncation,
+        reason = "reading the same bits as signed, or the low half as a float, is meant"
     )]
     pub(super) fn reading_of(&self, word: u64) -> Reading {
         let bits = word & self.mask;

@@ -169,7 +169,9 @@ impl DbcFile {
             }];
             for (child, _) in children.iter().filter(|(_, ranges)| on(ranges)) {
                 if !is_nested(child) {
-                    here.iter_mut().for_each(|page| page.signals.push(child));
+                    for page in &mut here {
+                        page.signals.push(child);
+                    }
                     continue;
                 }
                 let below = self.pages_below(message, child)?;

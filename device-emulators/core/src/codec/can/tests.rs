@@ -573,7 +573,7 @@ fn sent(port: &mut CanPort, points: &mut Points, until_ms: u64) -> Vec<(u64, Can
     while port.next_due() <= SimTime::from_millis(until_ms) {
         let now = port.next_due();
         port.transmit_due(now, points, &mut |frame| {
-            all.push((now.as_nanos() / 1_000_000, frame))
+            all.push((now.as_nanos() / 1_000_000, frame));
         });
     }
     all
