@@ -165,12 +165,14 @@ fn payloads(lines: &[Line], id: u32) -> Vec<&str> {
         .collect()
 }
 
-/// What a fault does on the wire; `timed` faults need a timed bus.
+/// What a fault does on the wire.
 type Witness = fn(&Seen);
+/// Whether the bus is a timed one, the target, the numbers, and what is seen.
+type Case = (bool, &'static str, Vec<(&'static str, f64)>, Witness);
 
-fn witnesses() -> BTreeMap<&'static str, (bool, &'static str, Vec<(&'static str, f64)>, Witness)> {
+fn witnesses() -> BTreeMap<&'static str, Case> {
     let gone: Witness = |seen| assert_eq!(of_node(&seen.during).len(), 0);
-    let mut all: BTreeMap<_, (bool, _, Vec<_>, Witness)> = BTreeMap::new();
+    let mut all: BTreeMap<_, Case> = BTreeMap::new();
     all.insert("can-drop", (false, BMU, vec![], gone));
     all.insert(
         "can-bus-off",

@@ -176,10 +176,8 @@ mod tests {
             CanId::Standard(id) => format!("0{id:011b}000"),
             CanId::Extended(id) => format!("0{:011b}11{:018b}000", id >> 18, id & 0x3_FFFF),
         };
-        text += &format!("{:04b}", frame.data().len());
-        for byte in frame.data() {
-            text += &format!("{byte:08b}");
-        }
+        let payload = frame.data().iter().map(|byte| format!("{byte:08b}"));
+        text.extend([format!("{:04b}", frame.data().len())].into_iter().chain(payload));
         text.bytes().map(|digit| digit - b'0').collect()
     }
 
