@@ -8,6 +8,7 @@
 use core::fmt;
 use core::time::Duration;
 
+use bess_types::ModbusException;
 use serde::{Deserialize, Serialize};
 
 /// Where a fault sits.
@@ -94,6 +95,11 @@ pub(crate) enum Effect {
     Disconnect,
     Disturb,
     Short,
+    Silence,
+    Exception(ModbusException),
+    SwapBytes,
+    SwapWords,
+    NotAvailable(u16),
 }
 
 const ID: Parameter = Parameter {
@@ -138,6 +144,22 @@ const fn can(
         name,
         layer: Layer::Can,
         target,
+        about,
+        parameters,
+        effect,
+    }
+}
+
+const fn modbus(
+    name: &'static str,
+    about: &'static str,
+    parameters: &'static [Parameter],
+    effect: fn(&Values<'_>) -> Effect,
+) -> FaultKind {
+    FaultKind {
+        name,
+        layer: Layer::Modbus,
+        target: Target::Device,
         about,
         parameters,
         effect,
@@ -292,7 +314,68 @@ pub const CATALOGUE: &[FaultKind] = &[
         &[],
         |_| Effect::Short,
     ),
+    modbus(
+        "modbus-silence",
+        "requests to the device's server are lost: nothing is done, nothing comes back",
+        &[],
+        |_| Effect::Silence,
+    ),
+    modbus(
+        "modbus-delay",
+        "replies of the device come later",
+        &[ms("by", 200.0, "how much later")],
+        |values| Effect::Delay(values.ms("by")),
+    ),
+    modbus(
+        "modbus-exception",
+        "requests are refused with an exception, and nothing is done",
+        &[number("code", 1.0, 11.0, 4.0, "1 to 4, 6, 10 or 11")],
+        |values| Effect::Exception(exception(values.whole("code"))),
+    ),
+    modbus(
+        "modbus-frozen",
+        "registers and bits read as they did when first asked for under the fault",
+        &[],
+        |_| Effect::Stale,
+    ),
+    modbus(
+        "modbus-byte-swap",
+        "both bytes of each register read have changed places",
+        &[],
+        |_| Effect::SwapBytes,
+    ),
+    modbus(
+        "modbus-word-swap",
+        "registers read have changed places two by two",
+        &[],
+        |_| Effect::SwapWords,
+    ),
+    modbus(
+        "modbus-not-available",
+        "every register reads as a code for no value",
+        &[number(
+            "code",
+            0.0,
+            65_535.0,
+            32_768.0,
+            "the code; 32768 is SunSpec's of a signed value",
+        )],
+        |values| Effect::NotAvailable(u16::try_from(values.whole("code")).unwrap_or(0x8000)),
+    ),
 ];
+
+/// The exception of a code; a server's failure for one the rig has no word for.
+const fn exception(code: u32) -> ModbusException {
+    match code {
+        1 => ModbusException::IllegalFunction,
+        2 => ModbusException::IllegalDataAddress,
+        3 => ModbusException::IllegalDataValue,
+        6 => ModbusException::ServerDeviceBusy,
+        10 => ModbusException::GatewayPathUnavailable,
+        11 => ModbusException::GatewayTargetFailedToRespond,
+        _ => ModbusException::ServerDeviceFailure,
+    }
+}
 
 /// Given numbers, defaults filled in.
 pub(crate) struct Values<'a> {

@@ -16,7 +16,7 @@ use bess_plant::{Place, Plant};
 use bess_types::{Actuation, CanFrame, Channel, Event, Line, ModbusRequest, Reading, SimTime, Source, Tag};
 
 use crate::bus::can::CanBus;
-use crate::bus::modbus::{Asker, OpenRequests};
+use crate::bus::modbus::{Asker, OpenRequests, ServerFault};
 use crate::bus::rules::Active;
 use crate::bus::timed::{Outcome, TimedBus};
 use crate::checker::{self, Blame, Violation};
@@ -122,6 +122,7 @@ pub struct Rig {
     recorder: Recorder,
     violations: Vec<Violation>,
     link_faults: Vec<Active>,
+    server_faults: Vec<ServerFault>,
     /// Of the rig file, latest first.
     faults_to_come: Vec<(SimTime, LinkFault)>,
     fault_number: u64,
@@ -176,6 +177,7 @@ impl Rig {
             wire_out: VecDeque::new(),
             violations: vec![],
             link_faults: vec![],
+            server_faults: vec![],
             faults_to_come: vec![],
             fault_number: 0,
             noise: Noise::new(config.seed, LINK_FAULTS),
@@ -247,15 +249,8 @@ impl Rig {
                 wire_token,
             } => {
                 self.counters.modbus_requests += 1;
-                let token = self.requests.open(Asker::Wire { token: wire_token });
-                self.give(
-                    server,
-                    Input::ModbusRequest {
-                        unit,
-                        request: &request,
-                        token,
-                    },
-                );
+                let asker = Asker::Wire { token: wire_token };
+                self.request(asker, server, unit, &request);
             }
             WireInput::ModbusReply { client, token, reply } => {
                 self.counters.modbus_silent += u64::from(reply.is_none());
@@ -588,19 +583,14 @@ impl Rig {
             Delivery::Transmit { bus, sender, frame } => self.put_on_bus(bus, sender, frame, true),
             Delivery::Babble { bus, number } => self.babble(bus, number),
             Delivery::Request {
+                asker,
                 server,
                 unit,
                 request,
-                token,
-            } => {
-                self.give(
-                    server,
-                    Input::ModbusRequest {
-                        unit,
-                        request: &request,
-                        token,
-                    },
-                );
+            } => self.request(asker, server, unit, &request),
+            Delivery::WireReply { wire_token, reply } => {
+                self.wire_out
+                    .push_back(WireOutput::ModbusReply { wire_token, reply });
             }
             Delivery::Reply { client, token, reply } => {
                 self.give(
@@ -650,22 +640,7 @@ impl Rig {
                     self.frame_from_device(bus, device, frame);
                 }
             }
-            Output::ModbusReply { token, reply } => match self.requests.close(token) {
-                Some(Asker::Device { client, token }) if reply.is_some() => {
-                    self.schedule.deliver(
-                        self.now + MODBUS_LATENCY,
-                        Delivery::Reply { client, token, reply },
-                    );
-                }
-                // Silence: the client's own timeout ends it.
-                Some(Asker::Device { .. }) | None => {}
-                Some(Asker::Wire { token }) => {
-                    self.wire_out.push_back(WireOutput::ModbusReply {
-                        wire_token: token,
-                        reply,
-                    });
-                }
-            },
+            Output::ModbusReply { token, reply } => self.reply(token, reply),
             Output::ModbusRequest { peer, request, token } => self.ask(device, peer, request, token),
             Output::Line { line, level } => self.drive_line(line, level),
             Output::Actuate(action) => self.actuations.push((self.slots[device].place, action)),
@@ -691,14 +666,13 @@ impl Rig {
             .unwrap_or(Peer::Nobody)
         {
             Peer::Local { server, unit } => {
-                let token = self.requests.open(Asker::Device { client, token });
                 self.schedule.deliver(
                     self.now + MODBUS_LATENCY,
                     Delivery::Request {
+                        asker: Asker::Device { client, token },
                         server,
                         unit,
                         request,
-                        token,
                     },
                 );
             }

@@ -15,6 +15,7 @@ use core::cmp::{Ordering, Reverse};
 use core::time::Duration;
 use std::collections::BinaryHeap;
 
+use crate::bus::modbus::Asker;
 use bess_devices::Token;
 use bess_types::{CanFrame, Line, ModbusReply, ModbusRequest, SimTime};
 
@@ -46,15 +47,20 @@ pub(crate) enum Delivery {
     Babble { bus: usize, number: u64 },
     /// A request to a server.
     Request {
+        asker: Asker,
         server: usize,
         unit: u8,
         request: ModbusRequest,
-        token: Token,
     },
     /// A reply to a client.
     Reply {
         client: usize,
         token: Token,
+        reply: Option<ModbusReply>,
+    },
+    /// A reply a fault has held back, to a client on the wire.
+    WireReply {
+        wire_token: u64,
         reply: Option<ModbusReply>,
     },
     /// A line level to one listener.
@@ -72,6 +78,7 @@ impl Delivery {
             Self::Babble { bus, .. } => (0, narrow(*bus), 0),
             Self::Request { server, .. } => (1, narrow(*server), 0),
             Self::Reply { client, .. } => (1, narrow(*client), 1),
+            Self::WireReply { .. } => (1, u32::MAX, 1),
             Self::Line { device, .. } => (2, narrow(*device), 0),
         }
     }

@@ -8,7 +8,10 @@ use std::time::Duration;
 use bess_catalogue::Catalogue;
 use bess_devices::Library;
 use bess_rig::fault::{CATALOGUE, Layer, LinkFault};
-use bess_rig::{CommandError, Driver, Rig, RigCommand, RigConfig, Role, VirtualDriver};
+use bess_rig::{
+    CommandError, Driver, Rig, RigCommand, RigConfig, Role, VirtualDriver, WireInput, WireOutput,
+};
+use bess_types::{ModbusData, ModbusException, ModbusReply, ModbusRequest, Table};
 
 const CONTAINER: &str = include_str!("../../../scenarios/rigs/base/container.toml");
 const RIG: &str = include_str!("../../../scenarios/rigs/liquid-20ft.toml");
@@ -500,5 +503,121 @@ fn a_rig_file_can_have_faults_of_its_own() {
             .to_string()
             .contains("neither a device's tag nor one of the buses"),
         "{error}"
+    );
+}
+
+const CHILLER: &str = "container-01/chiller";
+
+/// What a client on the wire reads of the chiller's first eight state registers, and after how long.
+fn read_chiller(driver: &mut VirtualDriver, config: &RigConfig) -> Option<(ModbusReply, Duration)> {
+    let tag = |device: &&bess_rig::config::DeviceConfig| device.tag.to_string() == CHILLER;
+    let server = config.devices.iter().position(|device| tag(&device)).unwrap();
+    let asked = driver.rig().now();
+    let request = ModbusRequest::Read {
+        table: Table::Holding,
+        address: 100,
+        count: 8,
+    };
+    let input = WireInput::ModbusRequest {
+        server,
+        unit: config.devices[server].unit,
+        request,
+        wire_token: 7,
+    };
+    driver.rig_mut().offer(asked, input);
+    for _ in 0..200 {
+        while let Some(output) = driver.rig_mut().poll_wire() {
+            if let WireOutput::ModbusReply { wire_token: 7, reply } = output {
+                let took = driver.rig().now().since(asked);
+                return reply.map(|reply| (reply, took));
+            }
+        }
+        let next = driver.rig().now() + Duration::from_millis(10);
+        driver.rig_mut().advance_to(next);
+    }
+    None
+}
+
+fn registers(read: Option<(ModbusReply, Duration)>) -> Vec<u16> {
+    match read {
+        Some((Ok(ModbusData::Registers(registers)), _)) => registers,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn every_modbus_fault_is_seen_by_a_client_and_ends() {
+    let config = load("").unwrap();
+    let mut seen = Vec::new();
+    for kind in CATALOGUE.iter().filter(|kind| kind.layer == Layer::Modbus) {
+        let mut driver = driver("");
+        run(&mut driver, 5_000);
+        let before = registers(read_chiller(&mut driver, &config));
+        let fault = LinkFault::new(kind.name, CHILLER, &[]).unwrap();
+        driver.rig_mut().command(RigCommand::LinkFault(fault)).unwrap();
+        let during = read_chiller(&mut driver, &config);
+        match kind.name {
+            "modbus-silence" => assert!(during.is_none()),
+            "modbus-delay" => {
+                let (reply, took) = during.unwrap();
+                assert!(reply.is_ok() && took >= Duration::from_millis(200), "{took:?}");
+            }
+            "modbus-exception" => {
+                assert_eq!(during.unwrap().0, Err(ModbusException::ServerDeviceFailure));
+            }
+            "modbus-frozen" => {
+                let first = registers(during);
+                run(&mut driver, 120_000);
+                assert_eq!(registers(read_chiller(&mut driver, &config)), first);
+            }
+            "modbus-byte-swap" => {
+                let swapped: Vec<u16> = registers(during).into_iter().map(u16::swap_bytes).collect();
+                assert_eq!(swapped[0], before[0]);
+                assert!(swapped[2].abs_diff(before[2]) < 20);
+            }
+            "modbus-word-swap" => {
+                let swapped = registers(during);
+                assert_eq!((swapped[0], swapped[1]), (before[1], before[0]));
+            }
+            "modbus-not-available" => assert_eq!(registers(during), [0x8000; 8]),
+            other => panic!("no witness for {other}"),
+        }
+        let end = RigCommand::EndLinkFault {
+            name: kind.name.into(),
+            target: CHILLER.into(),
+        };
+        driver.rig_mut().command(end).unwrap();
+        let after = registers(read_chiller(&mut driver, &config));
+        assert!(
+            after[2].abs_diff(before[2]) < 100,
+            "{}: {before:?} {after:?}",
+            kind.name
+        );
+        seen.push(kind.name);
+    }
+    assert_eq!(seen.len(), 7);
+}
+
+#[test]
+fn a_controller_notices_a_silent_server() {
+    let mut driver = driver("");
+    run(&mut driver, 10_000);
+    let fault = LinkFault::new("modbus-silence", "container-01/pcs", &[]).unwrap();
+    driver.rig_mut().command(RigCommand::LinkFault(fault)).unwrap();
+    let before = driver.rig().counters().modbus_requests;
+    run(&mut driver, 10_000);
+    assert!(
+        driver.rig().counters().modbus_requests > before + 10,
+        "it keeps asking"
+    );
+    let noticed = driver.rig().events().iter().any(|event| {
+        event.at.as_nanos() > 10_000_000_000
+            && event.tag.to_string() == "container-01/bau"
+            && event.value > 0.0
+    });
+    assert!(
+        noticed,
+        "{:?}",
+        driver.rig().events().iter().rev().take(5).collect::<Vec<_>>()
     );
 }

@@ -1,8 +1,13 @@
-//! Open Modbus requests: who gets the reply.
+//! Modbus inside the rig: open requests, and what link faults do to requests and replies.
 
+use core::time::Duration;
 use std::collections::BTreeMap;
 
 use bess_devices::Token;
+use bess_types::{ModbusData, ModbusException, ModbusReply, ModbusRequest, SimTime, Table};
+
+use crate::fault::{Effect, LinkFault};
+use crate::noise::Noise;
 
 /// Who asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,21 +18,199 @@ pub(crate) enum Asker {
     Wire { token: u64 },
 }
 
+/// Registers asked for: unit, table, address, count.
+type Window = (u8, Table, u16, u16);
+
+/// A request given to a server and not yet answered.
+#[derive(Debug)]
+pub(crate) struct Open {
+    pub asker: Asker,
+    pub server: usize,
+    /// What it reads, if it reads.
+    window: Option<Window>,
+}
+
 /// Requests given to servers and not yet answered.
 #[derive(Debug, Default)]
 pub(crate) struct OpenRequests {
     next: u64,
-    open: BTreeMap<u64, Asker>,
+    open: BTreeMap<u64, Open>,
 }
 
 impl OpenRequests {
-    pub(crate) fn open(&mut self, asker: Asker) -> Token {
+    pub(crate) fn open(&mut self, asker: Asker, server: usize, unit: u8, request: &ModbusRequest) -> Token {
+        let window = match request {
+            ModbusRequest::Read {
+                table,
+                address,
+                count,
+            } => Some((unit, *table, *address, *count)),
+            _ => None,
+        };
         self.next += 1;
-        self.open.insert(self.next, asker);
+        self.open.insert(
+            self.next,
+            Open {
+                asker,
+                server,
+                window,
+            },
+        );
         Token(self.next)
     }
 
-    pub(crate) fn close(&mut self, token: Token) -> Option<Asker> {
+    pub(crate) fn close(&mut self, token: Token) -> Option<Open> {
         self.open.remove(&token.0)
+    }
+}
+
+/// A fault of a server's link at work.
+#[derive(Debug)]
+pub(crate) struct ServerFault {
+    pub fault: LinkFault,
+    pub server: usize,
+    pub until: SimTime,
+    effect: Effect,
+    /// Replies as they were when first asked for under this fault.
+    frozen: BTreeMap<Window, ModbusData>,
+}
+
+impl ServerFault {
+    pub(crate) fn new(fault: LinkFault, server: usize, until: SimTime) -> Self {
+        Self {
+            effect: fault.effect(),
+            fault,
+            server,
+            until,
+            frozen: BTreeMap::new(),
+        }
+    }
+}
+
+/// What becomes of a request before the server sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    Reaches,
+    Lost,
+    Refused(ModbusException),
+}
+
+/// What faults of its server make of a request.
+pub(crate) fn fate(faults: &[ServerFault], noise: &mut Noise, server: usize) -> Fate {
+    for fault in faults.iter().filter(|fault| fault.server == server) {
+        let fate = match fault.effect {
+            Effect::Silence => Fate::Lost,
+            Effect::Exception(exception) => Fate::Refused(exception),
+            _ => continue,
+        };
+        if noise.hits(fault.fault.share) {
+            return fate;
+        }
+    }
+    Fate::Reaches
+}
+
+/// What faults of its server make of a reply, and how much later it comes.
+pub(crate) fn touch(
+    faults: &mut [ServerFault],
+    noise: &mut Noise,
+    open: &Open,
+    mut reply: ModbusReply,
+) -> (ModbusReply, Duration) {
+    let mut later = Duration::ZERO;
+    for fault in faults.iter_mut().filter(|fault| fault.server == open.server) {
+        let reads = matches!(reply, Ok(ModbusData::Registers(_) | ModbusData::Bits(_)));
+        if matches!(fault.effect, Effect::Silence | Effect::Exception(_)) || !noise.hits(fault.fault.share) {
+            continue;
+        }
+        match (fault.effect, &mut reply) {
+            (Effect::Delay(by), _) => later += by,
+            (Effect::Stale, Ok(data)) if reads => {
+                if let Some(window) = open.window {
+                    *data = fault.frozen.entry(window).or_insert_with(|| data.clone()).clone();
+                }
+            }
+            (Effect::SwapBytes, Ok(ModbusData::Registers(registers))) => {
+                registers
+                    .iter_mut()
+                    .for_each(|register| *register = register.swap_bytes());
+            }
+            (Effect::SwapWords, Ok(ModbusData::Registers(registers))) => {
+                registers.chunks_exact_mut(2).for_each(|pair| pair.swap(0, 1));
+            }
+            (Effect::NotAvailable(code), Ok(ModbusData::Registers(registers))) => registers.fill(code),
+            _ => {}
+        }
+    }
+    (reply, later)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a failed unwrap is the test failing")]
+mod tests {
+    use super::*;
+
+    fn faults(name: &str, given: &[(&str, f64)]) -> [ServerFault; 1] {
+        let given: Vec<_> = given
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), *value))
+            .collect();
+        let fault = LinkFault::new(name, "x", &given).unwrap();
+        [ServerFault::new(fault, 3, SimTime::NEVER)]
+    }
+
+    fn reply(faults: &mut [ServerFault], server: usize, registers: &[u16]) -> (ModbusReply, Duration) {
+        let request = ModbusRequest::Read {
+            table: Table::Holding,
+            address: 10,
+            count: u16::try_from(registers.len()).unwrap(),
+        };
+        let mut requests = OpenRequests::default();
+        let token = requests.open(Asker::Wire { token: 1 }, server, 1, &request);
+        let open = requests.close(token).unwrap();
+        let data = ModbusData::Registers(registers.to_vec());
+        touch(faults, &mut Noise::new(1, 1), &open, Ok(data))
+    }
+
+    fn read(faults: &mut [ServerFault], server: usize, registers: &[u16]) -> Vec<u16> {
+        match reply(faults, server, registers).0 {
+            Ok(ModbusData::Registers(registers)) => registers,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn each_fault_does_what_its_name_says_and_to_its_server_only() {
+        let words = [0x1234, 0x5678, 0x9ABC];
+        let mut noise = Noise::new(1, 1);
+        assert_eq!(fate(&faults("modbus-silence", &[]), &mut noise, 3), Fate::Lost);
+        assert_eq!(fate(&faults("modbus-silence", &[]), &mut noise, 4), Fate::Reaches);
+        assert_eq!(
+            fate(&faults("modbus-exception", &[("code", 6.0)]), &mut noise, 3),
+            Fate::Refused(ModbusException::ServerDeviceBusy)
+        );
+        let swapped = read(&mut faults("modbus-byte-swap", &[]), 3, &words);
+        assert_eq!(swapped, [0x3412, 0x7856, 0xBC9A]);
+        assert_eq!(read(&mut faults("modbus-byte-swap", &[]), 4, &words), words);
+        let swapped = read(&mut faults("modbus-word-swap", &[]), 3, &words);
+        assert_eq!(swapped, [0x5678, 0x1234, 0x9ABC]);
+        let absent = read(&mut faults("modbus-not-available", &[]), 3, &words);
+        assert_eq!(absent, [0x8000; 3]);
+        let (same, later) = reply(&mut faults("modbus-delay", &[("by", 250.0)]), 3, &words);
+        assert_eq!(
+            (same, later),
+            (
+                Ok(ModbusData::Registers(words.to_vec())),
+                Duration::from_millis(250)
+            )
+        );
+        let mut frozen = faults("modbus-frozen", &[]);
+        assert_eq!(read(&mut frozen, 3, &words), words);
+        assert_eq!(read(&mut frozen, 3, &[7, 8, 9]), words);
+        assert_eq!(
+            read(&mut frozen, 3, &[7, 8]),
+            [7, 8],
+            "other registers, asked for the first time"
+        );
     }
 }

@@ -147,7 +147,15 @@ impl Active {
                 ]);
             }
             // not about single frames, or done by the timed bus
-            Effect::FreezeCounters | Effect::Reset { .. } | Effect::Babble { .. } | Effect::Disturb => {
+            Effect::Silence
+            | Effect::Exception(_)
+            | Effect::SwapBytes
+            | Effect::SwapWords
+            | Effect::NotAvailable(_)
+            | Effect::FreezeCounters
+            | Effect::Reset { .. }
+            | Effect::Babble { .. }
+            | Effect::Disturb => {
                 on.push(outgoing);
             }
         }

@@ -2,15 +2,16 @@
 
 use core::time::Duration;
 
-use bess_devices::DeviceFault;
-use bess_types::{CanFrame, CanId, Event, SimTime, Source};
+use bess_devices::{DeviceFault, Input, Token};
+use bess_types::{CanFrame, CanId, Event, ModbusReply, ModbusRequest, SimTime, Source};
 
-use super::Rig;
+use super::{Peer, Rig};
 use crate::bus::can::CanBus;
+use crate::bus::modbus::{self, Asker, Fate, ServerFault};
 use crate::bus::rules::{self, Active, Outgoing};
-use crate::fault::{Effect, FaultError, LinkFault, Target};
-use crate::interface::CommandError;
-use crate::schedule::{CAN_LATENCY, Delivery};
+use crate::fault::{Effect, FaultError, Layer, LinkFault, Target};
+use crate::interface::{CommandError, WireOutput};
+use crate::schedule::{CAN_LATENCY, Delivery, MODBUS_LATENCY};
 use crate::wiring;
 
 /// What a fault is aimed at, found in the rig.
@@ -26,6 +27,16 @@ impl Rig {
     pub(super) fn begin(&mut self, fault: &LinkFault) -> Result<(), CommandError> {
         let aim = self.check_fault(fault)?;
         let effect = fault.effect();
+        if fault.kind.layer == Layer::Modbus {
+            self.mark(fault, &aim, true);
+            let until = fault
+                .duration
+                .map_or(SimTime::NEVER, |duration| self.now + duration);
+            let server = aim.device.expect("a Modbus fault hits a device");
+            self.server_faults
+                .push(ServerFault::new(fault.clone(), server, until));
+            return Ok(());
+        }
         match (effect, aim.device) {
             (Effect::FreezeCounters, Some(device)) => {
                 self.device_fault(device, DeviceFault::FreezeCounters)?;
@@ -58,9 +69,17 @@ impl Rig {
     pub(super) fn end(&mut self, name: &str, target: &str) -> Result<(), CommandError> {
         let now = self.now;
         let mut found = false;
-        for active in &mut self.link_faults {
-            if active.fault.kind.name == name && active.fault.target == target {
-                active.until = now;
+        let of_buses = self
+            .link_faults
+            .iter_mut()
+            .map(|active| (&active.fault, &mut active.until));
+        let of_servers = self
+            .server_faults
+            .iter_mut()
+            .map(|active| (&active.fault, &mut active.until));
+        for (fault, until) in of_buses.chain(of_servers) {
+            if fault.kind.name == name && fault.target == target {
+                *until = now;
                 found = true;
             }
         }
@@ -76,9 +95,14 @@ impl Rig {
 
     /// When the next fault begins or ends by itself.
     pub(super) fn next_fault(&self) -> SimTime {
-        let ends = self.link_faults.iter().map(|active| active.until);
+        let of_buses = self.link_faults.iter().map(|active| active.until);
+        let of_servers = self.server_faults.iter().map(|active| active.until);
         let starts = self.faults_to_come.last().map(|(at, _)| *at);
-        ends.chain(starts).min().unwrap_or(SimTime::NEVER)
+        of_buses
+            .chain(of_servers)
+            .chain(starts)
+            .min()
+            .unwrap_or(SimTime::NEVER)
     }
 
     /// Ends and begins what is due.
@@ -96,6 +120,18 @@ impl Rig {
     }
 
     pub(super) fn end_due_faults(&mut self) {
+        while let Some(at) = self
+            .server_faults
+            .iter()
+            .position(|active| active.until <= self.now)
+        {
+            let active = self.server_faults.remove(at);
+            let aim = Aim {
+                device: Some(active.server),
+                buses: vec![],
+            };
+            self.mark(&active.fault, &aim, false);
+        }
         while let Some(at) = self
             .link_faults
             .iter()
@@ -169,8 +205,7 @@ impl Rig {
         self.counters.frames_sent += 1;
         let id_index = self.see(bus, sender, &frame, injected);
         if self.buses[bus].interface.is_some() {
-            self.wire_out
-                .push_back(crate::interface::WireOutput::Can { bus, frame });
+            self.wire_out.push_back(WireOutput::Can { bus, frame });
         }
         self.schedule.deliver(
             self.now + CAN_LATENCY,
@@ -198,6 +233,46 @@ impl Rig {
         self.put_on_bus(bus, device, babbled(id), true);
         self.schedule
             .deliver(self.now + every, Delivery::Babble { bus, number });
+    }
+
+    /// Gives a request to a server, if faults let it through.
+    pub(super) fn request(&mut self, asker: Asker, server: usize, unit: u8, request: &ModbusRequest) {
+        let token = self.requests.open(asker, server, unit, request);
+        match modbus::fate(&self.server_faults, &mut self.noise, server) {
+            Fate::Reaches => self.give(server, Input::ModbusRequest { unit, request, token }),
+            Fate::Lost => self.reply(token, None),
+            Fate::Refused(exception) => self.reply(token, Some(Err(exception))),
+        }
+    }
+
+    /// Carries a reply to whoever asked. Without one nothing comes: a device's own timeout ends it, and a wire client's.
+    pub(super) fn reply(&mut self, token: Token, reply: Option<ModbusReply>) {
+        let Some(open) = self.requests.close(token) else {
+            return;
+        };
+        let (reply, later) = match reply {
+            Some(reply) => {
+                let (reply, later) = modbus::touch(&mut self.server_faults, &mut self.noise, &open, reply);
+                (Some(reply), later)
+            }
+            None => (None, Duration::ZERO),
+        };
+        match open.asker {
+            Asker::Device { client, token } if reply.is_some() => {
+                let at = self.now + MODBUS_LATENCY + later;
+                self.schedule
+                    .deliver(at, Delivery::Reply { client, token, reply });
+            }
+            Asker::Device { .. } => {}
+            Asker::Wire { token: wire_token } if later == Duration::ZERO => {
+                self.wire_out
+                    .push_back(WireOutput::ModbusReply { wire_token, reply });
+            }
+            Asker::Wire { token: wire_token } => {
+                self.schedule
+                    .deliver(self.now + later, Delivery::WireReply { wire_token, reply });
+            }
+        }
     }
 
     /// Whether a device hears a bus now.
@@ -284,6 +359,20 @@ impl Rig {
             return Err(refused(
                 "the device is not emulated here, so its frames cannot be touched".into(),
             ));
+        }
+        if fault.kind.layer == Layer::Modbus {
+            let peers = self.slots.iter().flat_map(|slot| &slot.peers);
+            let mut servers = peers.filter_map(|peer| match peer {
+                Peer::Local { server, .. } => Some(*server),
+                _ => None,
+            });
+            if self.slots[slot].listen.is_none() && !servers.any(|server| server == slot) {
+                return Err(refused("it is no Modbus server, or nobody asks it".into()));
+            }
+            return Ok(Aim {
+                device: Some(slot),
+                buses: vec![],
+            });
         }
         let mut buses: Vec<usize> = self.slots[slot].ports.iter().copied().flatten().collect();
         if let Some(on) = on {
