@@ -122,7 +122,7 @@ fn check_feature(path: &Path, rig: &Path, data: &Arc<Data>) -> Result<String, Ve
     let loaded = feature::load(&[path.to_owned()])?;
     let mistakes: Vec<_> = loaded
         .iter()
-        .flat_map(|(file, scenarios)| feature::check(file, scenarios, bench.names.topology()))
+        .flat_map(|(file, scenarios)| feature::check(file, scenarios, &bench))
         .collect();
     if mistakes.is_empty() {
         let count: usize = loaded.iter().map(|(_, scenarios)| scenarios.len()).sum();

@@ -1,7 +1,9 @@
 //! Feature files: found, read, checked against the step vocabulary and the rig's topology.
 
+use std::cell::LazyCell;
 use std::path::{Path, PathBuf};
 
+use bess_rig::{Rig, Role};
 use cucumber::codegen::WorldInventory;
 use cucumber::feature::Ext as _;
 use cucumber::gherkin::tagexpr::TagOperation;
@@ -9,6 +11,7 @@ use cucumber::gherkin::{self, GherkinEnv};
 use cucumber::tag::Ext as _;
 use cucumber::{World as _, step};
 
+use crate::bench::Bench;
 use crate::bench::{files_below, read_text};
 use crate::mistake::Mistake;
 use crate::session::{Session, StepText};
@@ -184,14 +187,17 @@ impl Planned {
 }
 
 /// Every step must be known exactly once, and every part it names must exist in this rig.
-pub(crate) fn check(file: &FeatureFile, scenarios: &[Planned], topology: Topology) -> Vec<Mistake> {
+pub(crate) fn check(file: &FeatureFile, scenarios: &[Planned], bench: &Bench) -> Vec<Mistake> {
     let collection = Session::collection();
+    // built only if a step has a fault to aim
+    let rig = LazyCell::new(|| Rig::new(&bench.config, &bench.data.library, Role::Rig).ok());
     let mut mistakes = Vec::new();
     let mut seen = Vec::new();
     for scenario in scenarios {
         for step in &scenario.steps {
             let line = step.step.position.line;
-            let problem = step_problem(&collection, step, topology);
+            let problem = step_problem(&collection, step, bench.names.topology())
+                .or_else(|| fault_problem(&step.text.text, &rig));
             // A background step belongs to many scenarios; it is one mistake.
             if let Some((message, help)) = problem
                 && !seen.contains(&(line, message.clone()))
@@ -268,6 +274,20 @@ fn step_problem(
             .find_map(|phrase| phrase.condition(topology).err())
             .map(|message| (message, "correct the phrase".to_owned())),
     }
+}
+
+/// What is wrong with the fault a step begins.
+fn fault_problem(words: &str, rig: &Option<Rig>) -> Option<(String, String)> {
+    let fault = steps::links::fault_in(words)?;
+    let wrong = match (fault, rig) {
+        (Err(message), _) => message,
+        (Ok(fault), Some(rig)) => rig.accepts(&fault).err()?.to_string(),
+        (Ok(_), None) => return None,
+    };
+    Some((
+        wrong,
+        "`bessrig faults` lists them with their numbers and a step for each".into(),
+    ))
 }
 
 /// The known steps of the same kind that look most like this one.

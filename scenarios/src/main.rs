@@ -290,6 +290,13 @@ fn carry_out(cli: Cli) -> Result<u8, Vec<Mistake>> {
 fn test(args: &TestArgs, data: Arc<Data>, interrupted: Arc<AtomicBool>) -> Result<u8, Vec<Mistake>> {
     let bench = Bench::load(&args.rig, data, args.seed).map_err(|mistake| vec![mistake])?;
     let plan = plan(&args.features, Some(&args.tags), &bench)?;
+    // before the minutes that scenarios take
+    std::fs::create_dir_all(&args.out).map_err(|error| {
+        vec![Mistake::new(
+            format!("{}: {error}", args.out.display()),
+            "name a folder that can be written, with --out",
+        )]
+    })?;
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let options = Options {
         out: args.out.clone(),
@@ -375,7 +382,7 @@ fn plan(features: &[PathBuf], tags: Option<&str>, bench: &Bench) -> Result<Vec<P
                 .filter(|planned| tags.as_ref().is_none_or(|tags| planned.taken_by(tags)))
                 .cloned()
                 .collect();
-            feature::check(file, &taken, bench.names.topology())
+            feature::check(file, &taken, &bench)
         })
         .collect();
     if !mistakes.is_empty() {

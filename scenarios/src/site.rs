@@ -99,20 +99,21 @@ pub(crate) fn run(args: &SiteArgs, catalogue: &Catalogue, interrupted: &AtomicBo
         pool.current_num_threads(),
         args.seed
     ));
+    // before the minutes that it takes
+    let file = args.out.join(format!("{case}.json"));
+    let unwritable = |error: std::io::Error| {
+        Mistake::new(
+            format!("{}: {error}", file.display()),
+            "name a folder that can be written, with --out",
+        )
+    };
+    fs::create_dir_all(&args.out).map_err(unwritable)?;
     let report = pool.install(|| cycle(args, &product, &spec, catalogue, interrupted))?;
     for line in report.table() {
         say(&line);
     }
-    let file = args.out.join(format!("{case}.json"));
     let json = serde_json::to_string_pretty(&report).map_err(|error| Mistake::new(error.to_string(), ""))?;
-    fs::create_dir_all(&args.out)
-        .and_then(|()| fs::write(&file, json + "\n"))
-        .map_err(|error| {
-            Mistake::new(
-                format!("{}: {error}", file.display()),
-                "name a folder that can be written, with --out",
-            )
-        })?;
+    fs::write(&file, json + "\n").map_err(unwritable)?;
     say(&format!("{}: {}", report.verdict, file.display()));
     Ok(report.verdict.exit_code())
 }

@@ -1,8 +1,11 @@
 //! What goes wrong on the way between devices: link faults by name, and what can be said of a bus.
 
+use std::sync::LazyLock;
+
 use bess_rig::RigCommand;
 use bess_rig::fault::LinkFault;
 use cucumber::when;
+use regex::Regex;
 
 use super::{Entry, Span, demand};
 use crate::session::{Outcome, Session};
@@ -44,6 +47,17 @@ fn figure(bus: &str, figure: &str, test: fn(f64) -> Test, value: &str) -> Result
         figure,
         test(value),
     )]))
+}
+
+/// The fault that a step begins, if it is such a step.
+pub(crate) fn fault_in(words: &str) -> Option<Result<LinkFault, String>> {
+    static BEGINS: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r"^fault (\S+)(?: with (.+?))? hits (\S+?)(?: for (\d+(?:\.\d+)? (?:ms|s|min|h)))?$")
+            .expect("the pattern is fixed and tested")
+    });
+    let captures = BEGINS.captures(words)?;
+    let part = |i: usize| captures.get(i).map_or("", |found| found.as_str());
+    Some(fault(part(1), part(2), part(3), part(4)))
 }
 
 /// `fault can-drop hits TARGET`, `fault can-delay with by 20 and share 0.5 hits TARGET for 10 s`.
@@ -100,6 +114,9 @@ mod tests {
             "can-delay with id 404791299 and by 20 and share 0.5 hits bus-1"
         );
         assert_eq!(read.duration, Some(std::time::Duration::from_secs(10)));
+        let step = "fault can-delay with by 20 and id 0x1820A003 and share 0.5 hits bus-1 for 10 s";
+        assert_eq!(fault_in(step).unwrap().unwrap().to_string(), read.to_string());
+        assert!(fault_in("fault can-delay of bus-1 ends").is_none());
         let wrong = |with| fault("can-delay", with, "bus-1", "").unwrap_err();
         assert!(wrong("by").contains("its name and a value"));
         assert!(wrong("by far").contains("is not a number"));

@@ -83,6 +83,15 @@ impl BusFigure {
         }
     }
 
+    /// Highest value that makes sense; counts are shown up to a million.
+    fn highest(self, bus: &CanBus) -> f64 {
+        match self {
+            Self::Load => 100.0,
+            Self::ErrorFrames | Self::LostFrames => 1e6,
+            Self::PassiveNodes | Self::NodesOff => bus.members.len() as f64,
+        }
+    }
+
     fn of(self, bus: &CanBus) -> f64 {
         let Some(timed) = &bus.timed else { return 0.0 };
         let nodes = 0..bus.members.len();
@@ -198,13 +207,12 @@ pub(crate) fn list(rig: &Rig) -> Vec<PointInfo> {
     }
     for bus in rig.buses.iter().filter(|bus| bus.timed.is_some()) {
         for figure in BusFigure::ALL {
-            let percent = figure == BusFigure::Load;
             out.push(PointInfo {
                 tag: format!("{BUS}{}", bus.name),
                 point: figure.name().into(),
-                unit: if percent { "%" } else { "" }.into(),
+                unit: if figure == BusFigure::Load { "%" } else { "1" }.into(),
                 min: 0.0,
-                max: if percent { 100.0 } else { f64::MAX },
+                max: figure.highest(bus),
                 source: Source::Rig,
                 states: vec![],
             });

@@ -402,6 +402,14 @@ impl Rig {
         self.recorder.event(event);
     }
 
+    /// Whether a link fault can hit its target in this rig.
+    ///
+    /// # Errors
+    /// Why it cannot.
+    pub fn accepts(&self, fault: &LinkFault) -> Result<(), CommandError> {
+        self.check_fault(fault).map(drop)
+    }
+
     /// Finds a point: `plant:container-01/cluster-03` for plant truth, a device's tag for what it says on the wire
     /// (controllers) or of itself (emulators).
     pub fn resolve(&self, tag: &str, point: &str) -> Option<PointKey> {

@@ -131,12 +131,14 @@ pub(crate) fn touch(
                 }
             }
             (Effect::SwapBytes, Ok(ModbusData::Registers(registers))) => {
-                registers
-                    .iter_mut()
-                    .for_each(|register| *register = register.swap_bytes());
+                for register in registers {
+                    *register = register.swap_bytes();
+                }
             }
             (Effect::SwapWords, Ok(ModbusData::Registers(registers))) => {
-                registers.chunks_exact_mut(2).for_each(|pair| pair.swap(0, 1));
+                for pair in registers.chunks_exact_mut(2) {
+                    pair.swap(0, 1);
+                }
             }
             (Effect::NotAvailable(code), Ok(ModbusData::Registers(registers))) => registers.fill(code),
             _ => {}

@@ -136,7 +136,7 @@ fn help_for(message: &str) -> &'static str {
     } else if message.contains("unknown variant") {
         "use one of the listed words"
     } else {
-        "correct the value; the README's section on rig files shows each key"
+        "correct the value; scenarios/rigs/base/container.toml shows how each key is used"
     }
 }
 
