@@ -10,7 +10,8 @@
 //! Capacity in the cold: the charge is still there, but slow diffusion keeps the electrodes' surface behind the mean,
 //! so voltage is at its limit while a share of the charge is out of reach. With `1 − f(T)` that share at the
 //! reference current, the surface lags by as much, in proportion to current; what it costs in voltage,
-//! `OCV(SOC) − OCV(SOC − (1 − f))` over the reference current, is added to the resistance, and mirrored when charging.
+//! `OCV(SOC) − OCV(SOC − (1 − f))` over the reference current, is added to the slow RC link, for diffusion takes its time,
+//! and mirrored when charging.
 //! So it is always a loss and heats, it vanishes at rest and at 25 °C, a small current or a warm cell gets at the rest
 //! of the charge, and no account needs a term for it.
 //! Constants: `data/cells`, from domain notes cell-and-thermal §2–4.
@@ -26,6 +27,10 @@ use core::ops::Range;
 
 use crate::kernel::{self, Drive, Sums};
 use crate::spec::{ActiveBalancingSpec, CellSpec, OcvSpec, ResistanceSpec, UsableSpec};
+
+/// The slow RC link follows the knee of the open-circuit voltage late and so would give back up to 1 % of the charge that
+/// the cold keeps out of reach: the lag is deeper by this times the root of that share (fit to the shares at 0.5C).
+const LATE: f64 = 0.0145;
 
 /// Segments of the OCV grid per unit of charge: 0.5 % holds every knot.
 const SEGMENTS: f64 = 200.0;
@@ -56,6 +61,10 @@ pub(crate) struct Cells {
     pub(crate) resistance_ohm: Vec<f64>,
     /// 1 / resistance, S.
     conductance_s: Vec<f64>,
+    /// Of the slow RC link: its share of the resistance, and what the lag of the electrodes' surface costs in the cold.
+    slow_ohm: Vec<f64>,
+    /// Its inverse.
+    slow_s: Vec<f64>,
     /// The straight line of its OCV segment: offset and slope over charge, V, and the same of the loop.
     line: [Vec<f64>; 4],
     /// Charge at which its segment begins.
@@ -191,6 +200,8 @@ impl Cells {
             inverse_capacity: capacity_ah.iter().map(|ah| 1.0 / (ah * 3600.0)).collect(),
             resistance_ohm: vec![1.0; n],
             conductance_s: vec![1.0; n],
+            slow_ohm: vec![1.0; n],
+            slow_s: vec![1.0; n],
             resistance_factor,
             self_discharge: vec![self_discharge; n],
             line: core::array::from_fn(|_| vec![0.0; n]),
@@ -292,7 +303,7 @@ impl Cells {
             mean_square_a2,
             joint_j: joint_ohm * mean_square_a2 * step_s,
             step_s,
-            split,
+            split: [split[0], split[1]],
             decay,
             gamma,
             efficiency,
@@ -314,6 +325,8 @@ impl Cells {
             &self.inverse_capacity,
             &self.resistance_ohm,
             &self.conductance_s,
+            &self.slow_ohm,
+            &self.slow_s,
             offset,
             slope,
             loop_offset,
@@ -423,8 +436,9 @@ impl Cells {
             split, decay, step_s, ..
         } = self.constants;
         let by_charge = self.source_scale[i] * self.line[1][i] * self.inverse_capacity[i] * step_s;
-        let links = split[1] * (1.0 - decay[0]) + split[2] * (1.0 - decay[1]);
-        0.5 * (by_charge + self.resistance_ohm[i] * links)
+        let links =
+            self.resistance_ohm[i] * split[1] * (1.0 - decay[0]) + self.slow_ohm[i] * (1.0 - decay[1]);
+        0.5 * (by_charge + links)
     }
 
     /// Source voltage less RC voltages: what is left when current stops, V.
@@ -458,22 +472,26 @@ impl Cells {
         let Constants { split, tau_s, .. } = self.constants;
         (0..self.soc.len())
             .map(|i| {
-                0.5 * self.conductance_s[i]
-                    * (tau_s[0] * self.v1_v[i] * self.v1_v[i] / split[1]
-                        + tau_s[1] * self.v2_v[i] * self.v2_v[i] / split[2])
+                let fast = self.v1_v[i] * self.v1_v[i] * self.conductance_s[i] / split[1];
+                let slow = self.v2_v[i] * self.v2_v[i] * self.slow_s[i];
+                0.5 * (tau_s[0] * fast + tau_s[1] * slow)
             })
             .sum()
     }
 
-    /// A cell's resistance is another from now on. Its RC links keep their time constants, so their capacitance goes with
-    /// the conductance; what they hold stays, which makes their voltage go with the root of the resistance.
-    fn set_resistance(&mut self, i: usize, ohm: f64) {
+    /// A cell's resistance is another from now on; `lag_ohm` comes on top in the slow link. RC links keep their time
+    /// constants, so their capacitance goes with the conductance; what they hold stays, which makes their voltage go with
+    /// the root of the resistance.
+    fn set_resistance(&mut self, i: usize, ohm: f64, lag_ohm: f64) {
         let conductance_s = 1.0 / ohm;
-        let follow = libm::sqrt(self.conductance_s[i] / conductance_s);
-        self.v1_v[i] *= follow;
-        self.v2_v[i] *= follow;
+        let slow_ohm = self.constants.split[2] * ohm + lag_ohm;
+        let slow_s = 1.0 / slow_ohm;
+        self.v1_v[i] *= libm::sqrt(self.conductance_s[i] / conductance_s);
+        self.v2_v[i] *= libm::sqrt(self.slow_s[i] / slow_s);
         self.resistance_ohm[i] = ohm;
         self.conductance_s[i] = conductance_s;
+        self.slow_ohm[i] = slow_ohm;
+        self.slow_s[i] = slow_s;
     }
 
     /// Currents through bleed resistors, balancing converters and shorts in the coming step, and their heat in it, for the
@@ -644,9 +662,8 @@ impl Cells {
             self.disturb(i);
         }
         for i in range {
-            let r = self.resistance.at(self.soc[i], temperature_c[i], charging) * self.resistance_factor[i]
-                + self.lag_ohm(i, temperature_c[i], charging);
-            self.set_resistance(i, r);
+            let r = self.resistance.at(self.soc[i], temperature_c[i], charging) * self.resistance_factor[i];
+            self.set_resistance(i, r, self.lag_ohm(i, temperature_c[i], charging));
             let leak = (self.self_discharge[i] * slow.dt_s * self.inverse_capacity[i] * self.capacity_c[i])
                 .min((self.soc[i] - self.constants.soc_min).max(0.0));
             self.heat_j[i] += leak * self.capacity_c[i] * self.ocv_v(i);
@@ -664,6 +681,7 @@ impl Cells {
         if out_of_reach <= 0.0 {
             return 0.0;
         }
+        let out_of_reach = out_of_reach + LATE * libm::sqrt(out_of_reach);
         let Constants { soc_min, soc_max, .. } = self.constants;
         let surface = if charging {
             (self.soc[i] + out_of_reach).min(soc_max)
@@ -691,7 +709,8 @@ impl Cells {
     /// A degraded cell: more resistance until the next refresh.
     pub(crate) fn degrade(&mut self, i: usize, factor: f64) {
         self.disturb(i);
-        self.set_resistance(i, self.resistance_ohm[i] * factor);
+        let lag_ohm = self.slow_ohm[i] - self.constants.split[2] * self.resistance_ohm[i];
+        self.set_resistance(i, self.resistance_ohm[i] * factor, lag_ohm);
     }
 
     /// Charge stored, C.

@@ -20,7 +20,7 @@ pub(crate) const WIDTH: usize = 8;
 /// What moves in a step, in this order.
 pub(crate) type State<'a> = [&'a mut [f64]; 5];
 /// What holds over a step, in this order.
-pub(crate) type Given<'a> = [&'a [f64]; 10];
+pub(crate) type Given<'a> = [&'a [f64]; 12];
 
 /// The step's current and the constants of its cells.
 #[derive(Clone, Copy, Debug)]
@@ -33,8 +33,8 @@ pub(crate) struct Drive {
     pub(crate) joint_j: f64,
     /// Length, s.
     pub(crate) step_s: f64,
-    /// Share of R0, R1 and R2.
-    pub(crate) split: [f64; 3],
+    /// Share of R0 and R1.
+    pub(crate) split: [f64; 2],
     /// What the step leaves of the voltage of each RC link.
     pub(crate) decay: [f64; 2],
     /// e-folds of hysteresis per full capacity moved.
@@ -80,6 +80,8 @@ fn step<const PLAIN: bool>(state: State<'_>, given: Given<'_>, drive: &Drive) ->
         inverse,
         ohm,
         siemens,
+        slow_ohm,
+        slow_siemens,
         line0,
         line1,
         line2,
@@ -97,6 +99,8 @@ fn step<const PLAIN: bool>(state: State<'_>, given: Given<'_>, drive: &Drive) ->
     let (inverse, inverse_tail) = split(inverse, whole);
     let (ohm, ohm_tail) = split(ohm, whole);
     let (siemens, siemens_tail) = split(siemens, whole);
+    let (slow_ohm, slow_ohm_tail) = split(slow_ohm, whole);
+    let (slow_siemens, slow_siemens_tail) = split(slow_siemens, whole);
     let (line0, line0_tail) = split(line0, whole);
     let (line1, line1_tail) = split(line1, whole);
     let (line2, line2_tail) = split(line2, whole);
@@ -113,6 +117,8 @@ fn step<const PLAIN: bool>(state: State<'_>, given: Given<'_>, drive: &Drive) ->
                 inverse[k],
                 ohm[k],
                 siemens[k],
+                slow_ohm[k],
+                slow_siemens[k],
                 line0[k],
                 line1[k],
                 line2[k],
@@ -140,6 +146,8 @@ fn step<const PLAIN: bool>(state: State<'_>, given: Given<'_>, drive: &Drive) ->
                 padded(inverse_tail),
                 padded(ohm_tail),
                 padded(siemens_tail),
+                padded(slow_ohm_tail),
+                padded(slow_siemens_tail),
                 padded(line0_tail),
                 padded(line1_tail),
                 padded(line2_tail),
@@ -221,7 +229,7 @@ impl Charge {
 #[inline(always)]
 fn chunk<const PLAIN: bool>(
     state: [[f64; WIDTH]; 5],
-    given: [[f64; WIDTH]; 10],
+    given: [[f64; WIDTH]; 12],
     drive: &Drive,
 ) -> ([[f64; WIDTH]; 5], [Lanes; 3]) {
     let soc = Lanes(state[0]);
@@ -232,13 +240,15 @@ fn chunk<const PLAIN: bool>(
     let inverse_capacity = Lanes(given[0]);
     let resistance_ohm = Lanes(given[1]);
     let conductance_s = Lanes(given[2]);
-    let offset = Lanes(given[3]);
-    let slope = Lanes(given[4]);
-    let loop_offset = Lanes(given[5]);
-    let loop_slope = Lanes(given[6]);
-    let extra_a = Lanes(given[7]);
-    let source_scale = Lanes(given[8]);
-    let capacity_c = Lanes(given[9]);
+    let slow_ohm = Lanes(given[3]);
+    let slow_s = Lanes(given[4]);
+    let offset = Lanes(given[5]);
+    let slope = Lanes(given[6]);
+    let loop_offset = Lanes(given[7]);
+    let loop_slope = Lanes(given[8]);
+    let extra_a = Lanes(given[9]);
+    let source_scale = Lanes(given[10]);
+    let capacity_c = Lanes(given[11]);
     let Drive {
         step_s,
         split,
@@ -288,10 +298,10 @@ fn chunk<const PLAIN: bool>(
 
     let push = resistance_ohm * current_a;
     let next_v1 = v1_v * decay[0] + push * (split[1] * (1.0 - decay[0]));
-    let next_v2 = v2_v * decay[1] + push * (split[2] * (1.0 - decay[1]));
+    let next_v2 = v2_v * decay[1] + slow_ohm * current_a * (1.0 - decay[1]);
     let (twice1, twice2) = (next_v1 + v1_v, next_v2 + v2_v);
-    let rc_j = (twice1 * twice1 * (0.25 * step_s / split[1]) + twice2 * twice2 * (0.25 * step_s / split[2]))
-        * conductance_s;
+    let rc_j = twice1 * twice1 * (0.25 * step_s / split[1]) * conductance_s
+        + twice2 * twice2 * (0.25 * step_s) * slow_s;
     let (r0_j, source_j) = if PLAIN {
         (
             resistance_ohm * (split[0] * step_s * drive.mean_square_a2),
@@ -411,8 +421,8 @@ mod tests {
 
     const CELLS: usize = 397;
 
-    /// Fifteen columns of numbers as a string may have them.
-    fn columns() -> ([Vec<f64>; 5], [Vec<f64>; 10]) {
+    /// Seventeen columns of numbers as a string may have them.
+    fn columns() -> ([Vec<f64>; 5], [Vec<f64>; 12]) {
         let mut rng = rng::stream(3, 5);
         let mut column = |mean: f64, half: f64| {
             (0..CELLS)
@@ -430,6 +440,8 @@ mod tests {
             column(1e-6, 1e-8),
             column(5e-4, 5e-5),
             column(2e3, 2e2),
+            column(1.5e-4, 1e-5),
+            column(7e3, 5e2),
             column(3.2, 0.1),
             column(0.2, 0.2),
             column(0.02, 0.01),
@@ -446,7 +458,7 @@ mod tests {
         mean_square_a2: 22_600.0,
         joint_j: 0.01,
         step_s: 0.01,
-        split: [0.55, 0.2, 0.25],
+        split: [0.55, 0.2],
         decay: [0.999_5, 0.999_98],
         gamma: 60.0,
         efficiency: 0.999,

@@ -191,10 +191,11 @@ impl ByTheBook {
             0.0
         };
         self.hysteresis = toward + (self.hysteresis - toward) * (1.0 - moved + 0.5 * moved * moved);
-        let link = |v: f64, k: usize| decay[k] * v + split[k + 1] * (1.0 - decay[k]) * r * current_a;
+        let ohm = [split[1] * r, cells.slow_ohm[i]];
+        let link = |v: f64, k: usize| decay[k] * v + (1.0 - decay[k]) * ohm[k] * current_a;
         let (v1_v, v2_v) = (link(self.v1_v, 0), link(self.v2_v, 1));
-        let rc_w = f64::midpoint(v1_v, self.v1_v).powi(2) / (split[1] * r)
-            + f64::midpoint(v2_v, self.v2_v).powi(2) / (split[2] * r);
+        let rc_w =
+            f64::midpoint(v1_v, self.v1_v).powi(2) / ohm[0] + f64::midpoint(v2_v, self.v2_v).powi(2) / ohm[1];
         self.heat_j += (split[0] * r * current_a * current_a + rc_w) * step_s + released_c * ocv_v
             - charge_c * scale * (ocv_v + loop_v);
         (self.soc, self.v1_v, self.v2_v) = (soc, v1_v, v2_v);
@@ -278,13 +279,12 @@ fn steps_agree_with_the_book() {
             worst_v = worst_v.max((sums.emf_v - emf_v).abs());
             assert!((sums.r0_ohm - r0_ohm).abs() < 1e-12);
         }
-        let before_ohm = cells.resistance_ohm.clone();
+        let (before_ohm, before_slow_ohm) = (cells.resistance_ohm.clone(), cells.slow_ohm.clone());
         cells.refresh(0..CELLS, &[25.0; CELLS], current_a < 0.0, current_a == 0.0, &SLOW);
         // the energy of an RC link, half its capacitance times its voltage squared, outlasts a new resistance
         for (i, cell) in book.iter_mut().enumerate() {
-            let root = libm::sqrt(cells.resistance_ohm[i] / before_ohm[i]);
-            cell.v1_v *= root;
-            cell.v2_v *= root;
+            cell.v1_v *= libm::sqrt(cells.resistance_ohm[i] / before_ohm[i]);
+            cell.v2_v *= libm::sqrt(cells.slow_ohm[i] / before_slow_ohm[i]);
         }
     }
     for (i, cell) in book.iter().enumerate() {
