@@ -14,9 +14,9 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
     Experiment {
         id: "cold-capacity",
         title: "Charge within reach in the cold",
-        about: "A full 300 Ah cell is discharged at 0.5C to 2.5 V, share of what it gives at 25 °C. The source's shares \
-                come on top of what resistance costs, so the resistance is that of 25 °C in these rows; the chart has \
-                the cell as it is too.",
+        about: "A full 300 Ah cell is discharged at 0.5C to 2.5 V, share of what it gives at 25 °C. The source \
+                has its shares on top of what resistance costs; the shipped cell is judged with all that it costs, and the \
+                notes have the share alone.",
         claims: &[
             claim(
                 "capacity-at-10",
