@@ -150,7 +150,9 @@ struct Report {
     /// Energy out over the energy in that is not still stored.
     round_trip: f64,
     site_s: u64,
+    #[serde(skip)]
     wall_s: f64,
+    #[serde(skip)]
     times_real_time: f64,
     rows: Vec<Row>,
     verdict: Verdict,
