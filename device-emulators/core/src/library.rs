@@ -8,7 +8,8 @@ use std::sync::Arc;
 use crate::codec::can::DbcFile;
 use crate::product::{Place, Product, ProductError, Source};
 
-/// Files by path below `device-emulators/data`: `products/bmu.toml`, `dbc/rig-cluster.dbc`, `modbus/container-io.toml`.
+/// Files by what names them: `dbc/rig-cluster.dbc` and `modbus/container-io.toml` by their path below
+/// `device-emulators/data`, products by their id, as in `products/rig-bmu-44`.
 #[derive(Clone, Debug, Default)]
 pub struct Library {
     files: BTreeMap<String, Source>,
@@ -16,6 +17,9 @@ pub struct Library {
 
 /// Where the shipped files are.
 const SHIPPED_FOLDER: &str = "device-emulators/data";
+
+/// Folder of the product files.
+const PRODUCTS: &str = "products/";
 
 impl Library {
     /// The files shipped with this crate.
@@ -33,10 +37,15 @@ impl Library {
         Self::default()
     }
 
-    /// Adds a file of a folder, or replaces the one of the same path, such as `products/x.toml`.
+    /// Adds a file of a folder, such as `products/x.toml`. A product takes the place of the one with its id, whatever the
+    /// files are called; any other file that of the same path.
     pub fn overlay(&mut self, folder: &str, path: &str, text: &str) {
         let source = Source::new(&format!("{}/{path}", folder.trim_end_matches('/')), text);
-        self.files.insert(path.to_owned(), source);
+        let key = match product_id(text) {
+            Some(id) if path.starts_with(PRODUCTS) => format!("{PRODUCTS}{id}"),
+            _ => path.to_owned(),
+        };
+        self.files.insert(key, source);
     }
 
     /// Reads the product with this id.
@@ -58,7 +67,7 @@ impl Library {
 
     /// As [`Library::product`], for `heirs` that inherit from it.
     fn product_for(&self, id: &str, heirs: &[&str]) -> Result<Arc<Product>, ProductError> {
-        for source in self.files("products/") {
+        for source in self.files(PRODUCTS) {
             if product_id(&source.text).as_deref() != Some(id) {
                 continue;
             }
@@ -97,14 +106,14 @@ impl Library {
         self.at(&format!("modbus/{name}"))
     }
 
-    /// Ids of all products, in order of their file names.
+    /// Ids of all products, in order.
     pub fn product_ids(&self) -> Vec<String> {
-        self.files("products/")
+        self.files(PRODUCTS)
             .filter_map(|source| product_id(&source.text))
             .collect()
     }
 
-    /// Paths of all files below their folders, in order.
+    /// What names each file: its path below its folder, or the id of a product; in order.
     pub fn paths(&self) -> impl Iterator<Item = &str> {
         self.files.keys().map(String::as_str)
     }
@@ -172,13 +181,32 @@ mod tests {
     }
 
     #[test]
-    fn an_overlay_replaces_a_file_of_the_same_path() {
+    fn an_overlay_replaces_the_product_of_the_same_id_and_any_other_file_of_the_same_path() {
         let mut library = Library::empty();
         let text = "id = \"x\" # own\nkind = \"bmu\"\ntitle = \"X\"\n";
-        library.overlay("own", "products/x.toml", text);
+        library.overlay("a", "products/x.toml", text);
+        library.overlay("b", "products/other.toml", text);
         assert_eq!(library.product_ids(), ["x"]);
-        library.overlay("own", "products/x.toml", &text.replace("\"x\"", "\"y\""));
-        assert_eq!(library.product_ids(), ["y"]);
+        assert!(library.text_of("a/products/x.toml").is_none());
+        library.overlay("b", "products/x.toml", &text.replace("\"x\"", "\"y\""));
+        assert_eq!(library.product_ids(), ["x", "y"]);
+        for (folder, text) in [("a", "first"), ("b", "second")] {
+            library.overlay(folder, "modbus/x.toml", text);
+            assert_eq!(library.register_map("x.toml").unwrap().text, text);
+        }
+    }
+
+    #[test]
+    fn a_product_does_not_hide_the_shipped_one_of_its_file_name() {
+        let library = with(&[(
+            "products/bmu.toml",
+            "id = \"bmu-28\"\ninherits = \"rig-bmu-44\"\ntitle = \"X\"\n[settings]\ncells = 28\n",
+        )]);
+        let cells = |id| {
+            let product = library.product(id).unwrap();
+            crate::bmu::Settings::of(&product).unwrap().cells
+        };
+        assert_eq!((cells("bmu-28"), cells("rig-bmu-44")), (28, 44));
     }
 
     fn with(files: &[(&str, &str)]) -> Library {
