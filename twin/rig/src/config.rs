@@ -29,6 +29,8 @@ use crate::fault::LinkFault;
 pub struct RigConfig {
     /// Path of the top rig file, as given.
     pub path: String,
+    /// Its beginning, for messages about what no file says.
+    pub top: Origin,
     /// One line for reports.
     pub title: String,
     /// Seed of every random number in the run.
@@ -173,10 +175,12 @@ pub enum Backing {
 pub struct DeviceConfig {
     /// Address.
     pub tag: Tag,
+    /// The tag as the rig file writes it, which may stand for several devices.
+    pub pattern: String,
     /// Kind, from the table the entry stands in.
     pub kind: DeviceKind,
-    /// Product id.
-    pub product: String,
+    /// Product id; none if no file of the rig names one.
+    pub product: Option<String>,
     /// Emulated, real or absent.
     pub backing: Backing,
     /// CAN bus by port name.

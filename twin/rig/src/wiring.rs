@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bess_devices::Device;
 use bess_devices::bau::{Bau, BauConfig};
+use bess_devices::bcu::settings::BcuSettings;
 use bess_devices::bcu::{Bcu, BcuConfig, CanNode};
 use bess_devices::bmu::{self, Bmu};
 use bess_devices::chiller::Chiller;
@@ -86,6 +87,7 @@ pub(crate) fn build(config: &RigConfig, library: &Library, role: Role<'_>) -> Re
         })
         .collect();
     products.check_cells()?;
+    products.check_packs()?;
     announce_ids(config, &products, &mut buses)?;
     let mut slots = Vec::new();
     let mut line_listeners: BTreeMap<Line, Vec<usize>> = BTreeMap::new();
@@ -247,20 +249,25 @@ struct Products<'a> {
 
 impl Products<'_> {
     fn of(&self, device: &DeviceConfig) -> Result<Arc<Product>, RigConfigError> {
-        let product = self.library.product(&device.product).map_err(|error| {
+        let id = device.product.as_ref().ok_or_else(|| {
+            self.config.top.error(
+                format!("{} has no product: no file of this rig names one", device.tag),
+                format!(
+                    "add [[{}]] with tag = \"{}\" and product = \"...\"; {}",
+                    device.kind.name().replace('-', "_"),
+                    device.pattern,
+                    self.known(device.kind)
+                ),
+            )
+        })?;
+        let product = self.library.product(id).map_err(|error| {
             // An unknown id is the rig file's mistake; anything else is the product file's own.
-            if self.library.product_ids().contains(&device.product) {
+            if self.library.product_ids().contains(id) {
                 product_error(self.library, device, &error)
             } else {
-                let mut known = self.library.product_ids();
-                known.retain(|id| {
-                    self.library
-                        .product(id)
-                        .is_ok_and(|product| product.kind == device.kind)
-                });
                 device.origin.error(
-                    format!("{}: there is no product `{}`", device.tag, device.product),
-                    format!("known products of this kind: {}", known.join(", ")),
+                    format!("{}: there is no product `{id}`", device.tag),
+                    self.known(device.kind),
                 )
             }
         })?;
@@ -278,6 +285,13 @@ impl Products<'_> {
         } else {
             Ok(Arc::new(product.with_settings(&device.settings)))
         }
+    }
+
+    /// Products of a kind, in words.
+    fn known(&self, kind: DeviceKind) -> String {
+        let mut known = self.library.product_ids();
+        known.retain(|id| self.library.product(id).is_ok_and(|product| product.kind == kind));
+        format!("known products of this kind: {}", known.join(", "))
     }
 
     /// A BMU measures the cells of its pack, no more and no fewer.
@@ -310,6 +324,41 @@ impl Products<'_> {
                     device.tag, product.id, settings.cells, container.id
                 ),
                 help,
+            ));
+        }
+        Ok(())
+    }
+
+    /// A BCU sees to the packs of its cluster and to all their cells.
+    fn check_packs(&self) -> Result<(), RigConfigError> {
+        let container = &self.config.plant.spec.container;
+        let (packs, cells) = (container.packs_per_cluster, container.cells_per_pack);
+        let is_bcu = |device: &&DeviceConfig| device.kind == DeviceKind::Bcu;
+        for device in self.config.devices.iter().filter(is_bcu) {
+            let product = self.of(device)?;
+            let settings: BcuSettings = product
+                .settings()
+                .map_err(|error| product_error(self.library, device, &error))?;
+            if (settings.packs, settings.cells_per_pack) == (packs, cells) {
+                continue;
+            }
+            return Err(device.origin.error(
+                format!(
+                    "{}: product `{}` is for {} packs of {} cells, {} in series, but a cluster of {} has {packs} packs of \
+                     {cells}, {} in series",
+                    device.tag,
+                    product.id,
+                    settings.packs,
+                    settings.cells_per_pack,
+                    settings.packs * settings.cells_per_pack,
+                    container.id,
+                    packs * cells
+                ),
+                format!(
+                    "name a BCU product for them; it may inherit `{}` and say [settings] packs = {packs}, cells_per_pack = \
+                     {cells}",
+                    product.id
+                ),
             ));
         }
         Ok(())

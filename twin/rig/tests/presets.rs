@@ -51,7 +51,7 @@ impl Preset {
         let devices = self.config.devices.iter().filter(|device| device.kind == kind);
         devices
             .map(|device| {
-                let product = self.library.product(&device.product).unwrap();
+                let product = self.library.product(device.product.as_ref().unwrap()).unwrap();
                 Arc::new(product.with_settings(&device.settings))
             })
             .collect()

@@ -39,13 +39,13 @@ fn complaint(top: &str) -> String {
     said(&build(top).expect_err("this rig file is wrong"))
 }
 
-/// The same, with a container `own` whose packs have so many cells.
+/// The same, with a container `own` of eight packs in series with so many cells.
 fn with_packs_of(cells: usize, top: &str) -> String {
     let shipped = Catalogue::shipped();
-    let changed = |kind: Kind, id: &str, changes: [(&str, String); 2]| {
+    let changed = |kind: Kind, id: &str, changes: &[(&str, String)]| {
         let text = shipped.file(kind, id).unwrap().text().to_owned();
-        let change = |text: String, (from, to): (&str, String)| text.replacen(from, &to, 1);
-        let text = changes.into_iter().fold(text, change);
+        let change = |text: String, (from, to): &(&str, String)| text.replacen(from, to, 1);
+        let text = changes.iter().fold(text, change);
         (kind, File::new(format!("own/{id}.toml"), text))
     };
     let pack = [
@@ -55,15 +55,16 @@ fn with_packs_of(cells: usize, top: &str) -> String {
     let container = [
         ("\"liq-20ft-1267\"", "\"own\"".into()),
         ("\"pack-liq-1P44S\"", "\"own-pack\"".into()),
+        ("packs_per_cluster = 9", "packs_per_cluster = 8".into()),
     ];
     let mut catalogue = shipped.clone();
     for (kind, file) in [
-        changed(Kind::Pack, "pack-liq-1P44S", pack),
-        changed(Kind::Container, "liq-20ft-1267", container),
+        changed(Kind::Pack, "pack-liq-1P44S", &pack),
+        changed(Kind::Container, "liq-20ft-1267", &container),
     ] {
         catalogue.add(kind, file).unwrap();
     }
-    said(&build_of(top, &catalogue).expect_err("no BMU measures so many cells"))
+    said(&build_of(top, &catalogue).expect_err("this container does not suit the rig's devices"))
 }
 
 fn said(error: &RigConfigError) -> String {
@@ -166,6 +167,30 @@ fn mistakes_are_explained() {
                 48,
                 "inherits = \"liquid-20ft.toml\"\n[plant]\ncontainer = \"own\"\n",
             ),
+        ),
+        (
+            "a BCU for other packs",
+            with(
+                "[[bcu]]\ntag = \"container-01/cluster-{cluster}/bcu\"\nsettings = { cells_per_pack = 18 }\n",
+            ),
+        ),
+        (
+            "a BCU for fewer packs",
+            with("[[bcu]]\ntag = \"container-01/cluster-{cluster}/bcu\"\nsettings = { packs = 8 }\n"),
+        ),
+        (
+            "a rig without products for what its base leaves open",
+            complaint("inherits = \"base/container.toml\"\n[plant]\ncontainer = \"liq-20ft-1267\"\n"),
+        ),
+        (
+            "a placeholder there is not, in a tag",
+            with(
+                "[[bmu]]\ntag = \"container-01/cluster-{cluster}/pack-{packs}/bmu\"\nproduct = \"rig-bmu-44\"\n",
+            ),
+        ),
+        (
+            "a placeholder there is not, in a fault's target",
+            with("[[fault]]\nname = \"can-off\"\ntarget = \"cluster-can-{clusters}\"\n"),
         ),
         ("unknown initial value", with("[plant.initial]\nsoq = 0.5\n")),
         ("grid step", with("[plant]\ngrid_step_ms = 7\n")),

@@ -39,6 +39,7 @@ struct Merged {
 
 pub(super) fn load(path: &str, catalogue: &Catalogue, read: Read<'_>) -> Result<RigConfig, RigConfigError> {
     let merged = merge_chain(path, read)?;
+    check_placeholders(&merged)?;
     let clock = clock(&merged)?;
     let plant = plant(&merged, catalogue)?;
     let buses = buses(&merged, &plant)?;
@@ -48,6 +49,7 @@ pub(super) fn load(path: &str, catalogue: &Catalogue, read: Read<'_>) -> Result<
     let effective = effective(&merged);
     Ok(RigConfig {
         path: path.into(),
+        top: merged.top.clone(),
         title: merged.rig.title.clone().unwrap_or_else(|| path.into()),
         seed: merged.rig.seed.unwrap_or(1),
         clock,
@@ -340,7 +342,47 @@ fn plant(merged: &Merged, catalogue: &Catalogue) -> Result<PlantSection, RigConf
     })
 }
 
-/// Replaces `{cluster}`, `{c}` and `{pack}`.
+/// What stands in braces in a rig file's texts.
+const PLACEHOLDERS: [&str; 3] = ["cluster", "pack", "c"];
+
+/// Refuses braces around anything else: left as they are, a text would name nothing or one thing instead of many.
+fn check_placeholders(merged: &Merged) -> Result<(), RigConfigError> {
+    let mut texts: Vec<(&String, &Origin)> = Vec::new();
+    for Entry { value, origin } in &merged.buses {
+        texts.push((&value.name, origin));
+        texts.extend(value.interface.iter().map(|text| (text, origin)));
+    }
+    for (_, Entry { value, origin }) in &merged.devices {
+        let filled = value
+            .can
+            .values()
+            .chain(value.peers.values())
+            .chain(&value.listen);
+        texts.push((&value.tag, origin));
+        texts.extend(filled.map(|text| (text, origin)));
+    }
+    for Entry { value, origin } in &merged.cuts {
+        texts.extend(value.devices.iter().map(|text| (text, origin)));
+    }
+    texts.extend(
+        merged
+            .faults
+            .iter()
+            .map(|fault| (&fault.value.target, &fault.origin)),
+    );
+    for (text, origin) in texts {
+        let in_braces = text.split('{').skip(1).filter_map(|rest| rest.split_once('}'));
+        if let Some((name, _)) = { in_braces }.find(|(name, _)| !PLACEHOLDERS.contains(name)) {
+            return Err(origin.error(
+                format!("`{text}`: nothing stands for `{{{name}}}`"),
+                "write {cluster} and {pack} for the numbers of clusters and packs, or {c} for a cluster without leading zero",
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Replaces the [`PLACEHOLDERS`].
 #[derive(Clone, Copy)]
 struct At {
     cluster: usize,
@@ -501,9 +543,6 @@ fn devices(
                 .map_err(|error: bess_types::tag::TagError| {
                     origin.error(error.to_string(), "correct the tag")
                 })?;
-            let Some(product) = file.product.clone() else {
-                return Err(origin.error(format!("{tag} names no product"), "add product = \"...\""));
-            };
             let listen = file
                 .listen
                 .as_deref()
@@ -543,8 +582,9 @@ fn devices(
             }
             let device = DeviceConfig {
                 tag: tag.clone(),
+                pattern: file.tag.clone(),
                 kind: *kind,
-                product,
+                product: file.product.clone(),
                 backing: file.backing.unwrap_or(Backing::Emulated),
                 can,
                 peers,

@@ -284,7 +284,7 @@ fn late_messages_go_out_once_and_keep_their_phase() {
 /// The error of a product made from a shipped one by replacing text.
 fn error_of(id: &str, file: &str, from: &str, to: &str) -> String {
     let mut library = Library::shipped();
-    let text = &library.at(file).unwrap().text;
+    let text = library.text_of(&format!("device-emulators/data/{file}")).unwrap();
     assert!(text.contains(from), "{file} has no {from}");
     let text = text.replacen(from, to, 1);
     library.overlay("own", file, &text);
