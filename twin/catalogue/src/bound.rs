@@ -80,7 +80,10 @@ impl Cell {
             pair("window_v", self.window_v, 0.5, 10.0),
             one("nominal_v", self.nominal_v, self.window_v[0], self.window_v[1]),
         ];
-        all.extend(self.absolute_v.map(|v| pair("absolute_v", v, 0.1, 10.0)));
+        if let Some(limits) = self.absolute_v {
+            all.push(pair("absolute_v", limits, 0.1, 10.0));
+            all.push(pair("window_v", self.window_v, limits[0], limits[1]));
+        }
         all.extend(self.rated_c_rate.map(|v| one("rated_c_rate", v, 0.01, 100.0)));
         all.extend(self.cycle_life.map(|v| one("cycle_life", v, 1.0, 1e6)));
         all.extend(self.round_trip.map(|v| one("round_trip", v, 0.1, 1.0)));
@@ -100,10 +103,12 @@ impl Pack {
 
 impl HvBox {
     pub(crate) fn figures(&self) -> Vec<Bound> {
-        vec![
+        let mut all = vec![
             one("rated_v", self.rated_v, 1.0, 1e4),
             one("hv_box.rated_a", self.hv_box.rated_a, 0.1, 1e5),
-        ]
+        ];
+        all.extend(self.mass_kg.map(|v| one("mass_kg", v, 0.01, 1e5)));
+        all
     }
 }
 
@@ -119,6 +124,12 @@ impl Pcs {
             one("grid.nominal_v", self.grid.nominal_v, 1.0, 1e5),
             one("grid.nominal_hz", self.grid.nominal_hz, 1.0, 1e3),
         ];
+        all.extend(self.mass_kg.map(|v| one("mass_kg", v, 0.01, 1e6)));
+        all.extend(self.ambient_c.map(|v| pair("ambient_c", v, -90.0, 100.0)));
+        all.extend(
+            self.humidity_percent
+                .map(|v| pair("humidity_percent", v, 0.0, 100.0)),
+        );
         all.extend(self.max_kw.map(|v| one("max_kw", v, 1e-3, 1e6)));
         all.extend(self.ac_max_a.map(|v| one("ac_max_a", v, 0.1, 1e6)));
         all.extend(self.dc_max_kw.map(|v| one("dc_max_kw", v, 1e-3, 1e6)));
@@ -137,6 +148,9 @@ impl Station {
             one("transformer.no_load_pu", self.transformer.no_load_pu, 0.0, 0.2),
             one("transformer.load_pu", self.transformer.load_pu, 0.0, 0.2),
         ];
+        all.extend(self.mass_kg.map(|v| one("mass_kg", v, 0.01, 1e6)));
+        all.extend(self.mass_oil_kg.map(|v| one("mass_oil_kg", v, 0.01, 1e6)));
+        all.extend(self.ambient_c.map(|v| pair("ambient_c", v, -90.0, 100.0)));
         all.extend(self.max_kva.map(|v| one("max_kva", v, 1e-3, 1e6)));
         all.extend(self.grid_kv.map(|v| pair("grid_kv", v, 0.1, 1e3)));
         all.extend(self.dc_max_a.map(|v| one("dc_max_a", v, 0.1, 1e6)));

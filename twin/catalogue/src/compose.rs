@@ -28,7 +28,14 @@ impl Catalogue {
         let container = self.product::<Container>(container)?;
         let pcs = self.part::<Pcs>(&container.file, &container.value.pcs)?;
         let spec = pcs.value.spec().scaled(container.value.pcs_count as f64);
-        self.assemble(&container, cell, spec, &pcs.into_files())
+        let plant = self.assemble(&container, cell, spec, &pcs.clone().into_files())?;
+        self.check_voltage(
+            &container,
+            cell,
+            &pcs.value,
+            (&container.file, &container.value.pcs),
+        )?;
+        Ok(plant)
     }
 
     /// The site with this id.
@@ -181,11 +188,47 @@ impl Catalogue {
             transformer.add_to(&mut spec.converter);
         }
         let container = self.part::<Container>(&site.file, &site.value.container)?;
+        let plant = self.assemble(&container, None, spec, &pcs.clone().into_files())?;
+        self.check_voltage(&container, None, &pcs.value, (&site.file, &group.id))?;
         Ok(StationSpec {
             id: group.id.get_ref().clone(),
             count: group.count,
             containers_per_station: containers,
-            plant: self.assemble(&container, None, spec, &pcs.into_files())?,
+            plant,
+        })
+    }
+
+    /// A full cluster is no more than its HV box is made for, and in the range of the PCS that `named` names. A `cell` other
+    /// than the pack's was asked for, so that no file is wrong.
+    fn check_voltage(
+        &self,
+        container: &Read<Container>,
+        cell: Option<&str>,
+        pcs: &Pcs,
+        named: (&File, &Spanned<String>),
+    ) -> Result<(), CatalogueError> {
+        let rating = self.rating(&container.value.id, cell)?;
+        let (full_v, cell_v) = (rating.window_v[1], rating.cell_window_v[1]);
+        let [low, high] = pcs.converter.dc_range_v;
+        let (file, part, what) = if full_v > rating.box_v {
+            let hv_box = &container.value.hv_box;
+            let what = format!("its HV box `{}` is for {} V", hv_box.get_ref(), rating.box_v);
+            (&container.file, hv_box, what)
+        } else if !(low..=high).contains(&full_v) {
+            let what = format!("the PCS `{}` runs from {low} to {high} V", pcs.id);
+            (named.0, named.1, what)
+        } else {
+            return Ok(());
+        };
+        let message = format!(
+            "a full cluster of `{}` has {full_v:.1} V, {} cells in series of {cell_v} V, but {what}",
+            container.value.id, rating.cells_in_series
+        );
+        let help =
+            "name a box and a PCS for this voltage, or give another number of packs or cells in series";
+        Err(match cell {
+            Some(_) => CatalogueError::nowhere(message, help),
+            None => CatalogueError::at(file, Some(part.span()), message, help),
         })
     }
 
@@ -365,14 +408,16 @@ fn find_field(file: &File, field: &str) -> Option<Range<usize>> {
 }
 
 impl Container {
-    /// Its part of the plant. A coolant loop taken over from the container it is like serves only packs with plates.
+    /// A coolant loop taken over from the container it is like serves only packs with plates.
+    pub(crate) fn keeps_cooling(file: &File, plates: bool) -> bool {
+        plates || find(file, &["cooling"]).is_some()
+    }
+
+    /// Its part of the plant.
     fn housing(&self, file: &File, plates: bool, agent: AgentSpec) -> HousingSpec {
         HousingSpec {
             insulation: self.insulation.clone(),
-            cooling: self
-                .cooling
-                .clone()
-                .filter(|_| plates || find(file, &["cooling"]).is_some()),
+            cooling: self.cooling.clone().filter(|_| Self::keeps_cooling(file, plates)),
             air: self.air.clone(),
             gas: self.gas.clone(),
             suppression: self.suppression.clone(),

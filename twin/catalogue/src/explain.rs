@@ -2,7 +2,7 @@
 
 use core::fmt::{self, Write as _};
 
-use crate::catalogue::Catalogue;
+use crate::catalogue::{Catalogue, File};
 use crate::conflict::{Conflict, conflict, conflicts};
 use crate::error::CatalogueError;
 use crate::figure::Figure;
@@ -120,6 +120,7 @@ impl Catalogue {
         for base in self.bases(kind, file)? {
             let _ = writeln!(text, "what its tables lack: {}", base.path());
         }
+        section(&mut text, "Checked", &self.checked(kind, file));
         let mut made_of = String::new();
         self.tree(kind, id, 1, &mut made_of)?;
         section(&mut text, "Made of", &made_of);
@@ -133,6 +134,20 @@ impl Catalogue {
             .collect();
         section(&mut text, "Conflicts in the sources", &concerned.concat());
         Ok(text)
+    }
+
+    /// What the check says of a product; nothing of a shipped one that is right, which tests see to.
+    fn checked(&self, kind: Kind, file: &File) -> String {
+        match self.check(kind, file.clone()) {
+            Ok(_) if self.is_shipped(file) => String::new(),
+            Ok(said) => format!("  right: {}\n", said.replace('\n', "\n  ")),
+            Err(error) => {
+                let begin = error.span().map_or(0, |span| span.start);
+                let place = error.file().map(|file| format!("{}: ", file.line_of(begin)));
+                let place = place.unwrap_or_default();
+                format!("  refused: {place}{error}\n  help: {}\n", error.help())
+            }
+        }
     }
 
     fn head(&self, kind: Kind, id: &str) -> Result<(String, Vec<u8>), CatalogueError> {
@@ -406,7 +421,9 @@ impl Catalogue {
                     format!("{nominal} A, {most} A at the lowest; its box is for {rated} A"),
                 );
                 let fits: Vec<_> = self.fitting(&rating)?.iter().map(Fit::to_string).collect();
-                say("PCS and stations that fit", fits.join(", "));
+                let none = "none".to_owned();
+                let fits = if fits.is_empty() { none } else { fits.join(", ") };
+                say("PCS and stations that fit", fits);
             }
             Kind::Site => {
                 let site = self.product::<Site>(id)?;

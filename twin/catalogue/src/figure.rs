@@ -8,7 +8,7 @@ use toml_edit::{Document, Item, TableLike, Value};
 
 use crate::catalogue::{Catalogue, File};
 use crate::error::CatalogueError;
-use crate::product::Kind;
+use crate::product::{Container, Kind, Pack};
 use crate::tag::Tag;
 use crate::unit;
 
@@ -57,8 +57,12 @@ impl Catalogue {
                 }
             }
         }
-        if kind == Kind::Container && self.plant(id, None)?.container.cooling.is_none() {
-            figures.retain(|figure| !figure.path.starts_with("cooling."));
+        if kind == Kind::Container {
+            let container = self.product::<Container>(id)?;
+            let pack = self.part::<Pack>(&own, &container.value.pack)?.value.pack;
+            if !Container::keeps_cooling(&own, pack.plate.is_some()) {
+                figures.retain(|figure| !figure.path.starts_with("cooling."));
+            }
         }
         let mut tables = Vec::new();
         for figure in &figures {

@@ -269,6 +269,73 @@ fn mistakes_are_explained() {
             }),
         ),
         (
+            "a window outside the maker's limits",
+            complaint(
+                Kind::Cell,
+                "lfp-300",
+                &replaced("window_v = [2.8, 3.6]", "window_v = [2.8, 3.8]"),
+            ),
+        ),
+        (
+            "a sensor's range from its upper end",
+            complaint(
+                Kind::Container,
+                "liq-20ft-1267",
+                &replaced("range = [-45.0, 150.0]", "range = [150.0, -45.0]"),
+            ),
+        ),
+        (
+            "a contactor's time in seconds",
+            complaint(
+                Kind::HvBox,
+                "SJ-H15-250",
+                &replaced("operate_ms = [25.0, 5.0]", "operate_ms = [0.025, 0.005]"),
+            ),
+        ),
+        (
+            "a fuse below the rated current of its box",
+            complaint(
+                Kind::HvBox,
+                "SJ-H15-250",
+                &replaced("fuse_rated_a = 315.0", "fuse_rated_a = 200.0"),
+            ),
+        ),
+        (
+            "a PCS that loses all its power",
+            complaint(
+                Kind::Pcs,
+                "SJPCS-1725-M",
+                &replaced(
+                    "loss_charge_pu = [0.0077, 0.0024]",
+                    "loss_charge_pu = [0.45, 0.45]",
+                ),
+            ),
+        ),
+        (
+            "more cells in series than the HV box is for",
+            complaint(
+                Kind::Container,
+                "liq-20ft-1267",
+                &replaced("packs_per_cluster = 9", "packs_per_cluster = 10"),
+            ),
+        ),
+        (
+            "fewer cells in series than the PCS runs on",
+            complaint(
+                Kind::Container,
+                "liq-20ft-1267",
+                &replaced("packs_per_cluster = 9", "packs_per_cluster = 6"),
+            ),
+        ),
+        (
+            "a site with stations for another voltage",
+            complaint(Kind::Site, "cnnc", &|text| {
+                let (head, rest) = text.split_once("[[station]]\nid = \"").unwrap();
+                let rest = &rest[rest.find('"').unwrap()..];
+                format!("{head}[[station]]\nid = \"PCS-500-400{rest}")
+            }),
+        ),
+        (
             "not TOML",
             complaint(Kind::Pcs, "SJPCS-1725-M", &replaced("1.725e6", "")),
         ),

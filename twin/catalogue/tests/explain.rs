@@ -1,7 +1,7 @@
 //! What `bessrig catalogue` prints.
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is the test failing")]
 
-use bess_catalogue::Catalogue;
+use bess_catalogue::{Catalogue, File, Kind};
 
 fn explained(id: &str) -> String {
     Catalogue::shipped().explain(id).unwrap()
@@ -57,6 +57,54 @@ fn inferred_pack() {
 fn conflict() {
     assert_eq!(explained("conflict-14"), explained("14"));
     insta::assert_snapshot!(explained("14"));
+}
+
+/// A shipped product with a change of its text, as one's own of the id `own`.
+fn explained_own(kind: Kind, id: &str, changes: [(&str, &str); 2]) -> String {
+    let mut catalogue = Catalogue::shipped();
+    let text = catalogue.file(kind, id).unwrap().text().to_owned();
+    let own = changes.into_iter().fold(text, |text, (from, to)| {
+        assert!(text.contains(from), "{id} has no {from}");
+        text.replacen(from, to, 1)
+    });
+    catalogue.add(kind, File::new("own/x.toml", own)).unwrap();
+    catalogue.explain("own").unwrap()
+}
+
+#[test]
+fn what_the_check_says_of_ones_own_product_is_told() {
+    let cell = |mass| {
+        let id = ("id = \"lfp-300\"", "id = \"own\"");
+        explained_own(Kind::Cell, "lfp-300", [id, ("mass_kg = 5.7", mass)])
+    };
+    let wrong = cell("mass_kg = -1.0");
+    assert!(wrong.contains("Checked\n  refused: own/x.toml:"), "{wrong}");
+    assert!(
+        wrong.contains(": `mass_kg` is -1, must be 0.01 to 1000\n"),
+        "{wrong}"
+    );
+    let right = cell("mass_kg = 5.8");
+    assert!(right.contains("Checked\n  right: cell `own`\n"), "{right}");
+}
+
+#[test]
+fn a_refused_container_that_no_pcs_fits_says_both() {
+    let text = explained_own(
+        Kind::Container,
+        "liq-20ft-1267",
+        [
+            ("id = \"liq-20ft-1267\"", "id = \"own\""),
+            ("packs_per_cluster = 9", "packs_per_cluster = 11"),
+        ],
+    );
+    let fits = text
+        .lines()
+        .find(|line| line.contains("PCS and stations that fit"));
+    assert!(fits.unwrap().ends_with("  none"), "{text}");
+    assert!(
+        text.contains("but its HV box `SJ-H15-250` is for 1500 V"),
+        "{text}"
+    );
 }
 
 #[test]

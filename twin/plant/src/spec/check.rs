@@ -7,6 +7,9 @@ use super::{AGEING_CLOCK_MAX, CellSpec, ContainerSpec, InitialState, PlantSpec};
 /// Lower leg of a healthy stack over its voltage (cell-and-thermal §7, S14).
 const HEALTHY_OHM_PER_V: f64 = 500.0;
 
+/// More than this at rated power is no PCS, per unit; those of the catalogue lose 1 to 3 %.
+const MOST_LOSS_PU: f64 = 0.5;
+
 /// Why a plant cannot be built.
 #[derive(Clone, Debug, PartialEq)]
 pub enum PlantConfigError {
@@ -50,6 +53,15 @@ pub enum PlantConfigError {
         min: f64,
         /// Highest allowed.
         max: f64,
+    },
+    /// A range whose upper end comes first.
+    Reversed {
+        /// Of what.
+        field: &'static str,
+        /// First figure.
+        low: f64,
+        /// Second figure.
+        high: f64,
     },
     /// With all clusters joined, legs that are healthy one by one can together be less than a healthy stack has.
     Insulation {
@@ -108,6 +120,12 @@ impl fmt::Display for PlantConfigError {
             } => {
                 write!(f, "`{field}` is {value}, must be {min} to {max}")
             }
+            Self::Reversed { field, low, high } => {
+                write!(
+                    f,
+                    "the range of `{field}` is {low} to {high}, but the lower end comes first"
+                )
+            }
             Self::Insulation {
                 clusters,
                 leg_mohm,
@@ -150,6 +168,7 @@ impl PlantConfigError {
             Self::Count { field, .. }
             | Self::Segments { field, .. }
             | Self::Range { field, .. }
+            | Self::Reversed { field, .. }
             | Self::Table { field } => Some(field),
             Self::Rows { .. } => Some("pack.rows"),
             Self::Insulation { .. } => Some("insulation.healthy_mohm"),
@@ -184,6 +203,7 @@ impl PlantConfigError {
             ],
             "hv_box.pick_up_v" => &["hv_box.coil_supply_v"],
             "hv_box.drop_out_v" => &["hv_box.pick_up_v"],
+            "hv_box.fuse_rated_a" => &["hv_box.rated_a"],
             "hv_box.fuse_element_s" => &["hv_box.fuse_rated_a", "hv_box.fuse_a2s", "hv_box.fuse_limit"],
             "air.ceiling_m3" => &["air.volume_m3"],
             "insulation.healthy_mohm" => &["clusters", "packs_per_cluster", "cells_per_pack"],
@@ -233,7 +253,11 @@ impl PlantSpec {
                 0.1,
                 1e9,
             ),
+            ("hv_box.rated_a", container.hv_box.rated_a, 0.1, 1e5),
             ("hv_box.precharge_ohm", container.hv_box.precharge_ohm, 0.1, 1e5),
+            // a contactor needs milliseconds; seconds by mistake would be less than one
+            ("hv_box.operate_ms", container.hv_box.operate_ms[0], 1.0, 1e3),
+            ("hv_box.release_ms", container.hv_box.release_ms[0], 1.0, 1e3),
             (
                 "hv_box.operate_ms half range",
                 container.hv_box.operate_ms[1],
@@ -265,7 +289,12 @@ impl PlantSpec {
                 0.0,
                 container.hv_box.pick_up_v,
             ),
-            ("hv_box.fuse_rated_a", container.hv_box.fuse_rated_a, 0.1, 1e5),
+            (
+                "hv_box.fuse_rated_a",
+                container.hv_box.fuse_rated_a,
+                container.hv_box.rated_a,
+                1e5,
+            ),
             ("hv_box.fuse_a2s", container.hv_box.fuse_a2s, 1e-3, 1e15),
             ("hv_box.fuse_limit", container.hv_box.fuse_limit, 1.0, 10.0),
             ("hv_box.fuse_body_s", container.hv_box.fuse_body_s, 1e-3, 1e5),
@@ -325,8 +354,10 @@ impl PlantSpec {
         }
         self.check_insulation()?;
         container.check_fire()?;
+        container.check_losses()?;
         for (field, sensor) in container.sensors.kinds() {
             range(field, sensor.resolution, 1e-9, 1e9)?;
+            rising(field, sensor.range)?;
         }
         // Shares of the box's rating; amperes by mistake would make every cluster seem loaded.
         range("sensors.current.bias", container.sensors.current.bias, 0.0, 0.2)?;
@@ -452,6 +483,31 @@ impl PlantSpec {
             range("air.hvac.cop", air.hvac.cop, 0.1, 20.0)?;
             range("air.hvac.capacity_w", air.hvac.capacity_w, 0.0, 1e6)?;
             range("air.hvac.response_s", air.hvac.response_s, 0.1, 3600.0)?;
+        }
+        Ok(())
+    }
+}
+
+impl ContainerSpec {
+    /// What a PCS loses of its rated power, and that most of it is left.
+    fn check_losses(&self) -> Result<(), PlantConfigError> {
+        let converter = &self.converter;
+        rising("converter.dc_range_v", converter.dc_range_v)?;
+        for (field, at_rated, [constant, quadratic]) in [
+            (
+                "converter.loss_charge_pu",
+                "converter.loss_charge_pu at rated power",
+                converter.loss_charge_pu,
+            ),
+            (
+                "converter.loss_discharge_pu",
+                "converter.loss_discharge_pu at rated power",
+                converter.loss_discharge_pu,
+            ),
+        ] {
+            range(field, constant, 0.0, MOST_LOSS_PU)?;
+            range(field, quadratic, 0.0, MOST_LOSS_PU)?;
+            range(at_rated, constant + quadratic, 0.0, MOST_LOSS_PU)?;
         }
         Ok(())
     }
@@ -645,6 +701,14 @@ pub(crate) fn range(field: &'static str, value: f64, min: f64, max: f64) -> Resu
     }
 }
 
+fn rising(field: &'static str, [low, high]: [f64; 2]) -> Result<(), PlantConfigError> {
+    if low < high {
+        Ok(())
+    } else {
+        Err(PlantConfigError::Reversed { field, low, high })
+    }
+}
+
 fn table(field: &'static str, knots: &[f64], column: usize) -> Result<(), PlantConfigError> {
     if knots.len() >= 2 && knots.len() == column && knots.is_sorted_by(|a, b| a < b) {
         Ok(())
@@ -724,6 +788,47 @@ mod tests {
         assert_eq!(spec(7, 5.0), Ok(()));
         assert!(spec(14, 6.3).is_err());
         assert!(spec(1, 21.0).unwrap_err().to_string().contains("healthy_mohm[1]"));
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused() {
+        let wrong = |change: fn(&mut ContainerSpec)| {
+            let mut spec = crate::testing::spec();
+            change(&mut spec.container);
+            spec.check().unwrap_err().to_string()
+        };
+        for (said, expected) in [
+            (
+                wrong(|c| c.sensors.temperature.range = [200.0, 0.0]),
+                "the range of `sensors.temperature` is 200 to 0, but the lower end comes first",
+            ),
+            (
+                wrong(|c| c.converter.dc_range_v = [1500.0, f64::NAN]),
+                "the range of `converter.dc_range_v` is 1500 to NaN, but the lower end comes first",
+            ),
+            (
+                wrong(|c| c.hv_box.operate_ms = [0.025, 0.005]),
+                "`hv_box.operate_ms` is 0.025, must be 1 to 1000",
+            ),
+            (
+                wrong(|c| c.hv_box.fuse_rated_a = 200.0),
+                "`hv_box.fuse_rated_a` is 200, must be 250 to 100000",
+            ),
+            (
+                wrong(|c| c.converter.loss_charge_pu = [0.4, 0.6]),
+                "`converter.loss_charge_pu` is 0.6, must be 0 to 0.5",
+            ),
+            (
+                wrong(|c| c.converter.loss_discharge_pu = [0.25, 0.5]),
+                "`converter.loss_discharge_pu at rated power` is 0.75, must be 0 to 0.5",
+            ),
+            (
+                wrong(|c| c.converter.loss_discharge_pu = [-0.1, 0.2]),
+                "`converter.loss_discharge_pu` is -0.1, must be 0 to 0.5",
+            ),
+        ] {
+            assert_eq!(said, expected);
+        }
     }
 
     #[test]
