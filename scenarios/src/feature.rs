@@ -197,7 +197,7 @@ pub(crate) fn check(file: &FeatureFile, scenarios: &[Planned], bench: &Bench) ->
         for step in &scenario.steps {
             let line = step.step.position.line;
             let problem = step_problem(&collection, step, bench.names.topology())
-                .or_else(|| fault_problem(&step.text.text, &rig));
+                .or_else(|| fault_problem(&step.text.text, rig.as_ref()));
             // A background step belongs to many scenarios; it is one mistake.
             if let Some((message, help)) = problem
                 && !seen.contains(&(line, message.clone()))
@@ -277,7 +277,7 @@ fn step_problem(
 }
 
 /// What is wrong with the fault a step begins.
-fn fault_problem(words: &str, rig: &Option<Rig>) -> Option<(String, String)> {
+fn fault_problem(words: &str, rig: Option<&Rig>) -> Option<(String, String)> {
     let fault = steps::links::fault_in(words)?;
     let wrong = match (fault, rig) {
         (Err(message), _) => message,

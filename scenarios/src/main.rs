@@ -382,7 +382,7 @@ fn plan(features: &[PathBuf], tags: Option<&str>, bench: &Bench) -> Result<Vec<P
                 .filter(|planned| tags.as_ref().is_none_or(|tags| planned.taken_by(tags)))
                 .cloned()
                 .collect();
-            feature::check(file, &taken, &bench)
+            feature::check(file, &taken, bench)
         })
         .collect();
     if !mistakes.is_empty() {
