@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # Every container of the catalogue at rated power through one charge and one discharge, two rigs at a time, the longest
-# first; then a battery that is data files alone.
+# first; the two cabinets with 44 °C outside too; then a battery that is data files alone.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 out=${BESSRIG_OUT:-$(mktemp -d)}
 presets=(
     air-45ft-1254 liq-20ft-1267 air-20ft-762 air-20ft-1254 air-40ft-1254 air-20ft-272S air-10ft-762 air-10ft-272S
-    ci-air-200 ci-liq-211
+    ci-air-200 ci-liq-211 ci-air-200-hot ci-liq-211-hot
 )
 
 cargo build --release --quiet

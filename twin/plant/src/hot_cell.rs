@@ -5,7 +5,7 @@
 //! charge heats that slice (the short is not predicted: it grows just so that the voltage falls at the prescribed
 //! `separator_mv_per_min`, down to the least resistance `separator_ohm`);
 //! venting with evaporation; a reaction that runs from slice to slice; gas, and vapour of the solvents with it; collapse of
-//! the voltage. Released heat, self-heating and vapour depend on charge. A front crossing the cell, not the whole cell at once, is what gives
+//! the voltage. Released heat, self-heating, gas and vapour depend on charge. A front crossing the cell, not the whole cell at once, is what gives
 //! the measured minutes per cell.
 //! Not modelled: a second venting, mass loss, pressure, kinetics of single reactions.
 
@@ -30,11 +30,6 @@ const HEATER_REGULATION_S: f64 = 30.0;
 /// Share of a full cell's heat at a state of charge.
 const ENERGY_SOC: [f64; 4] = [0.0, 0.5, 0.8, 1.0];
 const ENERGY_SHARE: [f64; 4] = [0.2, 0.5, 0.8, 1.0];
-/// Share of a full cell's vapour at a state of charge: with less heat the solvents boil off too slowly to feed a flame. From
-/// the heat of flames of 100 Ah cells at 100, 80 and 60 % (CT §9, S16, weak), of which gas alone is the last; their short
-/// takes some per cent of the charge before the runaway.
-const VAPOUR_SOC: [f64; 3] = [0.6, 0.73, 0.95];
-const VAPOUR_SHARE: [f64; 3] = [0.0, 0.85, 1.0];
 /// Reactants used up beyond this share are not forgotten when the cell cools.
 const USED_SHARE: f64 = 1e-3;
 
@@ -144,7 +139,7 @@ pub(crate) struct HotCell {
     /// Heat each slice releases once lit, J.
     slice_j: [f64; SLICES],
     onset_c: f64,
-    /// Gas it holds, L, and has given off; vapour it holds at full charge, g.
+    /// Gas and vapour it holds at full charge, L and g; gas it has given off, L.
     gas_l: f64,
     vapour_g: f64,
     pub(crate) given_off_l: f64,
@@ -326,8 +321,9 @@ impl HotCell {
             Stage::BurntOut if self.stage_s <= SMOULDER_S => 0.01 / SMOULDER_S,
             _ => 0.0,
         };
-        outcome.gas_l = share_per_s * self.gas_l * dt_s;
-        let vapour_share = interpolate(&VAPOUR_SOC, &VAPOUR_SHARE, soc);
+        let gas_share = interpolate(&spec.gas_soc, &spec.gas_share, soc);
+        outcome.gas_l = share_per_s * self.gas_l * gas_share * dt_s;
+        let vapour_share = interpolate(&spec.vapour_soc, &spec.vapour_share, soc);
         outcome.vapour_g = share_per_s * self.vapour_g * vapour_share * dt_s;
         outcome.first_vent = self.stage == Stage::Vented;
         if self.hottest_c() >= spec.trace_c && self.stage <= Stage::SelfHeating {

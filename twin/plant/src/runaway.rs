@@ -566,10 +566,15 @@ mod tests {
         assert!(all_j < 1.001 * spec.cell.runaway.energy_full_j, "{all_j}");
     }
 
-    /// A flame that burns all a cell gives off gets the heat of its gas and of its vapour, which depends on charge, once.
+    /// A flame that burns all a cell gives off gets the heat of its gas and of its vapour once; both depend on charge.
     #[test]
     fn a_cell_gives_its_gas_and_vapour_once() {
-        for (soc, vapour_share) in [(1.0, 1.0), (0.73, 0.85), (0.5, 0.0)] {
+        for (soc, gas_share, vapour_share) in [
+            (1.0, 1.0, 1.0),
+            (0.73, 0.948, 0.85),
+            (0.53, 0.9, 0.0),
+            (0.34, 0.4, 0.0),
+        ] {
             let mut spec = uncooled(1, 1);
             spec.container.pack.cell_to_cell_k_per_w = 1e9;
             let mut plant = build(&spec, &uniform(soc));
@@ -583,6 +588,13 @@ mod tests {
             plant.inject(&PlantFault::Spark).unwrap();
             run(&mut plant, 2400.0);
             let gas_l = truth(&plant, CELL, "vented-gas");
+            let full_l = spec.cell.runaway.gas_l_per_ah * spec.cell.capacity_ah;
+            // and a hundredth that smoulders out
+            let share = gas_l / (1.01 * full_l);
+            assert!(
+                (share - gas_share).abs() < 0.01 * gas_share,
+                "{soc}: {gas_l} of {full_l} L"
+            );
             let vapour_j =
                 spec.cell.runaway.vapour_g_per_ah * spec.cell.capacity_ah * 14_600.0 * vapour_share;
             let gas_j = plant.ledger().combustion_j - vapour_j;

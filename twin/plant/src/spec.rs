@@ -228,10 +228,18 @@ pub struct RunawaySpec {
     pub slice_release_s: f64,
     /// Heat leaving with ejecta and hot gas, as a share of the heat that stays.
     pub ejecta_share: f64,
-    /// Gas of one cell, L/Ah at 25 °C.
+    /// Gas of a full cell, L/Ah at 25 °C.
     pub gas_l_per_ah: f64,
+    /// Share of a full cell's gas: states of charge when it is given off, rising.
+    pub gas_soc: [f64; 4],
+    /// The shares there; linear between, the end ones outside.
+    pub gas_share: [f64; 4],
     /// Vapour and mist of the electrolyte's solvents that leave a full cell with its gas, g/Ah.
     pub vapour_g_per_ah: f64,
+    /// Share of a full cell's vapour: states of charge when it is given off, rising.
+    pub vapour_soc: [f64; 3],
+    /// The shares there; linear between, the end ones outside.
+    pub vapour_share: [f64; 3],
     /// Trace of H2 and CO from a hot cell before venting: above this, °C.
     pub trace_c: f64,
     /// Trace flow, mL/s.

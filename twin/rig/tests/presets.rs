@@ -14,6 +14,14 @@ use bess_devices::product::DeviceKind;
 use bess_devices::{Library, Product, bmu, pcs};
 use bess_rig::{Rig, RigConfig, Role};
 
+/// A rig file by its name.
+fn load(name: &str, catalogue: &Catalogue) -> RigConfig {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../../scenarios/rigs");
+    let read = |path: &str| std::fs::read_to_string(path).map_err(|error| error.to_string());
+    RigConfig::load(&format!("{root}/{name}.toml"), catalogue, &read)
+        .unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
 struct Preset {
     id: String,
     config: RigConfig,
@@ -29,10 +37,7 @@ impl Preset {
         let ids = catalogue.ids(Kind::Container);
         ids.iter()
             .map(|id| {
-                let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../../scenarios/rigs");
-                let read = |path: &str| std::fs::read_to_string(path).map_err(|error| error.to_string());
-                let config = RigConfig::load(&format!("{root}/{id}.toml"), &catalogue, &read)
-                    .unwrap_or_else(|error| panic!("{id}: {error}"));
+                let config = load(id, &catalogue);
                 let container = catalogue.product::<Container>(id).unwrap().value;
                 Self {
                     id: (*id).to_owned(),
@@ -162,5 +167,23 @@ fn the_pcs_is_the_catalogues() {
             rated_w <= settings.rated_power_w * stage.converter.overload_pu,
             "{id}"
         );
+    }
+}
+
+/// A preset run hot is the preset, but for the air outside.
+#[test]
+fn a_hot_rig_is_its_preset_in_hot_air() {
+    let catalogue = Catalogue::shipped();
+    for id in ["ci-air-200", "ci-liq-211"] {
+        let (preset, hot) = (load(id, &catalogue), load(&format!("{id}-hot"), &catalogue));
+        assert_eq!(hot.plant.initial.ambient_c, 44.0, "{id}");
+        let others = |rig: &RigConfig| -> Vec<String> {
+            let lines = rig.effective_toml().lines();
+            lines
+                .filter(|line| !line.starts_with("title =") && !line.starts_with("ambient_c ="))
+                .map(ToOwned::to_owned)
+                .collect()
+        };
+        assert_eq!(others(&hot), others(&preset), "{id}");
     }
 }

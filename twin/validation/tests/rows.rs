@@ -78,6 +78,28 @@ fn a_slow_monitor_and_a_coil_that_needs_more_fail() {
 }
 
 #[test]
+fn compressors_without_timers_fail() {
+    let lab = Lab::changed(|spec| {
+        spec.container.air.hvac.min_off_s = 0.0;
+        if let Some(cooling) = &mut spec.container.cooling {
+            (cooling.min_on_s, cooling.min_off_s) = (0.0, 0.0);
+        }
+    });
+    for id in ["chiller-min-on", "chiller-min-off", "hvac-min-off"] {
+        let report = run(&lab, Some(id), 1).unwrap();
+        assert_eq!(verdict_of(&report, id), Verdict::Fail, "{id}");
+    }
+}
+
+#[test]
+fn gas_that_does_not_depend_on_charge_fails_the_flame() {
+    let lab = Lab::changed(|spec| spec.cell.runaway.gas_share.fill(1.0));
+    let report = run(&lab, Some("flame-peak"), 1).unwrap();
+    assert_eq!(verdict_of(&report, "flame-peak-at-40-percent"), Verdict::Fail);
+    assert_eq!(verdict_of(&report, "flame-peak"), Verdict::Pass);
+}
+
+#[test]
 fn another_cell_fails_the_energy_of_a_preset() {
     let lab = Lab::changed(|spec| {
         spec.cell.capacity_ah = 280.0;

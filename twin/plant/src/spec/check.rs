@@ -534,6 +534,23 @@ impl CellSpec {
         for &share in &cell.usable.share {
             range("usable.share", share, 0.1, 1.0)?;
         }
+        let runaway = &cell.runaway;
+        table("runaway.gas_soc", &runaway.gas_soc, runaway.gas_share.len())?;
+        table(
+            "runaway.vapour_soc",
+            &runaway.vapour_soc,
+            runaway.vapour_share.len(),
+        )?;
+        for (field, values) in [
+            ("runaway.gas_soc", &runaway.gas_soc[..]),
+            ("runaway.gas_share", &runaway.gas_share),
+            ("runaway.vapour_soc", &runaway.vapour_soc),
+            ("runaway.vapour_share", &runaway.vapour_share),
+        ] {
+            for &value in values {
+                range(field, value, 0.0, 1.0)?;
+            }
+        }
         for &soc_percent in &cell.ocv.soc_percent {
             if soc_percent * 2.0 != libm::round(soc_percent * 2.0) {
                 return Err(PlantConfigError::OcvKnot { soc_percent });
@@ -839,6 +856,15 @@ mod tests {
             spec.check().unwrap_err().to_string(),
             "44 cells do not divide into 5 equal rows"
         );
+        let refused = |change: fn(&mut CellSpec)| {
+            let mut spec = crate::testing::spec();
+            change(&mut spec.cell);
+            spec.check().unwrap_err()
+        };
+        let error = refused(|cell| cell.runaway.gas_soc[1] = cell.runaway.gas_soc[2]);
+        assert_eq!(error.field(), Some("runaway.gas_soc"));
+        let error = refused(|cell| cell.runaway.vapour_share[2] = 1.2);
+        assert_eq!(error.to_string(), "`runaway.vapour_share` is 1.2, must be 0 to 1");
         let initial = InitialState {
             soc: 1.5,
             ..InitialState::default()

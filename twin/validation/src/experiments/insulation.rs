@@ -86,7 +86,7 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[Experiment {
             "nine healthy clusters joined, every leg at its lowest, at 1,500 V",
             "Ω/V",
             Expected::at_least(500.0),
-            Basis::Derived,
+            Basis::Calibrated,
             HEALTHY,
         ),
     ],
