@@ -100,6 +100,16 @@ fn gas_that_does_not_depend_on_charge_fails_the_flame() {
 }
 
 #[test]
+fn thin_smoke_in_a_clogged_chamber_comes_after_heat() {
+    let lab = Lab::changed(|spec| {
+        spec.container.sensors.smoke_lag_s *= 100.0;
+        spec.container.gas.smoke_g_per_l *= 0.03;
+    });
+    let report = run(&lab, Some("smoke-before-heat"), 1).unwrap();
+    assert_eq!(verdict_of(&report, "smoke-before-heat"), Verdict::Fail);
+}
+
+#[test]
 fn another_cell_fails_the_energy_of_a_preset() {
     let lab = Lab::changed(|spec| {
         spec.cell.capacity_ah = 280.0;
