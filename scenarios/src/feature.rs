@@ -3,7 +3,7 @@
 use std::cell::LazyCell;
 use std::path::{Path, PathBuf};
 
-use bess_rig::{Rig, Role};
+use bess_rig::{Attach, Rig, Role};
 use cucumber::codegen::WorldInventory;
 use cucumber::feature::Ext as _;
 use cucumber::gherkin::tagexpr::TagOperation;
@@ -17,6 +17,9 @@ use crate::mistake::Mistake;
 use crate::session::{Session, StepText};
 use crate::steps;
 use crate::topology::{Place, Topology};
+
+/// Tag of scenarios that need CAN buses that keep time.
+const TIMED_BUS: &str = "timed-bus";
 
 /// One scenario, ready to run: background steps first, outlines expanded.
 #[derive(Clone, Debug)]
@@ -193,11 +196,18 @@ pub(crate) fn check(file: &FeatureFile, scenarios: &[Planned], bench: &Bench) ->
     let rig = LazyCell::new(|| Rig::new(&bench.config, &bench.data.library, Role::Rig).ok());
     let mut mistakes = Vec::new();
     let mut seen = Vec::new();
+    let timed = bench
+        .config
+        .can_buses
+        .iter()
+        .any(|bus| bus.attach == Attach::Timed);
     for scenario in scenarios {
+        // what needs timed buses is held against a rig that has them
+        let aims = timed || !scenario.tags.iter().any(|tag| tag == TIMED_BUS);
         for step in &scenario.steps {
             let line = step.step.position.line;
             let problem = step_problem(&collection, step, bench.names.topology())
-                .or_else(|| fault_problem(&step.text.text, rig.as_ref()));
+                .or_else(|| fault_problem(&step.text.text, if aims { rig.as_ref() } else { None }));
             // A background step belongs to many scenarios; it is one mistake.
             if let Some((message, help)) = problem
                 && !seen.contains(&(line, message.clone()))
