@@ -291,12 +291,8 @@ fn test(args: &TestArgs, data: Arc<Data>, interrupted: Arc<AtomicBool>) -> Resul
     let bench = Bench::load(&args.rig, data, args.seed).map_err(|mistake| vec![mistake])?;
     let plan = plan(&args.features, Some(&args.tags), &bench)?;
     // before the minutes that scenarios take
-    std::fs::create_dir_all(&args.out).map_err(|error| {
-        vec![Mistake::new(
-            format!("{}: {error}", args.out.display()),
-            "name a folder that can be written, with --out",
-        )]
-    })?;
+    std::fs::create_dir_all(&args.out)
+        .map_err(|error| vec![Mistake::unwritable(format!("{}: {error}", args.out.display()))])?;
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let options = Options {
         out: args.out.clone(),
@@ -338,12 +334,8 @@ fn test(args: &TestArgs, data: Arc<Data>, interrupted: Arc<AtomicBool>) -> Resul
         wall_s: begin.elapsed().as_secs_f64(),
         scenarios: &results,
     };
-    report::write(&args.out, &summary).map_err(|error| {
-        vec![Mistake::new(
-            format!("{}: {error}", args.out.display()),
-            "name a folder that can be written, with --out",
-        )]
-    })?;
+    report::write(&args.out, &summary)
+        .map_err(|error| vec![Mistake::unwritable(format!("{}: {error}", args.out.display()))])?;
     if let Some(why) = &summary.incomplete {
         say(why);
     }

@@ -27,6 +27,11 @@ struct Problem {
 }
 
 impl Mistake {
+    /// Output that cannot be written, and why.
+    pub(crate) fn unwritable(why: impl Into<String>) -> Self {
+        Self::new(why, "name a folder that can be written, with --out")
+    }
+
     /// About nothing that has a line.
     pub(crate) fn new(message: impl Into<String>, help: impl Into<String>) -> Self {
         Self(Box::new(Problem {

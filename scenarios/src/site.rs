@@ -101,12 +101,7 @@ pub(crate) fn run(args: &SiteArgs, catalogue: &Catalogue, interrupted: &AtomicBo
     ));
     // before the minutes that it takes
     let file = args.out.join(format!("{case}.json"));
-    let unwritable = |error: std::io::Error| {
-        Mistake::new(
-            format!("{}: {error}", file.display()),
-            "name a folder that can be written, with --out",
-        )
-    };
+    let unwritable = |error: std::io::Error| Mistake::unwritable(format!("{}: {error}", file.display()));
     fs::create_dir_all(&args.out).map_err(unwritable)?;
     let report = pool.install(|| cycle(args, &product, &spec, catalogue, interrupted))?;
     for line in report.table() {

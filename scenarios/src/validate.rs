@@ -13,7 +13,7 @@ use crate::suite::say;
 pub(crate) fn run(out: &Path, only: Option<&str>, interrupted: &AtomicBool) -> Result<u8, Mistake> {
     // before the minutes that the experiments take
     let page = out.join("validation.html");
-    fs::create_dir_all(out).map_err(|error| unwritable(&format!("{}: {error}", out.display())))?;
+    fs::create_dir_all(out).map_err(|error| Mistake::unwritable(format!("{}: {error}", out.display())))?;
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let lab = Lab::shipped();
     let report = bess_validation::run_unless(interrupted, &lab, only, cores).map_err(|error| {
@@ -34,7 +34,7 @@ pub(crate) fn run(out: &Path, only: Option<&str>, interrupted: &AtomicBool) -> R
     for row in report.rows() {
         say(&line(row));
     }
-    write(out, &page, &report).map_err(|why| unwritable(&why))?;
+    write(out, &page, &report).map_err(Mistake::unwritable)?;
     let totals = report.totals();
     say(&format!(
         "{}: {} rows, {} in range ({} of them predicted with an outside source, {} \
@@ -49,10 +49,6 @@ pub(crate) fn run(out: &Path, only: Option<&str>, interrupted: &AtomicBool) -> R
         page.display()
     ));
     Ok(report.verdict().exit_code())
-}
-
-fn unwritable(why: &str) -> Mistake {
-    Mistake::new(why, "name a folder that can be written, with --out")
 }
 
 fn write(out: &Path, page: &Path, report: &Report) -> Result<(), String> {

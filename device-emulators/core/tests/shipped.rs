@@ -72,8 +72,8 @@ fn dbcs_carry_the_periods_of_the_products() {
         for (port, _) in product.ports() {
             let file = port.dbc.get_ref();
             let dbc = library.dbc(file).unwrap();
-            for (id, period) in transmitted_ids(&product, &port.port, &library, PLACEHOLDER).unwrap() {
-                let id = match id {
+            for sent_one in transmitted_ids(&product, &port.port, &library, PLACEHOLDER).unwrap() {
+                let id = match sent_one.id {
                     CanId::Standard(id) => MessageId::Standard(id),
                     CanId::Extended(id) => MessageId::Extended(id),
                 };
@@ -82,7 +82,7 @@ fn dbcs_carry_the_periods_of_the_products() {
                     .unwrap_or_else(|| panic!("{file}: no message {id:?}"))
                     .name;
                 // An event message has none, which is the default 0.
-                let period_ms = period.map_or(0, |period| period.as_millis());
+                let period_ms = sent_one.period.map_or(0, |period| period.as_millis());
                 let declared = cycle_time(&dbc.dbc, id).unwrap_or(0);
                 assert_eq!(
                     u128::from(declared),

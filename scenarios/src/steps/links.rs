@@ -61,9 +61,11 @@ pub(crate) fn fault_in(words: &str) -> Option<Result<LinkFault, String>> {
 }
 
 /// `fault can-drop hits TARGET`, `fault can-delay with by 20 and share 0.5 hits TARGET for 10 s`.
-#[when(regex = r"^fault (\S+)(?: with (.+?))? hits (\S+?)(?: for (\d+(?:\.\d+)? (?:ms|s|min|h)))?$")]
-fn begin(session: &mut Session, name: String, with: String, target: String, span: String) -> Outcome {
-    let fault = fault(&name, &with, &target, &span).map_err(|text| session.error(text))?;
+#[when(regex = r"^(fault \S+ (?:with .+ )?hits \S+.*)$")]
+fn begin(session: &mut Session, words: String) -> Outcome {
+    let fault = fault_in(&words)
+        .unwrap_or_else(|| Err(format!("`{words}`: `bessrig faults` has a step for each fault")))
+        .map_err(|text| session.error(text))?;
     session.mark_cause();
     session.command(RigCommand::LinkFault(fault))
 }

@@ -3,7 +3,7 @@
 //! Read in this order: [`config`] (what a rig file says), [`wiring`] (devices built from it and who is
 //! connected to whom), [`interface`] (what goes in and comes out),
 //! [`rig`] (the main flow: what happens in one instant), [`schedule`] (the order of
-//! things that fall due), [`bus`] (CAN and Modbus inside the rig), [`recorder`] (event log and candump),
+//! things that fall due), [`bus`] (CAN and Modbus inside the rig), [`fault`] (what can go wrong on the way between devices), [`recorder`] (event log and candump),
 //! [`checker`] (what is watched in every run), [`observe`] (how steps read points),
 //! [`virtual_time`] (the driver that jumps to the next event). Sockets and wall clocks live elsewhere: time and
 //! traffic come in as arguments and go out as values.

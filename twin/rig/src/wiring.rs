@@ -9,7 +9,7 @@ use bess_devices::bcu::settings::BcuSettings;
 use bess_devices::bcu::{Bcu, BcuConfig, CanNode};
 use bess_devices::bmu::{self, Bmu};
 use bess_devices::chiller::Chiller;
-use bess_devices::codec::can::{RemoteNode, transmitted_ids};
+use bess_devices::codec::can::{RemoteNode, Transmitted, transmitted_ids};
 use bess_devices::ems::{Ems, EmsConfig};
 use bess_devices::fire_panel::FirePanel;
 use bess_devices::hmi::Hmi;
@@ -649,7 +649,16 @@ fn announce_ids(
             };
             let ids = transmitted_ids(&product, port, products.library, address_on(device, port))
                 .map_err(|error| product_error(products.library, device, &error))?;
-            for (id, period) in ids {
+            for Transmitted { id, period, is_fd } in ids {
+                if is_fd && buses[bus].interface.is_some() {
+                    return Err(device.origin.error(
+                        format!(
+                            "{} sends CAN id {id} in CAN FD format on {}, but SocketCAN carries classic frames here",
+                            device.tag, buses[bus].name
+                        ),
+                        "attach the bus inside the rig (instant or timed), or take a product of classic frames",
+                    ));
+                }
                 buses[bus].announce(id, i, period).map_err(|other| {
                     let other = &config.devices[other];
                     device.origin.error(

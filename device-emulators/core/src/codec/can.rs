@@ -149,10 +149,9 @@ impl CanPort {
                 if !self.counters_frozen {
                     message.advance_counter(points, &mut self.counts);
                 }
-                emit(message.frame(points, &self.counts, self.checksums_broken));
-                if message.on_change.is_some() {
-                    message.sent = Some(message.layout.encode(points));
-                }
+                let plain = message.layout.encode(points);
+                message.sent = message.on_change.map(|_| plain);
+                emit(message.finished(plain, &self.counts, self.checksums_broken));
                 message.sent_at = Some(now);
             }
             message.plan_after(now);
@@ -175,11 +174,6 @@ impl CanPort {
         self.refused
     }
 
-    /// Whether it listens to frames of this identifier.
-    pub fn hears(&self, id: CanId) -> bool {
-        self.receive.knows(id)
-    }
-
     /// A transmitted message by DBC name.
     pub fn message(&self, name: &str) -> Option<MessageRef> {
         let found = self.transmit.iter().position(|m| m.layout.name == name);
@@ -197,7 +191,8 @@ impl CanPort {
     /// # Panics
     /// If `message` is of another port.
     pub fn encode(&self, message: MessageRef, points: &Points) -> CanFrame {
-        self.transmit[message.index()].frame(points, &self.counts, self.checksums_broken)
+        let message = &self.transmit[message.index()];
+        message.finished(message.layout.encode(points), &self.counts, self.checksums_broken)
     }
 
     /// As [`CanPort::encode`], with the destination in the identifier: its second byte, or added to an 11-bit one.
@@ -408,8 +403,18 @@ impl CanRouter {
     }
 }
 
-/// Identifiers a node of this product and address sends on a port, with their periods (none for messages
-/// sent on an event). An event message to a chosen node has its destination byte as in the DBC.
+/// A message a node sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Transmitted {
+    /// Its identifier; of an event message to a chosen node with the destination byte as in the DBC.
+    pub id: CanId,
+    /// None if it is sent on an event.
+    pub period: Option<Duration>,
+    /// It goes out in CAN FD format.
+    pub is_fd: bool,
+}
+
+/// What a node of this product and address sends on a port.
 ///
 /// # Errors
 /// If the product, the DBC and the points do not fit together.
@@ -418,15 +423,19 @@ pub fn transmitted_ids(
     port: &str,
     library: &Library,
     node: u8,
-) -> Result<Vec<(CanId, Option<Duration>)>, ProductError> {
+) -> Result<Vec<Transmitted>, ProductError> {
     let table = kinds::point_table(product)?;
     let transmit = Compiler::new(product, port, library, &table, node)?.transmit()?;
     let mut ids: Vec<_> = transmit
         .iter()
-        .map(|message| (message.layout.id, message.cycle))
+        .map(|message| Transmitted {
+            id: message.layout.id,
+            period: message.cycle,
+            is_fd: message.layout.fd.is_some(),
+        })
         .collect();
     // pages of one message
-    ids.dedup_by_key(|(id, _)| *id);
+    ids.dedup_by_key(|message| message.id);
     Ok(ids)
 }
 
@@ -483,8 +492,7 @@ impl Transmit {
     }
 
     /// The frame as it goes out: count and checksum put in.
-    fn frame(&self, points: &Points, counts: &[u64], broken: bool) -> CanFrame {
-        let mut frame = self.layout.encode(points);
+    fn finished(&self, mut frame: CanFrame, counts: &[u64], broken: bool) -> CanFrame {
         if let Some(Counter::Signal { bits, place }) = self.counter {
             let mut payload = buffer(frame.data());
             bits.write(&mut payload, counts[place]);

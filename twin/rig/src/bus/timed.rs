@@ -95,11 +95,7 @@ pub(crate) enum Outcome {
     /// The frame is on the bus, whole.
     Sent { node: usize, frame: CanFrame },
     /// It was destroyed; its sender will try again.
-    Failed {
-        node: usize,
-        frame: CanFrame,
-        error: BusError,
-    },
+    Failed { node: usize, error: BusError },
     /// A node changed its state.
     State { node: usize, state: ErrorState },
 }
@@ -477,7 +473,6 @@ impl TimedBus {
                 }
                 self.outcomes.push_back(Outcome::Failed {
                     node: nodes[0],
-                    frame,
                     error,
                 });
             }

@@ -278,11 +278,11 @@ impl Rig {
     /// Whether a device hears a bus now.
     pub(super) fn hears_bus(&self, bus: usize, device: usize) -> bool {
         let own = &self.buses[bus];
-        let listens = match (&own.timed, own.node_of(device)) {
-            (Some(timed), Some(node)) => timed.listens(node),
-            _ => true,
-        };
-        listens && !rules::deaf(&self.link_faults, bus, device)
+        let off = own
+            .timed
+            .as_ref()
+            .is_some_and(|timed| own.node_of(device).is_some_and(|node| !timed.listens(node)));
+        !off && !rules::deaf(&self.link_faults, bus, device)
     }
 
     /// Lets a timed bus do its part of a fault; false if the bus keeps no time, or it has no part in it.

@@ -167,15 +167,11 @@ impl Layout {
         Ok(())
     }
 
-    /// Whether a frame of this identifier is this page.
-    fn is_page(&self, frame: &CanFrame) -> bool {
-        if self.select.is_empty() {
-            return true;
-        }
-        let payload = buffer(frame.data());
+    /// Whether a payload under this identifier is this page.
+    fn is_page(&self, payload: &[u8; BUFFER]) -> bool {
         self.select
             .iter()
-            .all(|(bits, value)| bits.read(&payload) == *value)
+            .all(|(bits, value)| bits.read(payload) == *value)
     }
 }
 
@@ -231,14 +227,11 @@ impl Index {
         let wanted = key(frame.id);
         let first = self.sorted.partition_point(|entry| entry.0 < wanted);
         let same = self.sorted[first..].iter().take_while(|entry| entry.0 == wanted);
-        same.map(|entry| usize::from(entry.1))
-            .find(|&at| self.layouts[at].is_page(frame))
-    }
-
-    /// Whether any message has this identifier.
-    pub(super) fn knows(&self, id: CanId) -> bool {
-        self.sorted
-            .binary_search_by_key(&key(id), |entry| entry.0)
-            .is_ok()
+        let mut same = same.map(|entry| usize::from(entry.1)).peekable();
+        if self.layouts[*same.peek()?].select.is_empty() {
+            return same.next();
+        }
+        let payload = buffer(frame.data());
+        same.find(|&at| self.layouts[at].is_page(&payload))
     }
 }

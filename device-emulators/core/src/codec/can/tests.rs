@@ -262,7 +262,7 @@ fn transmitted_ids_have_their_periods() {
     let ids = transmitted_ids(&product, "cluster", &library, 3).unwrap();
     assert_eq!(ids.len(), 17);
     assert_eq!(
-        ids[0],
+        (ids[0].id, ids[0].period),
         (CanId::Extended(0x1810_A003), Some(Duration::from_millis(100)))
     );
 }
@@ -609,15 +609,16 @@ fn pages_take_turns_and_are_read_back() {
         (read("cell-voltage-max"), read("temperature-max")),
         (Some(3.305), Some(-7.5))
     );
-    let ids = transmitted_ids(
-        &vendor(VENDOR_PRODUCT).unwrap().1,
-        "cluster",
-        &vendor(VENDOR_PRODUCT).unwrap().0,
-        0,
-    );
+    let (library, product, _) = vendor(VENDOR_PRODUCT).unwrap();
+    let ids = transmitted_ids(&product, "cluster", &library, 0).unwrap();
+    let told: Vec<_> = ids
+        .iter()
+        .map(|message| (message.id.raw(), message.period, message.is_fd))
+        .collect();
+    let ms = |ms| Some(Duration::from_millis(ms));
     assert_eq!(
-        ids.unwrap()[0],
-        (CanId::Standard(800), Some(Duration::from_millis(50)))
+        told,
+        [(800, ms(50), false), (802, None, false), (803, ms(100), true)]
     );
 }
 
