@@ -615,3 +615,28 @@ fn a_controller_notices_a_silent_server() {
     });
     assert!(noticed, "the BAU has lost the PCS");
 }
+
+#[test]
+fn can_fd_is_refused_on_a_wire_that_carries_classic_frames() {
+    let mut library = Library::shipped();
+    let dbc = "VERSION \"\"\n\nBS_:\n\nBU_: A B\n\nBO_ 803 LONG: 12 A\n \
+               SG_ Sync : 0|8@1+ (1,0) [0|255] \"\" B\n";
+    library.overlay("own", "dbc/fd.dbc", dbc);
+    let product = "id = \"fd\"\ninherits = \"rig-bmu-44\"\ntitle = \"FD\"\n[[can]]\nport = \"cluster\"\ndbc = \"fd.dbc\"\n\
+                   node_in = \"added\"\n[[can.transmit]]\nmessage = \"LONG\"\nbind = { Sync = \"sync-counter\" }\n";
+    library.overlay("own", "products/fd.toml", product);
+    let bmu = "[[bmu]]\ntag = \"container-01/cluster-{cluster}/pack-{pack}/bmu\"\nproduct = \"fd\"\n";
+    let built = |bus: &str| {
+        let config = load(&format!("{bmu}{bus}")).unwrap();
+        Rig::new(&config, &library, Role::Rig)
+            .map(drop)
+            .map_err(|error| error.to_string())
+    };
+    let wire = "[[can_bus]]\nname = \"cluster-can-{cluster}\"\nattach = \"socketcan\"\ninterface = \"vcan{cluster}\"\n";
+    assert!(
+        built(wire)
+            .unwrap_err()
+            .contains("in CAN FD format on cluster-can-01")
+    );
+    assert!(built(TIMED).is_ok());
+}
