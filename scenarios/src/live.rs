@@ -126,7 +126,6 @@ fn detach_others_buses(config: &mut RigConfig, tags: &[Tag]) {
     for bus in &mut config.can_buses {
         if !used.contains(&bus.name) {
             bus.attach = Attach::Instant;
-            bus.interface = None;
         }
     }
 }
@@ -192,7 +191,7 @@ fn load_paced(rig: &Path, data: &Data) -> Result<RigConfig, Mistake> {
     } else {
         Err(Mistake::new(
             format!("{}: this rig runs in virtual time", rig.display()),
-            "a live rig needs [clock] mode = \"paced\" and its buses attached to wires, as in liquid-20ft-vcan.toml",
+            "a live rig needs [clock] mode = \"paced\" and its buses attached to wires, as in liquid-20ft-socketcand.toml",
         ))
     }
 }
@@ -200,7 +199,7 @@ fn load_paced(rig: &Path, data: &Data) -> Result<RigConfig, Mistake> {
 fn print_wires(rig: &Rig) {
     let wires = rig.wires();
     for wire in &wires.can {
-        say(&format!("CAN     {:<18} on {}", wire.name, wire.interface));
+        say(&format!("CAN     {:<18} on {}", wire.name, wire.medium));
     }
     for server in &wires.servers {
         say(&format!("Modbus  {:<18} on {}", server.tag, server.listen));

@@ -13,7 +13,7 @@ pub enum FieldbusError {
     #[error(
         "bus `{bus}` needs CAN interface `{interface}`, but this kernel has no CAN sockets (AF_CAN); \
          run the command as `ci/vcan.sh -- ...`, which brings a kernel that has them, or load the modules: \
-         modprobe can-raw vcan"
+         modprobe can-raw vcan; or give the buses attach = \"socketcand\", which needs none"
     )]
     NoCanSockets {
         /// Bus name in the rig file.
@@ -57,6 +57,28 @@ pub enum FieldbusError {
         interface: String,
         /// What was tried.
         action: &'static str,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// Another program has the port of a bus.
+    #[error(
+        "bus `{bus}`: its address {address} for socketcand is in use by another program; stop that one \
+         (`ss -ltnp 'sport = :{port}'` names it) or give the bus another `listen` in the rig file",
+        port = address.port()
+    )]
+    BusAddressInUse {
+        /// Bus name in the rig file; the first of those with this address.
+        bus: String,
+        /// Address in the rig file.
+        address: SocketAddr,
+    },
+    /// Another failure while opening a bus for socketcand clients.
+    #[error("bus `{bus}`: cannot listen for socketcand clients on {address}")]
+    ListenForBus {
+        /// Bus name in the rig file; the first of those with this address.
+        bus: String,
+        /// Address in the rig file.
+        address: SocketAddr,
         /// What the kernel said.
         source: io::Error,
     },

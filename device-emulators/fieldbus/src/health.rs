@@ -77,6 +77,7 @@ impl Accounts {
             lateness_us: self.lateness.percentiles(),
             send_jitter_us: self.send_jitter.percentiles(),
             dropped_frames: losses.frames(),
+            undecoded: losses.undecoded.load(Ordering::Relaxed),
             inconclusive: (!reasons.is_empty()).then(|| reasons.join("; ")),
         }
     }
@@ -95,8 +96,10 @@ pub(crate) struct Losses {
     pub(crate) modbus: AtomicU64,
     /// The first interface trouble, in words.
     interface: Mutex<Option<String>>,
-    /// Frames that are not classic data frames: remote, error, FD. No loss, only not decoded.
-    pub(crate) not_data: AtomicU64,
+    /// Frames that socketcand clients were too slow for.
+    pub(crate) slow_client: AtomicU64,
+    /// What peers put on the wires that is nothing the rig can read. No loss.
+    pub(crate) undecoded: AtomicU64,
 }
 
 impl Losses {
@@ -110,10 +113,15 @@ impl Losses {
     }
 
     fn frames(&self) -> u64 {
-        [&self.not_sent, &self.receive_queue, &self.channel]
-            .map(|counter| counter.load(Ordering::Relaxed))
-            .iter()
-            .sum()
+        [
+            &self.not_sent,
+            &self.receive_queue,
+            &self.channel,
+            &self.slow_client,
+        ]
+        .map(|counter| counter.load(Ordering::Relaxed))
+        .iter()
+        .sum()
     }
 
     fn reasons(&self) -> Vec<String> {
@@ -127,7 +135,7 @@ impl Losses {
         for (counter, what) in [
             (
                 &self.not_sent,
-                "CAN frames could not be sent (transmit queue full or interface down)",
+                "CAN frames could not be sent (transmit queue full, interface down or connection lost)",
             ),
             (
                 &self.receive_queue,
@@ -136,6 +144,10 @@ impl Losses {
             (
                 &self.channel,
                 "CAN frames were lost on the way to the rig (channel full)",
+            ),
+            (
+                &self.slow_client,
+                "CAN frames were lost to socketcand clients that did not keep up and were closed",
             ),
             (
                 &self.modbus,

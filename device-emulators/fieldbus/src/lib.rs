@@ -1,21 +1,22 @@
-//! The rig on real wires: wall clock, SocketCAN and Modbus TCP.
+//! The rig on real wires: wall clock, SocketCAN, socketcand and Modbus TCP.
 //!
 //! Read in this order: [`paced`] (the owner loop and the only reader of the wall clock), `health` (what
-//! lateness and loss amount to), `socketcan` (one socket per bus, one reading thread for all),
-//! `modbus_server` (requests from outside to emulated devices), `modbus_client` (requests of emulated
+//! lateness and loss amount to), `can` (what carries a bus), `socketcan` (one socket per bus, one reading
+//! thread for all), `socketcand` (buses on TCP: server and client of that daemon's protocol), `modbus_server` (requests from outside to emulated devices), `modbus_client` (requests of emulated
 //! devices to outside), `modbus_guard` (bytes the Modbus library must not see), [`error`].
 //!
 //! ```text
 //!            owner thread (the caller of run)                         other threads
 //!   rig.advance_to / offer <-- arrivals, one bounded channel <-- CAN reader (poll, recvmmsg)
-//!         |                                                 <-- Modbus runtime (servers, clients)
-//!         +-- poll_wire --> CAN send (sendmmsg, not blocking)
+//!         |                                                 <-- TCP runtime (Modbus and socketcand, servers and clients)
+//!         +-- poll_wire --> CAN send (sendmmsg, not blocking; queues of socketcand clients)
 //!                       --> Modbus replies (oneshot) and requests (bounded channel)
 //! ```
 //! Nothing here decides what happens in the rig; it decides only when, and owns up to being late.
 
 #![forbid(unsafe_code)]
 
+mod can;
 pub mod error;
 mod health;
 mod modbus_client;
@@ -23,6 +24,7 @@ mod modbus_guard;
 mod modbus_server;
 pub mod paced;
 mod socketcan;
+mod socketcand;
 
 pub use error::FieldbusError;
 pub use paced::{InterruptHandle, Limits, PacedDriver, Steppable};

@@ -154,7 +154,7 @@ impl Servers {
 }
 
 /// Address reuse concerns only leftovers of closed connections: a second listener is still refused.
-fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+pub(crate) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = match address {
         SocketAddr::V4(_) => TcpSocket::new_v4()?,
         SocketAddr::V6(_) => TcpSocket::new_v6()?,

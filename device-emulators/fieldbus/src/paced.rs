@@ -19,11 +19,11 @@ use std::time::{Duration, Instant, SystemTime};
 use bess_types::{CanFrame, ModbusReply, ModbusRequest, SimTime};
 use tokio::sync::oneshot;
 
+use crate::can::CanBuses;
 use crate::error::FieldbusError;
 use crate::health::{Accounts, Losses};
 use crate::modbus_client::Clients;
 use crate::modbus_server::{Runtime, Servers};
-use crate::socketcan::CanBuses;
 use bess_devices::Token;
 use bess_rig::{Driver, Health, Rig, WireInput, WireOutput, Wires, config};
 
@@ -102,7 +102,7 @@ pub struct PacedDriver<R = Rig> {
     interrupt: InterruptHandle,
     arrivals: Receiver<Arrival>,
     pending: VecDeque<(SimTime, WireInput)>,
-    // Dropped in this order: CAN reader, then servers and clients with their runtime.
+    // Dropped in this order: CAN buses, then servers and clients with their runtime.
     can: CanBuses,
     servers: Servers,
     clients: Clients,
@@ -117,15 +117,15 @@ impl<R: Steppable> PacedDriver<R> {
     pub fn new(rig: R, limits: Limits) -> Result<Self, FieldbusError> {
         let wires = rig.wires();
         let (sender, arrivals) = sync_channel(ARRIVALS);
-        let clock = Clock::default();
+        let clock = Clock::new();
         let losses = Arc::new(Losses::default());
         let inbox = Inbox {
             sender,
             clock: clock.clone(),
             losses: Arc::clone(&losses),
         };
-        let can = CanBuses::open(&wires.can, &inbox)?;
         let runtime = Runtime::start()?;
+        let can = CanBuses::open(&wires.can, &runtime, &inbox)?;
         let servers = Servers::open(&wires.servers, &runtime, &inbox)?;
         let clients = Clients::new(&runtime, inbox, limits.modbus_timeout);
         Ok(Self {
@@ -208,11 +208,6 @@ impl<R: Steppable> PacedDriver<R> {
         self.accounts.report(&self.losses)
     }
 
-    /// Frames seen on the wires that are not classic data frames: remote, error and FD frames.
-    pub fn undecoded_frames(&self) -> u64 {
-        self.losses.not_data.load(Ordering::Relaxed)
-    }
-
     /// Blocks for `span`, less if something arrives.
     fn wait(&mut self, span: Duration) {
         let longest = if self.can.backlog() {
@@ -271,7 +266,9 @@ impl<R: Steppable> PacedDriver<R> {
     fn hand_out(&mut self, at: SimTime) {
         while let Some(output) = self.rig.poll_wire() {
             match output {
-                WireOutput::Can { bus, frame } => self.can.queue(bus, at, &frame),
+                WireOutput::Can { bus, frame } => {
+                    self.can.queue(bus, at, &frame, &self.clock, &mut self.accounts);
+                }
                 WireOutput::ModbusReply { wire_token, reply } => {
                     self.servers.answer(wire_token, reply);
                 }
@@ -399,8 +396,9 @@ impl Inbox {
 }
 
 /// Rig time by the wall clock: zero until started.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Clock {
+    made: Instant,
     start: Arc<OnceLock<Instant>>,
 }
 
@@ -409,6 +407,26 @@ pub(crate) struct Clock {
     reason = "the paced driver is where rig time meets wall time; everyone else is given SimTime"
 )]
 impl Clock {
+    /// A clock that stands.
+    pub(crate) fn new() -> Self {
+        Self {
+            made: Instant::now(),
+            start: Arc::default(),
+        }
+    }
+
+    /// Time since the clock was made, also before rig time passes.
+    pub(crate) fn uptime(&self) -> Duration {
+        self.made.elapsed()
+    }
+
+    /// Time since the epoch, for whoever stamps what it tells others.
+    pub(crate) fn time_of_day() -> Duration {
+        SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or_default()
+    }
+
     fn start(&self) {
         self.start.get_or_init(Instant::now);
     }
@@ -424,9 +442,7 @@ impl Clock {
     pub(crate) fn kernel_stamps(&self) -> KernelStamps {
         KernelStamps {
             now: self.now(),
-            time_of_day: SystemTime::now()
-                .duration_since(SystemTime::UNIX_EPOCH)
-                .unwrap_or_default(),
+            time_of_day: Self::time_of_day(),
         }
     }
 }
@@ -467,7 +483,7 @@ mod tests {
         let (sender, arrivals) = sync_channel(1);
         let inbox = Inbox {
             sender,
-            clock: Clock::default(),
+            clock: Clock::new(),
             losses: Arc::default(),
         };
         let frame = CanFrame::new(CanId::Standard(1), &[]).unwrap();

@@ -29,7 +29,6 @@ use nix::sys::time::TimeSpec;
 use crate::error::FieldbusError;
 use crate::health::{Accounts, Losses, count};
 use crate::paced::{Arrival, Clock, Inbox};
-use bess_rig::CanWire;
 
 /// The reader's rest after a batch. Short beside the 20 ms of the fastest cyclic frame; wake-ups are
 /// dear on an emulated core.
@@ -54,10 +53,8 @@ const ERROR_FLAG: u32 = 0x2000_0000;
 
 /// The rig's CAN interfaces, open.
 #[derive(Debug)]
-pub(crate) struct CanBuses {
+pub(crate) struct Interfaces {
     buses: Vec<Bus>,
-    /// Place in `buses` by the rig's bus number.
-    places: Vec<Option<usize>>,
     backlog: bool,
     _reader: Option<Reader>,
 }
@@ -76,32 +73,25 @@ struct Reader {
     thread: Option<JoinHandle<()>>,
 }
 
-impl CanBuses {
-    /// Opens an interface for each bus and starts the reader.
-    pub(crate) fn open(wires: &[CanWire], inbox: &Inbox) -> Result<Self, FieldbusError> {
+impl Interfaces {
+    /// Opens the interfaces, each given after the number and the name of its bus, and starts the reader.
+    pub(crate) fn open(wires: &[(usize, &str, &str)], inbox: &Inbox) -> Result<Self, FieldbusError> {
         let mut buses = Vec::new();
-        let mut places = Vec::new();
-        for wire in wires {
-            if places.len() <= wire.bus {
-                places.resize(wire.bus + 1, None);
-            }
-            places[wire.bus] = Some(buses.len());
+        let mut sources = Vec::new();
+        for &(bus, name, interface) in wires {
+            let socket = Arc::new(open_interface(name, interface)?);
+            sources.push(Source {
+                bus,
+                interface: interface.into(),
+                socket: Arc::clone(&socket),
+                lost: 0,
+            });
             buses.push(Bus {
-                interface: wire.interface.clone(),
-                socket: Arc::new(open_interface(&wire.name, &wire.interface)?),
+                interface: interface.into(),
+                socket,
                 waiting: VecDeque::new(),
             });
         }
-        let sources = wires
-            .iter()
-            .zip(&buses)
-            .map(|(wire, bus)| Source {
-                bus: wire.bus,
-                interface: wire.interface.clone(),
-                socket: Arc::clone(&bus.socket),
-                lost: 0,
-            })
-            .collect::<Vec<_>>();
         let reader = if sources.is_empty() {
             None
         } else {
@@ -109,18 +99,13 @@ impl CanBuses {
         };
         Ok(Self {
             buses,
-            places,
             backlog: false,
             _reader: reader,
         })
     }
 
-    /// Takes a frame due at `due`; [`CanBuses::flush`] sends it.
-    pub(crate) fn queue(&mut self, bus: usize, due: SimTime, frame: &CanFrame) {
-        let place = self.places.get(bus).copied().flatten();
-        let Some(place) = place else {
-            unreachable!("the rig sent a frame on bus {bus}, which is no wire bus");
-        };
+    /// Takes a frame due at `due` for an interface by its place; [`Interfaces::flush`] sends it.
+    pub(crate) fn queue(&mut self, place: usize, due: SimTime, frame: &CanFrame) {
         self.buses[place].waiting.push_back((due, to_kernel(frame)));
         self.backlog = true;
     }
@@ -394,7 +379,7 @@ impl Source {
                 }
                 match message.iovs().next().and_then(from_kernel) {
                     Some(frame) => frames.push((stamps.rig_time(stamp), self.bus, frame)),
-                    None => count(&inbox.losses.not_data, 1),
+                    None => count(&inbox.losses.undecoded, 1),
                 }
             }
             if n < BATCH {

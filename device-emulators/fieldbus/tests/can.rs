@@ -104,7 +104,7 @@ fn frames_go_both_ways_and_others_are_counted() {
         [(1, "00001234#010203".to_owned()), (1, "123#".to_owned())],
         "own frames do not come back"
     );
-    assert_eq!(driver.undecoded_frames(), 2);
+    assert_eq!(driver.health().undecoded, 2);
     assert_eq!(driver.health().dropped_frames, 0);
     for n in 1..=10_u64 {
         for id in [0x18_10_A0_01, 0x18_20_A0_01] {

@@ -98,6 +98,8 @@ pub enum Attach {
     Timed,
     /// On a SocketCAN interface as well.
     Socketcan,
+    /// On TCP as well, in the protocol of the socketcand daemon.
+    Socketcand,
 }
 
 impl Attach {
@@ -141,6 +143,8 @@ pub struct CanBusConfig {
     pub attach: Attach,
     /// SocketCAN interface, if attached to one.
     pub interface: Option<String>,
+    /// Where the rig listens for socketcand clients, if they carry it. Buses may share an address.
+    pub listen: Option<SocketAddr>,
     /// Of a timed bus.
     pub timing: Timing,
     /// Where the entry stands.

@@ -1,5 +1,6 @@
 //! What goes into a rig and comes out of it: roles, wire traffic, commands, counts.
 
+use core::fmt;
 use core::net::SocketAddr;
 
 use bess_devices::hmi::HmiTarget;
@@ -86,21 +87,42 @@ pub enum WireOutput {
 /// The wires this rig needs.
 #[derive(Clone, Debug, Default)]
 pub struct Wires {
-    /// CAN buses on interfaces.
+    /// CAN buses that are carried outside the process.
     pub can: Vec<CanWire>,
     /// Modbus servers to listen for.
     pub servers: Vec<ModbusServerWire>,
 }
 
-/// A CAN bus on an interface.
+/// A CAN bus that is carried outside the process.
 #[derive(Clone, Debug)]
 pub struct CanWire {
     /// Number in [`WireInput::Can`].
     pub bus: usize,
     /// Name in the rig file.
     pub name: String,
-    /// SocketCAN interface.
-    pub interface: String,
+    /// What carries it.
+    pub medium: CanMedium,
+}
+
+/// What carries a CAN bus outside the process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CanMedium {
+    /// A SocketCAN network interface.
+    Interface(String),
+    /// TCP in the socketcand protocol, served here: the bus has its emulators in this process.
+    Listen(SocketAddr),
+    /// The same, served by the process that has the bus.
+    Connect(SocketAddr),
+}
+
+impl fmt::Display for CanMedium {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Interface(name) => f.write_str(name),
+            Self::Listen(address) => write!(f, "socketcand, served on {address}"),
+            Self::Connect(address) => write!(f, "socketcand, served by {address}"),
+        }
+    }
 }
 
 /// A Modbus server of the rig.

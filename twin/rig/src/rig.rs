@@ -282,7 +282,7 @@ impl Rig {
                 Some(CanWire {
                     bus,
                     name: b.name.clone(),
-                    interface: b.interface.clone()?,
+                    medium: b.wire.clone()?,
                 })
             })
             .collect();

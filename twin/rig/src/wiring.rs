@@ -26,7 +26,7 @@ use bess_types::{Line, Tag};
 use crate::bus::can::CanBus;
 use crate::bus::timed::TimedBus;
 use crate::config::{Attach, Backing, DeviceConfig, RigConfig, RigConfigError};
-use crate::interface::Role;
+use crate::interface::{CanMedium, Role};
 use crate::noise::Noise;
 use crate::rig::{Emulator, Peer, Slot};
 
@@ -78,10 +78,14 @@ pub(crate) fn build(config: &RigConfig, library: &Library, role: Role<'_>) -> Re
         .can_buses
         .iter()
         .map(|bus| {
-            let wire = if bus.attach == Attach::Socketcan {
-                bus.interface.clone()
-            } else {
-                None
+            let wire = match bus.attach {
+                Attach::Instant | Attach::Timed => None,
+                Attach::Socketcan => bus.interface.clone().map(CanMedium::Interface),
+                // the process with the bus's emulators serves it, as with the Modbus servers
+                Attach::Socketcand => bus.listen.map(match role {
+                    Role::Rig => CanMedium::Listen,
+                    Role::Host(_) => CanMedium::Connect,
+                }),
             };
             CanBus::new(&bus.name, wire)
         })
@@ -233,7 +237,8 @@ fn check_hosted(config: &RigConfig, tags: &[Tag]) -> Result<(), RigConfigError> 
             {
                 return Err(device.origin.error(
                     format!("{tag} cannot be hosted: its bus `{name}` is inside the rig process"),
-                    "host devices of a rig file whose buses are attached to SocketCAN, such as liquid-20ft-vcan.toml",
+                    "host devices of a rig file whose buses are on wires, such as liquid-20ft-socketcand.toml or \
+                     liquid-20ft-vcan.toml",
                 ));
             }
         }
@@ -650,10 +655,10 @@ fn announce_ids(
             let ids = transmitted_ids(&product, port, products.library, address_on(device, port))
                 .map_err(|error| product_error(products.library, device, &error))?;
             for Transmitted { id, period, is_fd } in ids {
-                if is_fd && buses[bus].interface.is_some() {
+                if is_fd && buses[bus].wire.is_some() {
                     return Err(device.origin.error(
                         format!(
-                            "{} sends CAN id {id} in CAN FD format on {}, but SocketCAN carries classic frames here",
+                            "{} sends CAN id {id} in CAN FD format on {}, but SocketCAN and socketcand carry classic frames here",
                             device.tag, buses[bus].name
                         ),
                         "attach the bus inside the rig (instant or timed), or take a product of classic frames",

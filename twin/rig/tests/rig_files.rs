@@ -8,13 +8,15 @@
 
 use bess_catalogue::{Catalogue, File, Kind};
 use bess_devices::Library;
-use bess_rig::{Rig, RigConfig, RigConfigError, Role};
+use bess_rig::{CanMedium, Rig, RigConfig, RigConfigError, Role};
 
 const CONTAINER: &str = include_str!("../../../scenarios/rigs/base/container.toml");
 const BASE: &str = include_str!("../../../scenarios/rigs/liquid-20ft.toml");
 const TCP: &str = include_str!("../../../scenarios/rigs/liquid-20ft-tcp.toml");
 const VCAN: &str = include_str!("../../../scenarios/rigs/liquid-20ft-vcan.toml");
 const VCAN_3: &str = include_str!("../../../scenarios/rigs/liquid-20ft-vcan-3.toml");
+const SOCKETCAND: &str = include_str!("../../../scenarios/rigs/liquid-20ft-socketcand.toml");
+const SOCKETCAND_3: &str = include_str!("../../../scenarios/rigs/liquid-20ft-socketcand-3.toml");
 
 /// Loads and builds `top.toml` with the shipped files beside it.
 fn build(top: &str) -> Result<RigConfig, RigConfigError> {
@@ -27,6 +29,7 @@ fn build_of(top: &str, catalogue: &Catalogue) -> Result<RigConfig, RigConfigErro
         "rigs/base/container.toml" => Ok(CONTAINER.to_owned()),
         "rigs/liquid-20ft.toml" => Ok(BASE.to_owned()),
         "rigs/liquid-20ft-vcan.toml" => Ok(VCAN.to_owned()),
+        "rigs/liquid-20ft-socketcand.toml" => Ok(SOCKETCAND.to_owned()),
         _ => Err("no such file".to_owned()),
     };
     let config = RigConfig::load("rigs/top.toml", catalogue, &read)?;
@@ -84,6 +87,24 @@ fn shipped_rig_files_build() {
     assert_eq!(build(TCP).unwrap().cuts.len(), 0);
     assert_eq!(build(VCAN).unwrap().cuts[0].devices.len(), 10);
     assert_eq!(build(VCAN_3).unwrap().plant.clusters, 3);
+    assert_eq!(build(SOCKETCAND).unwrap().cuts[0].devices.len(), 10);
+    assert_eq!(build(SOCKETCAND_3).unwrap().plant.clusters, 3);
+}
+
+#[test]
+fn the_rig_serves_its_buses_and_a_host_joins_them() {
+    let config = build(SOCKETCAND_3).unwrap();
+    let library = Library::shipped();
+    let address = "127.0.0.1:29536".parse().unwrap();
+    let bau = "container-01/bau".parse().unwrap();
+    for (role, medium) in [
+        (Role::Rig, CanMedium::Listen(address)),
+        (Role::Host(&[bau]), CanMedium::Connect(address)),
+    ] {
+        let wires = Rig::new(&config, &library, role).unwrap().wires();
+        assert_eq!(wires.can.len(), 4);
+        assert!(wires.can.iter().all(|wire| wire.medium == medium), "{wires:?}");
+    }
 }
 
 #[test]
@@ -154,6 +175,26 @@ fn mistakes_are_explained() {
         (
             "address that is none",
             with("[[meter]]\ntag = \"site-01/meter\"\nlisten = \"localhost\"\n"),
+        ),
+        (
+            "a socketcand bus without address",
+            with("[[can_bus]]\nname = \"stack-can\"\nattach = \"socketcand\"\n"),
+        ),
+        (
+            "a socketcand bus with half an address",
+            with("[[can_bus]]\nname = \"stack-can\"\nattach = \"socketcand\"\nlisten = \"29536\"\n"),
+        ),
+        (
+            "a socketcand bus nobody can open",
+            with(
+                "[[can_bus]]\nname = \"stack can\"\nattach = \"socketcand\"\nlisten = \"127.0.0.1:29536\"\n",
+            ),
+        ),
+        (
+            "Modbus and socketcand on one port",
+            with(
+                "[[can_bus]]\nname = \"stack-can\"\nattach = \"socketcand\"\nlisten = \"127.0.0.1:15050\"\n",
+            ),
         ),
         ("too many clusters", with("[plant]\nclusters = 12\n")),
         ("unknown container", with("[plant]\ncontainer = \"liq-21ft\"\n")),

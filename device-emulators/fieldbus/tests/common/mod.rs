@@ -7,7 +7,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::time::Duration;
 
 use bess_fieldbus::{PacedDriver, Steppable};
-use bess_rig::{CanWire, ModbusServerWire, WireInput, WireOutput, Wires};
+use bess_rig::{CanMedium, CanWire, ModbusServerWire, WireInput, WireOutput, Wires};
 use bess_types::{ModbusReply, SimTime};
 
 pub(crate) const TICK: Duration = Duration::from_millis(10);
@@ -42,12 +42,17 @@ impl Bench {
         }
     }
 
-    pub(crate) fn with_can(mut self, interface: &str) -> Self {
+    pub(crate) fn with_can(self, interface: &str) -> Self {
+        self.with_bus(CanMedium::Interface(interface.into()))
+    }
+
+    /// A bus `bus-N`, N being its place in the order of calls.
+    pub(crate) fn with_bus(mut self, medium: CanMedium) -> Self {
         let bus = self.wires.can.len();
         self.wires.can.push(CanWire {
             bus,
             name: format!("bus-{bus}"),
-            interface: interface.into(),
+            medium,
         });
         self
     }

@@ -6,13 +6,14 @@ use bess_types::{CanId, SimTime};
 
 use crate::bus::timed::TimedBus;
 use crate::checker::START_GRACE;
+use crate::interface::CanMedium;
 
 /// A bus of the rig.
 #[derive(Debug)]
 pub(crate) struct CanBus {
     pub name: String,
-    /// Carried by a wire as well; the interface's name.
-    pub interface: Option<String>,
+    /// What carries it outside the process as well.
+    pub wire: Option<CanMedium>,
     /// Emulated devices on it: device and its port. Their positions are the nodes of a timed bus.
     pub members: Vec<(usize, u8)>,
     /// Keeps the time of its wires, if it is a timed bus.
@@ -54,10 +55,10 @@ impl IdState {
 }
 
 impl CanBus {
-    pub(crate) fn new(name: &str, interface: Option<String>) -> Self {
+    pub(crate) fn new(name: &str, wire: Option<CanMedium>) -> Self {
         Self {
             name: name.into(),
-            interface,
+            wire,
             members: vec![],
             timed: None,
             error_frames: 0,

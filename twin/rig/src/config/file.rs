@@ -101,6 +101,8 @@ pub(super) struct CanBusFile {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub interface: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub listen: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub bit_rate: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data_bit_rate: Option<u32>,

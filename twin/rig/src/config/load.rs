@@ -197,6 +197,7 @@ impl Merged {
                     let (new_bus, old) = (new.value, &mut base.value);
                     old.attach = new_bus.attach.or(old.attach);
                     old.interface = new_bus.interface.or(old.interface.take());
+                    old.listen = new_bus.listen.or(old.listen.take());
                     old.bit_rate = new_bus.bit_rate.or(old.bit_rate);
                     old.data_bit_rate = new_bus.data_bit_rate.or(old.data_bit_rate);
                     old.queue = new_bus.queue.or(old.queue);
@@ -350,7 +351,13 @@ fn check_placeholders(merged: &Merged) -> Result<(), RigConfigError> {
     let mut texts: Vec<(&String, &Origin)> = Vec::new();
     for Entry { value, origin } in &merged.buses {
         texts.push((&value.name, origin));
-        texts.extend(value.interface.iter().map(|text| (text, origin)));
+        texts.extend(
+            value
+                .interface
+                .iter()
+                .chain(&value.listen)
+                .map(|text| (text, origin)),
+        );
     }
     for (_, Entry { value, origin }) in &merged.devices {
         let filled = value
@@ -418,10 +425,16 @@ fn buses(merged: &Merged, plant: &PlantSection) -> Result<Vec<CanBusConfig>, Rig
     let mut buses: Vec<CanBusConfig> = Vec::new();
     for Entry { value: file, origin } in &merged.buses {
         for at in places(&file.name, plant) {
+            let name = at.fill(&file.name);
             let bus = CanBusConfig {
-                name: at.fill(&file.name),
                 attach: file.attach.unwrap_or(Attach::Instant),
                 interface: file.interface.as_deref().map(|text| at.fill(text)),
+                listen: file
+                    .listen
+                    .as_deref()
+                    .map(|text| address(&at.fill(text), &format!("bus `{name}`"), origin))
+                    .transpose()?,
+                name,
                 timing: timing(file, origin)?,
                 origin: origin.clone(),
             };
@@ -433,6 +446,9 @@ fn buses(merged: &Merged, plant: &PlantSection) -> Result<Vec<CanBusConfig>, Rig
                     ),
                     "add interface = \"vcan0\" or the interface you use",
                 ));
+            }
+            if bus.attach == Attach::Socketcand {
+                check_socketcand(&bus)?;
             }
             let taken = |other: &&CanBusConfig| {
                 other.name == bus.name || (bus.interface.is_some() && other.interface == bus.interface)
@@ -451,6 +467,37 @@ fn buses(merged: &Merged, plant: &PlantSection) -> Result<Vec<CanBusConfig>, Rig
         }
     }
     Ok(buses)
+}
+
+/// A bus that socketcand clients open by name at an address.
+fn check_socketcand(bus: &CanBusConfig) -> Result<(), RigConfigError> {
+    if bus.listen.is_none() {
+        return Err(bus.origin.error(
+            format!(
+                "bus `{}` is attached to socketcand but does not say where it listens",
+                bus.name
+            ),
+            "add listen = \"127.0.0.1:29536\"; buses may share an address, clients open them by name",
+        ));
+    }
+    let closes = |c: char| c.is_whitespace() || matches!(c, '<' | '>');
+    if bus.name.contains(closes) || !bus.name.is_ascii() {
+        return Err(bus.origin.error(
+            format!("bus `{}` has a name no socketcand client can open", bus.name),
+            "name it in plain letters, digits and dashes",
+        ));
+    }
+    Ok(())
+}
+
+/// The address that `owner` gives as its `listen`.
+fn address(text: &str, owner: &str, origin: &Origin) -> Result<SocketAddr, RigConfigError> {
+    text.parse().map_err(|_| {
+        origin.error(
+            format!("{owner}: listen = \"{text}\" is not an address"),
+            "write address and port, as in \"127.0.0.1:15020\"",
+        )
+    })
 }
 
 fn faults(merged: &Merged, plant: &PlantSection) -> Result<Vec<FaultConfig>, RigConfigError> {
@@ -546,14 +593,7 @@ fn devices(
             let listen = file
                 .listen
                 .as_deref()
-                .map(|text| {
-                    at.fill(text).parse::<SocketAddr>().map_err(|_| {
-                        origin.error(
-                            format!("{tag}: listen = \"{}\" is not an address", at.fill(text)),
-                            "write address and port, as in \"127.0.0.1:15020\"",
-                        )
-                    })
-                })
+                .map(|text| address(&at.fill(text), tag.as_str(), origin))
                 .transpose()?;
             let peers = file
                 .peers
@@ -650,10 +690,23 @@ fn check_wire_owners(devices: &[DeviceConfig], buses: &[CanBusConfig]) -> Result
                             "{} is real, but its port `{port}` is on bus `{name}`, which is inside the rig",
                             device.tag
                         ),
-                        "attach that bus to a wire: attach = \"socketcan\" and interface = \"vcan0\"",
+                        "attach that bus to a wire: attach = \"socketcan\" and interface = \"vcan0\", or attach = \
+                         \"socketcand\" and listen = \"127.0.0.1:29536\"",
                     ));
                 }
             }
+        }
+        let served = |bus: &&CanBusConfig| bus.attach == Attach::Socketcand && bus.listen == device.listen;
+        if let (Some(address), Some(bus)) = (device.listen, buses.iter().find(served)) {
+            return Err(device.origin.error(
+                format!(
+                    "{} and bus `{}` ({}) both listen on {address}",
+                    device.tag,
+                    bus.name,
+                    bus.origin.line()
+                ),
+                "give one of them another port: Modbus and socketcand cannot share one",
+            ));
         }
         let clash = devices[..i].iter().find(|other| {
             device.listen.is_some() && other.listen == device.listen && other.unit == device.unit

@@ -204,7 +204,7 @@ impl Rig {
         }
         self.counters.frames_sent += 1;
         let id_index = self.see(bus, sender, &frame, injected);
-        if self.buses[bus].interface.is_some() {
+        if self.buses[bus].wire.is_some() {
             self.wire_out.push_back(WireOutput::Can { bus, frame });
         }
         self.schedule.deliver(
