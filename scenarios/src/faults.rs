@@ -1,6 +1,6 @@
 //! `bessrig faults`: the catalogue of link faults in words.
 
-use bess_rig::fault::{CATALOGUE, Parameter, SHARE, Target};
+use bess_rig::fault::{CATALOGUE, Layer, Parameter, SHARE, Target};
 
 use crate::suite::say;
 
@@ -26,9 +26,10 @@ pub(crate) fn list() {
             let line = format!("    {name:<8} {min} to {max}{unit}{default}: {about}\n");
             text.push_str(&line);
         }
-        let target = match kind.target {
-            Target::Bus => "cluster-can-01",
-            Target::Device | Target::DeviceOrBus => "container-01/cluster-01/pack-03/bmu",
+        let target = match (kind.layer, kind.target) {
+            (Layer::Modbus, _) => "container-01/chiller",
+            (Layer::Can, Target::Bus) => "cluster-can-01",
+            (Layer::Can, Target::Device | Target::DeviceOrBus) => "container-01/cluster-01/pack-03/bmu",
         };
         say(&format!(
             "{text}    When fault {} hits {target} for 10 s\n",
@@ -37,7 +38,7 @@ pub(crate) fn list() {
     }
     say(&format!(
         "Numbers go between name and target, as in `When fault can-delay with by 20 and {SHARE} 0.5 hits ...`; every\n\
-         fault takes {SHARE}, 0 to 1: how many of the frames or requests it hits. `fault NAME of TARGET ends` ends one early.\n\
+         fault but modbus-refuse takes {SHARE}, 0 to 1: how many of the frames or requests it hits. `fault NAME of TARGET ends` ends one early.\n\
          TARGET is a tag, a tag and a bus (TAG@BUS), or the name of a bus."
     ));
 }

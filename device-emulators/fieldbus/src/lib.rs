@@ -2,8 +2,9 @@
 //!
 //! Read in this order: [`paced`] (the owner loop and the only reader of the wall clock), `health` (what
 //! lateness and loss amount to), `can` (what carries a bus), `socketcan` (one socket per bus, one reading
-//! thread for all), `socketcand` (buses on TCP: server and client of that daemon's protocol), `modbus_server` (requests from outside to emulated devices), `modbus_client` (requests of emulated
-//! devices to outside), `modbus_guard` (bytes the Modbus library must not see), [`error`].
+//! thread for all), `socketcand` (buses on TCP: server and client of that daemon's protocol), `modbus_server`
+//! (requests from outside to emulated devices), `modbus_client` (requests of emulated devices to outside),
+//! `modbus_adu` (how a PDU is wrapped, and what link faults make of it), [`error`].
 //!
 //! ```text
 //!            owner thread (the caller of run)                         other threads
@@ -19,8 +20,9 @@
 mod can;
 pub mod error;
 mod health;
+mod modbus_adu;
 mod modbus_client;
-mod modbus_guard;
+mod modbus_pdu;
 mod modbus_server;
 pub mod paced;
 mod socketcan;

@@ -1,32 +1,36 @@
 //! Modbus TCP connections of emulated devices that are clients.
 //!
 //! One connection per client device and address, opened with the first request and again after any failure.
-//! Requests of one connection go out in order, one at a time. A timeout, a refused or broken connection and
-//! an answer that does not fit all come back as no reply, and end the connection, so that a late answer can
-//! never be taken for the next one. Single coils go out as function 5, more as 15; registers always as 16,
-//! which is the one every SunSpec device must have.
+//! Requests of one connection go out in order, one at a time. A reply of another transaction or unit is dropped and
+//! counted, and the right one waited for. A timeout, a refused or broken connection and an answer that does not fit all
+//! come back as no reply, and end the connection: one that is half open would stay silent for ever. After a connection
+//! that could not be made the next attempt waits, longer each time, so that a server that is gone is not stormed.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use bess_types::{ModbusData, ModbusReply, ModbusRequest, Table};
+use bess_types::{ModbusReply, ModbusRequest};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
-use tokio::time::timeout;
-use tokio_modbus::client::{Client as _, Context, tcp};
-use tokio_modbus::slave::SlaveContext as _;
-use tokio_modbus::{Request, Response, Slave};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::health::count;
-use crate::modbus_server::{Runtime, exception};
+use crate::modbus_adu::{Adu, MAX_ADU};
+use crate::modbus_pdu as pdu;
+use crate::modbus_server::Runtime;
 use crate::paced::{Arrival, Inbox};
 use bess_devices::Token;
 
 /// Requests waiting on one connection; devices ask one at a time, so this is generous.
 const QUEUE: usize = 64;
+/// Rest after the first connection that could not be made; doubled by each further one.
+const FIRST_REST: Duration = Duration::from_millis(100);
+/// Longest rest: what a returning server waits for its clients.
+const LONGEST_REST: Duration = Duration::from_secs(2);
 
 /// The owner's side of all client connections.
 #[derive(Debug)]
@@ -68,10 +72,13 @@ impl Clients {
             let connection = Connection {
                 address,
                 patience: self.patience,
-                context: None,
+                inbox: self.inbox.clone(),
+                link: None,
+                transaction: 0,
+                rest: FIRST_REST,
+                not_before: None,
             };
-            self.runtime
-                .spawn(connection.serve(client, asks, self.inbox.clone()));
+            self.runtime.spawn(connection.serve(client, asks));
             queue
         });
         let taken = queue.try_send(Ask { token, unit, request }).is_ok();
@@ -85,19 +92,44 @@ impl Clients {
 struct Connection {
     address: SocketAddr,
     patience: Duration,
-    context: Option<Context>,
+    inbox: Inbox,
+    link: Option<Link>,
+    transaction: u16,
+    /// How long to wait after the next connection that cannot be made, and until when after the last one.
+    rest: Duration,
+    not_before: Option<Instant>,
+}
+
+/// A connection that is up.
+struct Link {
+    stream: TcpStream,
+    /// Received and not yet looked at.
+    raw: Vec<u8>,
+}
+
+impl Link {
+    /// Whether the server has not hung up since the last reply.
+    async fn is_up(&mut self) -> bool {
+        match timeout(Duration::ZERO, self.stream.read_buf(&mut self.raw)).await {
+            Ok(read) => read.is_ok_and(|bytes| bytes > 0),
+            Err(_nothing_there) => true,
+        }
+    }
 }
 
 impl Connection {
-    async fn serve(mut self, client: usize, mut asks: mpsc::Receiver<Ask>, inbox: Inbox) {
+    async fn serve(mut self, client: usize, mut asks: mpsc::Receiver<Ask>) {
         while let Some(Ask { token, unit, request }) = asks.recv().await {
-            let reply = self.call(unit, &request).await;
-            if reply.is_none() {
-                self.context = None;
-            }
-            let at = inbox.clock.now();
+            let reply = match self.call(unit, &request).await {
+                Ok(reply) => Some(reply),
+                Err(error) => {
+                    tracing::debug!("Modbus request to {}: {error}", self.address);
+                    None
+                }
+            };
+            let at = self.inbox.clock.now();
             // If there is no room, the inbox has counted the loss.
-            let _ = inbox.put(Arrival::Reply {
+            let _ = self.inbox.put(Arrival::Reply {
                 at,
                 client,
                 token,
@@ -106,112 +138,71 @@ impl Connection {
         }
     }
 
-    async fn call(&mut self, unit: u8, request: &ModbusRequest) -> Option<ModbusReply> {
-        let context = if let Some(context) = &mut self.context {
-            context
-        } else {
-            let stream = timeout(self.patience, TcpStream::connect(self.address))
-                .await
-                .ok()?
-                .ok()?;
-            // Without effect on what is said, only on when.
-            let _ = stream.set_nodelay(true);
-            self.context.insert(tcp::attach(stream))
+    /// The reply to a request.
+    ///
+    /// # Errors
+    /// Why there is none.
+    async fn call(&mut self, unit: u8, request: &ModbusRequest) -> io::Result<ModbusReply> {
+        // It is put back after a good reply only.
+        let mut link = self.link.take();
+        if let Some(open) = &mut link
+            && !open.is_up().await
+        {
+            link = None;
+        }
+        let mut link = match link {
+            Some(link) => link,
+            None => timeout(self.patience, self.connect()).await??,
         };
-        context.set_slave(Slave(unit));
-        match timeout(self.patience, context.call(encode(request))).await.ok()? {
-            Ok(Ok(response)) => decode(request, response).map(Ok),
-            Ok(Err(code)) => Some(Err(exception(code))),
-            Err(error) => {
-                tracing::debug!("Modbus request to {}: {error}", self.address);
-                None
+        self.transaction = self.transaction.wrapping_add(1);
+        let asked = Adu {
+            transaction: self.transaction,
+            unit,
+            pdu: pdu::encode_request(request),
+        };
+        let reply = timeout(self.patience, async {
+            link.stream.write_all(&asked.bytes()).await?;
+            self.hear(&mut link, &asked).await
+        });
+        let reply = reply.await??;
+        let reply = pdu::decode_reply(request, &reply).ok_or_else(|| {
+            io::Error::new(
+                io::ErrorKind::InvalidData,
+                "the reply does not answer the request",
+            )
+        })?;
+        self.link = Some(link);
+        Ok(reply)
+    }
+
+    async fn connect(&mut self) -> io::Result<Link> {
+        if let Some(not_before) = self.not_before {
+            sleep_until(not_before).await;
+        }
+        self.not_before = Some(Instant::now() + self.rest);
+        self.rest = LONGEST_REST.min(2 * self.rest);
+        let stream = TcpStream::connect(self.address).await?;
+        (self.rest, self.not_before) = (FIRST_REST, None);
+        // Without effect on what is said, only on when.
+        let _ = stream.set_nodelay(true);
+        Ok(Link {
+            stream,
+            raw: Vec::with_capacity(MAX_ADU),
+        })
+    }
+
+    /// The PDU of the reply to `asked`.
+    async fn hear(&self, link: &mut Link, asked: &Adu) -> io::Result<Vec<u8>> {
+        loop {
+            while let Some(reply) = Adu::take(&mut link.raw)? {
+                if (reply.transaction, reply.unit) == (asked.transaction, asked.unit) {
+                    return Ok(reply.pdu);
+                }
+                count(&self.inbox.losses.undecoded, 1);
+            }
+            if link.stream.read_buf(&mut link.raw).await? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
             }
         }
-    }
-}
-
-fn encode(request: &ModbusRequest) -> Request<'_> {
-    match request {
-        ModbusRequest::Read {
-            table,
-            address,
-            count,
-        } => match table {
-            Table::Coil => Request::ReadCoils(*address, *count),
-            Table::DiscreteInput => Request::ReadDiscreteInputs(*address, *count),
-            Table::Holding => Request::ReadHoldingRegisters(*address, *count),
-            Table::Input => Request::ReadInputRegisters(*address, *count),
-        },
-        ModbusRequest::WriteCoils { address, values } => match values[..] {
-            [value] => Request::WriteSingleCoil(*address, value),
-            _ => Request::WriteMultipleCoils(*address, Cow::Borrowed(values)),
-        },
-        ModbusRequest::WriteRegisters { address, values } => {
-            Request::WriteMultipleRegisters(*address, Cow::Borrowed(values))
-        }
-        ModbusRequest::Unsupported { function } => Request::Custom(*function, Cow::Borrowed(&[])),
-    }
-}
-
-/// The answer's data; `None` if it does not answer this request.
-fn decode(request: &ModbusRequest, response: Response) -> Option<ModbusData> {
-    match (request, response) {
-        (
-            ModbusRequest::Read { count, .. },
-            Response::ReadCoils(mut bits) | Response::ReadDiscreteInputs(mut bits),
-        ) => {
-            // The wire carries whole bytes.
-            let count = usize::from(*count);
-            (bits.len() >= count).then(|| {
-                bits.truncate(count);
-                ModbusData::Bits(bits)
-            })
-        }
-        (
-            ModbusRequest::Read { count, .. },
-            Response::ReadHoldingRegisters(registers) | Response::ReadInputRegisters(registers),
-        ) => (registers.len() == usize::from(*count)).then_some(ModbusData::Registers(registers)),
-        (
-            ModbusRequest::WriteCoils { .. },
-            Response::WriteSingleCoil(..) | Response::WriteMultipleCoils(..),
-        )
-        | (ModbusRequest::WriteRegisters { .. }, Response::WriteMultipleRegisters(..))
-        | (ModbusRequest::Unsupported { .. }, Response::Custom(..)) => Some(ModbusData::Written),
-        _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn bits_are_cut_to_what_was_asked() {
-        let request = ModbusRequest::Read {
-            table: Table::Coil,
-            address: 0,
-            count: 3,
-        };
-        let byte = vec![true, false, true, false, false, false, false, false];
-        assert_eq!(
-            decode(&request, Response::ReadCoils(byte)),
-            Some(ModbusData::Bits(vec![true, false, true]))
-        );
-        assert_eq!(decode(&request, Response::ReadCoils(vec![true])), None);
-        assert_eq!(decode(&request, Response::ReadInputRegisters(vec![1])), None);
-    }
-
-    #[test]
-    fn registers_go_out_as_function_16() {
-        let request = ModbusRequest::WriteRegisters {
-            address: 1,
-            values: vec![2],
-        };
-        assert_eq!(encode(&request).function_code().value(), 16);
-        let request = ModbusRequest::WriteCoils {
-            address: 1,
-            values: vec![true],
-        };
-        assert_eq!(encode(&request).function_code().value(), 5);
     }
 }

@@ -1,45 +1,40 @@
 //! Modbus TCP servers of emulated devices.
 //!
-//! One listener per device that serves, all on one single-threaded runtime that sleeps while nothing
+//! One task for each address and one for each connection, all on one single-threaded runtime that sleeps while nothing
 //! happens. A request becomes an arrival for the owner and waits for the device's answer; no answer within
-//! [`LONGEST_ANSWER`] counts as silence. Requests of one connection are answered in order, one at a time.
-//! Function codes 1 to 6, 15 and 16 are decoded; any other reaches the device as unsupported.
+//! [`LONGEST_ANSWER`] counts as silence. Requests of one connection are answered in order, one at a time. Several
+//! devices at one address are behind a gateway, each under its unit id.
 
 use std::collections::BTreeMap;
-use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use bess_types::{ModbusData, ModbusException, ModbusReply, ModbusRequest, Table, Tag};
+use bess_types::{ModbusException, ModbusReply, Tag};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::runtime::Handle;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
-use tokio_modbus::server::Service;
-use tokio_modbus::server::tcp::Server;
-use tokio_modbus::{ExceptionCode, Request, Response, SlaveRequest};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
+use tokio::time::{sleep, timeout};
 
 use crate::error::FieldbusError;
-use crate::modbus_guard::GuardedStream;
+use crate::modbus_adu::{Adu, End, Faulty, MAX_ADU};
+use crate::modbus_pdu as pdu;
 use crate::paced::{Arrival, Inbox};
-use bess_rig::ModbusServerWire;
+use bess_rig::{ModbusServerWire, WireFault};
 
 /// After this the connection is free for the client's next request. Real clients give up much earlier.
 const LONGEST_ANSWER: Duration = Duration::from_secs(10);
-/// Connections to one server; more are closed at once, as small devices do.
+/// Connections to one address; more are closed at once, as small devices do.
 const CONNECTIONS: usize = 16;
 /// Requests waiting for answers, over all servers; more get exception 06.
 const OPEN_REQUESTS: usize = 256;
-/// Rest after a failed accept, such as with all file descriptors in use.
-const ACCEPT_REST: Duration = Duration::from_millis(100);
-
-/// Longest answers of the protocol.
-const MAX_BITS: usize = 2000;
-const MAX_REGISTERS: usize = 125;
+/// Rest after a failed accept, such as with all file descriptors in use, or while another program has the address.
+const REST: Duration = Duration::from_millis(100);
+/// What a client may send ahead of its answers.
+const AHEAD: usize = 16 * MAX_ADU;
 
 /// The thread on which all Modbus connections live.
 #[derive(Debug)]
@@ -92,11 +87,29 @@ impl Drop for Runtime {
     }
 }
 
-/// The owner's side of all servers: requests that wait for an answer.
+/// A device's answer, and what link faults do to its bytes.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) reply: Option<ModbusReply>,
+    pub(crate) faults: Vec<WireFault>,
+}
+
+/// The owner's side of all servers: requests that wait for an answer, and how each address treats connections.
 #[derive(Debug)]
 pub(crate) struct Servers {
-    open: BTreeMap<u64, oneshot::Sender<Option<ModbusReply>>>,
+    open: BTreeMap<u64, oneshot::Sender<Answer>>,
     next_token: u64,
+    /// Each device's address.
+    links: BTreeMap<usize, watch::Sender<Link>>,
+    /// Devices that refuse connections now.
+    refusing: BTreeMap<usize, SocketAddr>,
+    addresses: BTreeMap<usize, SocketAddr>,
+}
+
+/// How an address treats connections. Every change ends what is half open.
+#[derive(Clone, Copy, Debug, Default)]
+struct Link {
+    refuses: bool,
 }
 
 impl Servers {
@@ -108,33 +121,48 @@ impl Servers {
     ) -> Result<Self, FieldbusError> {
         let open_requests = Arc::new(Semaphore::new(OPEN_REQUESTS));
         let _context = runtime.handle().enter();
+        let mut at_address: BTreeMap<SocketAddr, Vec<&ModbusServerWire>> = BTreeMap::new();
         for wire in wires {
-            let listener = bind(wire.listen).map_err(|source| {
-                let (tag, address) = (wire.tag.clone(), wire.listen);
+            at_address.entry(wire.listen).or_default().push(wire);
+        }
+        let mut links = BTreeMap::new();
+        for (address, wires) in at_address {
+            let tag = wires[0].tag.clone();
+            let listener = bind(address).map_err(|source| {
+                let tag = tag.clone();
                 if source.kind() == io::ErrorKind::AddrInUse {
                     FieldbusError::AddressInUse { tag, address }
                 } else {
                     FieldbusError::Listen { tag, address, source }
                 }
             })?;
-            tokio::spawn(serve(
-                listener,
-                wire.tag.clone(),
-                Device {
-                    server: wire.device,
-                    inbox: inbox.clone(),
-                    open_requests: Arc::clone(&open_requests),
-                },
-            ));
+            let (link, state) = watch::channel(Link::default());
+            let devices = Devices {
+                units: wires.iter().map(|wire| (wire.unit, wire.device)).collect(),
+                inbox: inbox.clone(),
+                open_requests: Arc::clone(&open_requests),
+            };
+            links.extend(wires.iter().map(|wire| (wire.device, link.clone())));
+            let port = Port {
+                tag,
+                address,
+                devices: Arc::new(devices),
+                link: state,
+                places: Arc::new(Semaphore::new(CONNECTIONS)),
+            };
+            tokio::spawn(port.serve(listener));
         }
         Ok(Self {
             open: BTreeMap::new(),
             next_token: 0,
+            links,
+            refusing: BTreeMap::new(),
+            addresses: wires.iter().map(|wire| (wire.device, wire.listen)).collect(),
         })
     }
 
     /// Keeps the way back to a client; the token to answer it by.
-    pub(crate) fn keep(&mut self, answer: oneshot::Sender<Option<ModbusReply>>) -> u64 {
+    pub(crate) fn keep(&mut self, answer: oneshot::Sender<Answer>) -> u64 {
         // Clients that left, and devices that never answered.
         if self.open.len() >= OPEN_REQUESTS {
             self.open.retain(|_, answer| !answer.is_closed());
@@ -146,10 +174,26 @@ impl Servers {
     }
 
     /// Passes on a device's answer; without effect if the client has left.
-    pub(crate) fn answer(&mut self, token: u64, reply: Option<ModbusReply>) {
-        if let Some(answer) = self.open.remove(&token) {
-            let _ = answer.send(reply);
+    pub(crate) fn answer(&mut self, token: u64, answer: Answer) {
+        if let Some(client) = self.open.remove(&token) {
+            let _ = client.send(answer);
         }
+    }
+
+    /// Begins or ends refusing connections to the address of `server`, and ends what is half open there. An address
+    /// refuses as long as one of its devices does.
+    pub(crate) fn link(&mut self, server: usize, refuses: bool) {
+        let (Some(link), Some(&address)) = (self.links.get(&server), self.addresses.get(&server)) else {
+            return;
+        };
+        if refuses {
+            self.refusing.insert(server, address);
+        } else {
+            self.refusing.remove(&server);
+        }
+        link.send_replace(Link {
+            refuses: self.refusing.values().any(|other| *other == address),
+        });
     }
 }
 
@@ -164,241 +208,284 @@ pub(crate) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(64)
 }
 
-/// What every connection of one server has in common.
-#[derive(Clone, Debug)]
-struct Device {
-    server: usize,
+/// Devices that are reached in one place.
+#[derive(Debug)]
+struct Devices {
+    /// Unit id and device.
+    units: Vec<(u8, usize)>,
     inbox: Inbox,
     open_requests: Arc<Semaphore>,
 }
 
-async fn serve(listener: TcpListener, tag: Tag, device: Device) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
-    let server = Server::new(listener);
-    let tag = &tag;
-    let on_connected = |stream: TcpStream, peer: SocketAddr| {
-        let connection = Arc::clone(&places).try_acquire_owned().ok().map(|place| {
-            // Without effect on what is said, only on when.
-            let _ = stream.set_nodelay(true);
-            let stream = Arc::new(stream);
-            let (guarded, malformed) = GuardedStream::new(Arc::clone(&stream));
-            let device = device.clone();
-            (
-                Connection {
-                    device,
-                    stream,
-                    malformed,
-                    _place: place,
-                },
-                guarded,
-            )
-        });
-        if connection.is_none() {
-            tracing::warn!("{tag}: {CONNECTIONS} Modbus connections are open, {peer} is refused");
+impl Devices {
+    /// Who answers a unit id: the only device answers any; of several, each its own. Units 0 and 255 both stand for the
+    /// device that is no part of the net behind.
+    fn find(&self, unit: u8) -> Option<usize> {
+        let own = |unit: u8| if unit == 0 { u8::MAX } else { unit };
+        match self.units[..] {
+            [(_, device)] => Some(device),
+            _ => {
+                let found = self.units.iter().find(|(of, _)| own(*of) == own(unit));
+                found.map(|(_, device)| *device)
+            }
         }
-        std::future::ready(Ok(connection))
-    };
-    loop {
-        let on_error = {
-            let tag = tag.clone();
-            move |error: io::Error| tracing::debug!("{tag}: Modbus connection ended: {error}")
+    }
+
+    /// Asks the device behind `unit`. Silence of one behind a gateway is the gateway's exception 0B.
+    async fn ask(&self, unit: u8, request: &[u8]) -> Answer {
+        let of_itself = |exception| Answer {
+            reply: Some(Err(exception)),
+            faults: vec![],
         };
-        if let Err(error) = server.serve(&on_connected, on_error).await {
-            tracing::warn!("{tag}: cannot accept a Modbus connection: {error}");
+        let Some(server) = self.find(unit) else {
+            return of_itself(ModbusException::GatewayTargetFailedToRespond);
+        };
+        let Ok(_place) = self.open_requests.try_acquire() else {
+            return of_itself(ModbusException::ServerDeviceBusy);
+        };
+        let (answer, answered) = oneshot::channel();
+        let arrival = Arrival::Request {
+            at: self.inbox.clock.now(),
+            server,
+            unit,
+            request: pdu::decode_request(request),
+            answer,
+        };
+        if self.inbox.put(arrival).is_err() {
+            return of_itself(ModbusException::ServerDeviceBusy);
         }
-        tokio::time::sleep(ACCEPT_REST).await;
+        let answer = timeout(LONGEST_ANSWER, answered).await;
+        let mut answer = answer.ok().and_then(Result::ok).unwrap_or(Answer {
+            reply: None,
+            faults: vec![],
+        });
+        if self.units.len() > 1 && answer.reply.is_none() {
+            answer.reply = Some(Err(ModbusException::GatewayTargetFailedToRespond));
+        }
+        answer
+    }
+}
+
+/// An address where connections come in.
+#[derive(Debug)]
+struct Port {
+    /// Of the first device, for messages.
+    tag: Tag,
+    address: SocketAddr,
+    devices: Arc<Devices>,
+    link: watch::Receiver<Link>,
+    places: Arc<Semaphore>,
+}
+
+impl Port {
+    async fn serve(mut self, listener: TcpListener) {
+        let mut listener = Some(listener);
+        loop {
+            let refuses = self.link.borrow_and_update().refuses;
+            if refuses {
+                listener = None;
+            } else if listener.is_none() {
+                match bind(self.address) {
+                    Ok(bound) => listener = Some(bound),
+                    Err(error) => {
+                        tracing::warn!("{}: cannot listen on {} again: {error}", self.tag, self.address);
+                        sleep(REST).await;
+                        continue;
+                    }
+                }
+            }
+            let accepted = async {
+                match &listener {
+                    Some(listener) => listener.accept().await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                accepted = accepted => match accepted {
+                    Ok((stream, peer)) => self.welcome(stream, peer),
+                    Err(error) => {
+                        tracing::warn!("{}: cannot accept a Modbus connection: {error}", self.tag);
+                        sleep(REST).await;
+                    }
+                },
+                changed = self.link.changed() => if changed.is_err() {
+                    return; // the driver is gone
+                },
+            }
+        }
+    }
+
+    fn welcome(&self, stream: TcpStream, peer: SocketAddr) {
+        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+            let tag = &self.tag;
+            tracing::warn!("{tag}: {CONNECTIONS} Modbus connections are open, {peer} is refused");
+            return;
+        };
+        // Without effect on what is said, only on when.
+        let _ = stream.set_nodelay(true);
+        let connection = Connection {
+            stream,
+            devices: Arc::clone(&self.devices),
+            link: self.link.clone(),
+            _place: place,
+        };
+        let tag = self.tag.clone();
+        tokio::spawn(async move {
+            if let Err(error) = connection.serve().await {
+                tracing::debug!("{tag}: Modbus connection of {peer} ended: {error}");
+            }
+        });
+    }
+}
+
+/// What a connection goes over.
+trait Stream: AsyncRead + AsyncWrite + Unpin {
+    /// The socket below.
+    fn socket(&self) -> &TcpStream;
+}
+
+impl Stream for TcpStream {
+    fn socket(&self) -> &TcpStream {
+        self
     }
 }
 
 /// One client's connection.
-struct Connection {
-    device: Device,
-    stream: Arc<TcpStream>,
-    malformed: Arc<AtomicBool>,
+struct Connection<S> {
+    stream: S,
+    devices: Arc<Devices>,
+    link: watch::Receiver<Link>,
     _place: OwnedSemaphorePermit,
 }
 
-impl Service for Connection {
-    type Request = SlaveRequest<'static>;
-    type Response = Option<Response>;
-    type Exception = ExceptionCode;
-    type Future = Pin<Box<dyn Future<Output = Result<Option<Response>, ExceptionCode>> + Send>>;
-
-    fn call(&self, SlaveRequest { slave: unit, request }: Self::Request) -> Self::Future {
-        let decoded = decode(&request, self.malformed.load(Ordering::Relaxed));
-        let device = self.device.clone();
-        let stream = Arc::clone(&self.stream);
-        Box::pin(async move {
-            let Ok(_place) = Arc::clone(&device.open_requests).try_acquire_owned() else {
-                return Err(ExceptionCode::ServerDeviceBusy);
+impl<S: Stream> Connection<S> {
+    /// Answers until the client leaves, or what it sends is not Modbus, or a link fault ends it.
+    async fn serve(mut self) -> io::Result<()> {
+        let mut raw = Vec::with_capacity(MAX_ADU);
+        let mut kept = Vec::new();
+        loop {
+            let Some(request) = self.next(&mut raw).await? else {
+                return Ok(());
             };
-            let (answer, answered) = oneshot::channel();
-            let arrival = Arrival::Request {
-                at: device.inbox.clock.now(),
-                server: device.server,
-                unit,
-                request: decoded,
-                answer,
+            let Some(answer) = self.answer(&request, &mut raw).await? else {
+                return Ok(());
             };
-            if device.inbox.put(arrival).is_err() {
-                return Err(ExceptionCode::ServerDeviceBusy);
+            let reply = answer.reply.map(|reply| Adu {
+                pdu: pdu::encode_reply(&request.pdu, &reply),
+                ..request
+            });
+            let faulty = Faulty::new(reply, kept, &answer.faults, Adu::bytes);
+            for (pause, piece) in &faulty.pieces {
+                if !pause.is_zero() {
+                    tokio::select! {
+                        () = sleep(*pause) => {}
+                        () = refused(&mut self.link) => return self.reset(),
+                    }
+                }
+                self.stream.write_all(piece).await?;
+                self.stream.flush().await?;
             }
-            let reply = tokio::select! {
-                reply = tokio::time::timeout(LONGEST_ANSWER, answered) => reply.ok().and_then(Result::ok).flatten(),
-                () = left(&stream) => None,
-            };
-            match reply {
-                None => Ok(None),
-                Some(Err(exception)) => Err(ExceptionCode::new(exception.code())),
-                Some(Ok(data)) => encode(&request, data).map(Some),
+            kept = faulty.kept;
+            match faulty.end {
+                End::Open => {}
+                End::Reset => return self.reset(),
+                End::HalfOpen => return self.play_dead().await,
             }
-        })
+        }
+    }
+
+    /// The next request; none if the client has left, or is sent away.
+    async fn next(&mut self, raw: &mut Vec<u8>) -> io::Result<Option<Adu>> {
+        loop {
+            if let Some(adu) = Adu::take(raw)? {
+                // 128 and above are functions of exceptions, which no client may send.
+                if adu.pdu[0] >= 0x80 {
+                    let text = format!("function {} is no request", adu.pdu[0]);
+                    return Err(io::Error::new(io::ErrorKind::InvalidData, text));
+                }
+                return Ok(Some(adu));
+            }
+            tokio::select! {
+                read = self.stream.read_buf(raw) => if read? == 0 {
+                    return Ok(None);
+                },
+                () = refused(&mut self.link) => {
+                    self.reset()?;
+                    return Ok(None);
+                }
+            }
+        }
+    }
+
+    /// The device's answer; none if the client leaves, or is sent away, before it comes.
+    async fn answer(&mut self, request: &Adu, raw: &mut Vec<u8>) -> io::Result<Option<Answer>> {
+        let devices = Arc::clone(&self.devices);
+        let answer = devices.ask(request.unit, &request.pdu);
+        tokio::pin!(answer);
+        loop {
+            tokio::select! {
+                // First, so that the end of a fault which comes with the answer is still news to it.
+                biased;
+                answer = &mut answer => return Ok(Some(answer)),
+                read = self.stream.read_buf(raw), if raw.len() < AHEAD => if read? == 0 {
+                    return Ok(None);
+                },
+                () = refused(&mut self.link) => {
+                    self.reset()?;
+                    return Ok(None);
+                }
+            }
+        }
+    }
+
+    /// Nothing is heeded or said until the client leaves or the fault has ended.
+    async fn play_dead(mut self) -> io::Result<()> {
+        let mut unheard = [0; MAX_ADU];
+        loop {
+            tokio::select! {
+                read = self.stream.read(&mut unheard) => if read? == 0 {
+                    return Ok(());
+                },
+                changed = self.link.changed() => {
+                    let _ = changed;
+                    return self.reset();
+                }
+            }
+        }
+    }
+
+    /// The peer sees a reset, as soon as this connection is dropped.
+    fn reset(&self) -> io::Result<()> {
+        self.stream.socket().set_zero_linger()
     }
 }
 
-/// Ends when the client closes its side, unless it has sent a further request first.
-async fn left(stream: &TcpStream) {
-    if matches!(stream.peek(&mut [0]).await, Ok(1..)) {
-        std::future::pending::<()>().await;
-    }
-}
-
-/// The request as a device sees it. A malformed one is like one for no items: exception 03.
-fn decode(request: &Request<'_>, malformed: bool) -> ModbusRequest {
-    let read = |table, address: &u16, count: &u16| ModbusRequest::Read {
-        table,
-        address: *address,
-        count: if malformed { 0 } else { *count },
-    };
-    let coils = |address: &u16, values: &[bool]| ModbusRequest::WriteCoils {
-        address: *address,
-        values: if malformed { Vec::new() } else { values.to_vec() },
-    };
-    let registers = |address: &u16, values: &[u16]| ModbusRequest::WriteRegisters {
-        address: *address,
-        values: if malformed { Vec::new() } else { values.to_vec() },
-    };
-    match request {
-        Request::ReadCoils(address, count) => read(Table::Coil, address, count),
-        Request::ReadDiscreteInputs(address, count) => read(Table::DiscreteInput, address, count),
-        Request::ReadHoldingRegisters(address, count) => read(Table::Holding, address, count),
-        Request::ReadInputRegisters(address, count) => read(Table::Input, address, count),
-        Request::WriteSingleCoil(address, value) => coils(address, &[*value]),
-        Request::WriteMultipleCoils(address, values) => coils(address, values),
-        Request::WriteSingleRegister(address, value) => registers(address, &[*value]),
-        Request::WriteMultipleRegisters(address, values) => registers(address, values),
-        other => ModbusRequest::Unsupported {
-            function: other.function_code().value(),
-        },
-    }
-}
-
-/// The answer on the wire; exception 04 if the data does not answer this request.
-fn encode(request: &Request<'_>, data: ModbusData) -> Result<Response, ExceptionCode> {
-    let count = |n: usize| u16::try_from(n).unwrap_or(u16::MAX);
-    let fits = match (request, &data) {
-        (Request::ReadCoils(_, n) | Request::ReadDiscreteInputs(_, n), ModbusData::Bits(bits)) => {
-            bits.len() == usize::from(*n) && bits.len() <= MAX_BITS
-        }
-        (
-            Request::ReadHoldingRegisters(_, n) | Request::ReadInputRegisters(_, n),
-            ModbusData::Registers(registers),
-        ) => registers.len() == usize::from(*n) && registers.len() <= MAX_REGISTERS,
-        _ => true,
-    };
-    match (request, data) {
-        _ if !fits => Err(ExceptionCode::ServerDeviceFailure),
-        (Request::ReadCoils(..), ModbusData::Bits(bits)) => Ok(Response::ReadCoils(bits)),
-        (Request::ReadDiscreteInputs(..), ModbusData::Bits(bits)) => Ok(Response::ReadDiscreteInputs(bits)),
-        (Request::ReadHoldingRegisters(..), ModbusData::Registers(registers)) => {
-            Ok(Response::ReadHoldingRegisters(registers))
-        }
-        (Request::ReadInputRegisters(..), ModbusData::Registers(registers)) => {
-            Ok(Response::ReadInputRegisters(registers))
-        }
-        (Request::WriteSingleCoil(address, value), ModbusData::Written) => {
-            Ok(Response::WriteSingleCoil(*address, *value))
-        }
-        (Request::WriteMultipleCoils(address, values), ModbusData::Written) => {
-            Ok(Response::WriteMultipleCoils(*address, count(values.len())))
-        }
-        (Request::WriteSingleRegister(address, value), ModbusData::Written) => {
-            Ok(Response::WriteSingleRegister(*address, *value))
-        }
-        (Request::WriteMultipleRegisters(address, values), ModbusData::Written) => {
-            Ok(Response::WriteMultipleRegisters(*address, count(values.len())))
-        }
-        _ => Err(ExceptionCode::ServerDeviceFailure),
-    }
-}
-
-/// A server's exception as a client device sees it. Codes the rig has no word for are failures (04).
-pub(crate) fn exception(code: ExceptionCode) -> ModbusException {
-    match code {
-        ExceptionCode::IllegalFunction => ModbusException::IllegalFunction,
-        ExceptionCode::IllegalDataAddress => ModbusException::IllegalDataAddress,
-        ExceptionCode::IllegalDataValue => ModbusException::IllegalDataValue,
-        ExceptionCode::ServerDeviceBusy => ModbusException::ServerDeviceBusy,
-        ExceptionCode::GatewayPathUnavailable => ModbusException::GatewayPathUnavailable,
-        ExceptionCode::GatewayTargetDevice => ModbusException::GatewayTargetFailedToRespond,
-        ExceptionCode::ServerDeviceFailure
-        | ExceptionCode::Acknowledge
-        | ExceptionCode::MemoryParityError
-        | ExceptionCode::Custom(_) => ModbusException::ServerDeviceFailure,
-    }
+/// Ends when connections are refused.
+async fn refused(link: &mut watch::Receiver<Link>) {
+    // Without a sender the driver is gone, and the runtime with it.
+    let _ = link.wait_for(|link| link.refuses).await;
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a failed unwrap is the test failing")]
 mod tests {
+    use std::sync::mpsc::sync_channel;
+
     use super::*;
 
     #[test]
-    fn requests_are_decoded_by_meaning() {
+    fn a_unit_has_one_device() {
+        let devices = |units: &[(u8, usize)]| Devices {
+            units: units.to_vec(),
+            inbox: Inbox::new(sync_channel(1).0),
+            open_requests: Arc::new(Semaphore::new(1)),
+        };
+        let alone = devices(&[(1, 7)]);
+        assert!([0, 1, 9, 255].map(|unit| alone.find(unit)) == [Some(7); 4]);
+        let gateway = devices(&[(255, 7), (1, 8), (3, 9)]);
         assert_eq!(
-            decode(&Request::WriteSingleRegister(7, 9), false),
-            ModbusRequest::WriteRegisters {
-                address: 7,
-                values: vec![9]
-            }
-        );
-        assert_eq!(
-            decode(&Request::ReadInputRegisters(7, 9), false),
-            ModbusRequest::Read {
-                table: Table::Input,
-                address: 7,
-                count: 9
-            }
-        );
-        assert_eq!(
-            decode(&Request::MaskWriteRegister(0, 0, 0), false),
-            ModbusRequest::Unsupported { function: 0x16 }
-        );
-        assert_eq!(
-            decode(&Request::WriteSingleCoil(3, true), true),
-            ModbusRequest::WriteCoils {
-                address: 3,
-                values: vec![]
-            }
-        );
-    }
-
-    #[test]
-    fn an_answer_of_the_wrong_size_is_a_device_failure() {
-        let two = ModbusData::Registers(vec![1, 2]);
-        assert!(encode(&Request::ReadHoldingRegisters(0, 2), two.clone()).is_ok());
-        assert!(encode(&Request::ReadHoldingRegisters(0, 3), two.clone()).is_err());
-        assert!(encode(&Request::ReadCoils(0, 2), two).is_err());
-        assert!(encode(&Request::ReadCoils(0, 2), ModbusData::Written).is_err());
-    }
-
-    #[test]
-    fn exception_codes_keep_their_number() {
-        for code in [1, 2, 3, 4, 6, 0x0A, 0x0B] {
-            assert_eq!(exception(ExceptionCode::new(code)).code(), code);
-        }
-        assert_eq!(
-            exception(ExceptionCode::Acknowledge),
-            ModbusException::ServerDeviceFailure
+            [0, 1, 2, 3, 255].map(|unit| gateway.find(unit)),
+            [Some(7), Some(8), None, Some(9), Some(7)]
         );
     }
 }

@@ -23,7 +23,7 @@ use crate::can::CanBuses;
 use crate::error::FieldbusError;
 use crate::health::{Accounts, Losses};
 use crate::modbus_client::Clients;
-use crate::modbus_server::{Runtime, Servers};
+use crate::modbus_server::{Answer, Runtime, Servers};
 use bess_devices::Token;
 use bess_rig::{Driver, Health, Rig, WireInput, WireOutput, Wires, config};
 
@@ -269,9 +269,12 @@ impl<R: Steppable> PacedDriver<R> {
                 WireOutput::Can { bus, frame } => {
                     self.can.queue(bus, at, &frame, &self.clock, &mut self.accounts);
                 }
-                WireOutput::ModbusReply { wire_token, reply } => {
-                    self.servers.answer(wire_token, reply);
-                }
+                WireOutput::ModbusReply {
+                    wire_token,
+                    reply,
+                    faults,
+                } => self.servers.answer(wire_token, Answer { reply, faults }),
+                WireOutput::ModbusLink { server, refuses } => self.servers.link(server, refuses),
                 WireOutput::ModbusRequest {
                     client,
                     token,
@@ -354,13 +357,13 @@ impl Steppable for Rig {
 pub(crate) enum Arrival {
     /// Frames with their arrival and bus.
     Frames(Vec<(SimTime, usize, CanFrame)>),
-    /// A request to an emulated server; the answer goes back through `answer`, `None` for silence.
+    /// A request to an emulated server; the answer goes back through `answer`.
     Request {
         at: SimTime,
         server: usize,
         unit: u8,
         request: ModbusRequest,
-        answer: oneshot::Sender<Option<ModbusReply>>,
+        answer: oneshot::Sender<Answer>,
     },
     /// A reply, or none, to a request of an emulated client.
     Reply {
@@ -380,6 +383,16 @@ pub(crate) struct Inbox {
 }
 
 impl Inbox {
+    /// One that nobody else counts losses of, and whose clock stands at zero.
+    #[cfg(test)]
+    pub(crate) fn new(sender: SyncSender<Arrival>) -> Self {
+        Self {
+            sender,
+            clock: Clock::new(),
+            losses: Arc::default(),
+        }
+    }
+
     /// Hands `arrival` to the owner; counts it as lost and gives it back if there is no room.
     pub(crate) fn put(&self, arrival: Arrival) -> Result<(), Arrival> {
         self.sender.try_send(arrival).map_err(|error| {
@@ -481,11 +494,7 @@ mod tests {
     #[test]
     fn what_the_channel_has_no_room_for_is_counted() {
         let (sender, arrivals) = sync_channel(1);
-        let inbox = Inbox {
-            sender,
-            clock: Clock::new(),
-            losses: Arc::default(),
-        };
+        let inbox = Inbox::new(sender);
         let frame = CanFrame::new(CanId::Standard(1), &[]).unwrap();
         let batch = || Arrival::Frames(vec![(SimTime::ZERO, 0, frame); 3]);
         assert!(inbox.put(batch()).is_ok());

@@ -83,6 +83,7 @@ fn serving(listen: SocketAddr) -> Bench {
             } => vec![WireOutput::ModbusReply {
                 wire_token: *wire_token,
                 reply: device(&mut registers, *unit, request),
+                faults: vec![],
             }],
             _ => Vec::new(),
         })
@@ -258,6 +259,87 @@ fn a_client_reconnects_after_the_server_hung_up() {
     );
 }
 
+#[test]
+fn replies_of_another_transaction_or_unit_are_dropped_and_counted() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut request = [0; 12];
+        for _ in 0..2 {
+            stream.read_exact(&mut request).unwrap();
+            let [t1, t0, .., unit, _, _, _, _, _] = request;
+            let reply = |t0: u8, unit: u8, value| [t1, t0, 0, 0, 0, 5, unit, 3, 2, 0, value];
+            // Two that are not asked for, the answer, and one more that is read with the next request.
+            let all = [
+                reply(t0.wrapping_sub(1), unit, 1),
+                reply(t0, unit + 1, 2),
+                reply(t0, unit, 3),
+                reply(t0, unit, 4),
+            ];
+            stream.write_all(&all.concat()).unwrap();
+        }
+    });
+    let asks = (0..2)
+        .map(|token| ask(token, address, 1, read(Table::Holding, 0, 1)))
+        .collect();
+    let mut driver = open(asking(Bench::new(), asks));
+    driver.run(SimTime::from_millis(2000), &mut |bench| {
+        bench.replies().len() == 2
+    });
+    server.join().unwrap();
+    let three = Some(Ok(ModbusData::Registers(vec![3])));
+    assert_eq!(driver.rig().replies(), [(0, three.clone()), (1, three)]);
+    assert_eq!(driver.health().undecoded, 5);
+    assert_eq!(driver.health().inconclusive, None);
+}
+
+#[test]
+fn a_client_finds_its_server_again_after_it_was_away() {
+    let address = free_address();
+    // Asks every 100 ms.
+    let mut bench = Bench::new();
+    let mut next = 0;
+    bench = bench.ticking(move |at| {
+        if !at.as_nanos().is_multiple_of(100_000_000) {
+            return Vec::new();
+        }
+        next += 1;
+        vec![ask(next, address, 1, read(Table::Holding, 0, 1))]
+    });
+    let server = thread::spawn(move || {
+        let serve = |replies: usize| {
+            let listener = TcpListener::bind(address).unwrap();
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut request = [0; 12];
+            for _ in 0..replies {
+                stream.read_exact(&mut request).unwrap();
+                let reply = [request[0], request[1], 0, 0, 0, 5, request[6], 3, 2, 0, 1];
+                stream.write_all(&reply).unwrap();
+            }
+        };
+        serve(3);
+        thread::sleep(Duration::from_millis(700));
+        serve(3);
+    });
+    let good = |bench: &Bench| {
+        bench
+            .replies()
+            .iter()
+            .filter(|(_, reply)| reply.is_some())
+            .count()
+    };
+    driver_until(bench, |bench| good(bench) == 6);
+    server.join().unwrap();
+}
+
+/// Runs a bench of clients until `done`, for five seconds at most.
+fn driver_until(bench: Bench, done: impl Fn(&Bench) -> bool) {
+    let mut driver = open(bench);
+    let stopped = driver.run(SimTime::from_millis(5000), &mut |bench| done(bench));
+    assert!(stopped, "{:?}", driver.rig().replies());
+}
+
 /// Runs a driver while `stranger` talks to its server from another thread.
 fn with_stranger<T: Send + 'static>(
     driver: &mut PacedDriver<Bench>,
@@ -353,6 +435,47 @@ fn clients_that_leave_while_waiting_are_forgotten() {
         .count();
     assert_eq!(asked, 40);
     assert_eq!(driver.health().inconclusive, None);
+}
+
+#[test]
+fn devices_at_one_address_are_told_apart_by_unit_id() {
+    let listen: SocketAddr = "[::1]:0".parse().unwrap();
+    let Ok(listener) = TcpListener::bind(listen) else {
+        println!("not run: this machine has no IPv6 loopback");
+        return;
+    };
+    let listen = listener.local_addr().unwrap();
+    drop(listener);
+    let bench = Bench::new()
+        .with_unit(listen, 1)
+        .with_unit(listen, 2)
+        .with_unit(listen, 255);
+    let mut driver = open(bench.reacting(|_, input| match input {
+        WireInput::ModbusRequest {
+            server, wire_token, ..
+        } => vec![WireOutput::ModbusReply {
+            wire_token: *wire_token,
+            // The second device is off.
+            reply: (*server != 1).then(|| Ok(ModbusData::Registers(vec![u16::try_from(*server).unwrap()]))),
+            faults: vec![],
+        }],
+        _ => Vec::new(),
+    }));
+    with_stranger(&mut driver, move || {
+        let mut stream = TcpStream::connect(listen).unwrap();
+        for (unit, answer) in [
+            (1, &[3, 2, 0, 0][..]),
+            (2, &[0x83, 0x0B]),
+            (3, &[0x83, 0x0B]),
+            (255, &[3, 2, 0, 2]),
+            (0, &[3, 2, 0, 2]),
+        ] {
+            stream
+                .write_all(&[0xAB, 0xCD, 0, 0, 0, 6, unit, 3, 0, 0, 0, 1])
+                .unwrap();
+            assert_eq!(hear(&mut stream), answer, "unit {unit}");
+        }
+    });
 }
 
 #[test]

@@ -11,6 +11,8 @@ use core::time::Duration;
 use bess_types::ModbusException;
 use serde::{Deserialize, Serialize};
 
+use crate::interface::WireFault;
+
 /// Where a fault sits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -72,6 +74,8 @@ pub struct FaultKind {
     pub about: &'static str,
     /// Numbers it takes, beside `share`.
     pub parameters: &'static [Parameter],
+    /// Whether it hits all or nothing, so that there is no `share` of it.
+    pub whole: bool,
     effect: fn(&Values<'_>) -> Effect,
 }
 
@@ -100,6 +104,8 @@ pub(crate) enum Effect {
     SwapBytes,
     SwapWords,
     NotAvailable(u16),
+    Refuse,
+    Wire(WireFault),
 }
 
 const ID: Parameter = Parameter {
@@ -146,6 +152,7 @@ const fn can(
         target,
         about,
         parameters,
+        whole: false,
         effect,
     }
 }
@@ -162,6 +169,7 @@ const fn modbus(
         target: Target::Device,
         about,
         parameters,
+        whole: false,
         effect,
     }
 }
@@ -362,6 +370,93 @@ pub const CATALOGUE: &[FaultKind] = &[
         )],
         |values| Effect::NotAvailable(u16::try_from(values.whole("code")).unwrap_or(0x8000)),
     ),
+    modbus(
+        "modbus-truncate",
+        "replies end in the middle; the rest never comes",
+        &[number(
+            "bytes",
+            0.0,
+            259.0,
+            8.0,
+            "so many bytes come, header and all",
+        )],
+        |values| {
+            Effect::Wire(WireFault::Truncate {
+                bytes: values.whole("bytes") as usize,
+            })
+        },
+    ),
+    modbus(
+        "modbus-split",
+        "replies come in two pieces",
+        &[
+            number("at", 1.0, 259.0, 6.0, "bytes of the first, header and all"),
+            ms("gap", 50.0, "time between them"),
+        ],
+        |values| {
+            Effect::Wire(WireFault::Split {
+                at: values.whole("at") as usize,
+                gap: values.ms("gap"),
+            })
+        },
+    ),
+    modbus(
+        "modbus-trickle",
+        "replies come byte by byte",
+        &[ms("gap", 20.0, "time between two bytes")],
+        |values| {
+            Effect::Wire(WireFault::Trickle {
+                gap: values.ms("gap"),
+            })
+        },
+    ),
+    modbus(
+        "modbus-merge",
+        "a reply is kept back until the connection's next one, and both come in one piece",
+        &[],
+        |_| Effect::Wire(WireFault::Merge),
+    ),
+    modbus(
+        "modbus-reset",
+        "the request is carried out, but instead of a reply the connection is reset",
+        &[],
+        |_| Effect::Wire(WireFault::Reset),
+    ),
+    modbus(
+        "modbus-half-open",
+        "a request makes its connection dead without a word: nothing is done, nothing comes back; reset when the fault ends",
+        &[],
+        |_| Effect::Wire(WireFault::HalfOpen),
+    ),
+    FaultKind {
+        whole: true,
+        ..modbus(
+            "modbus-refuse",
+            "open connections are reset and new ones refused, as if the server's program were gone",
+            &[],
+            |_| Effect::Refuse,
+        )
+    },
+    modbus(
+        "modbus-wrong-transaction",
+        "replies carry another transaction id than the request",
+        &[number("add", 1.0, 65_535.0, 1.0, "is added to it")],
+        |values| {
+            Effect::Wire(WireFault::Transaction {
+                add: u16::try_from(values.whole("add")).unwrap_or(1),
+            })
+        },
+    ),
+    modbus(
+        "modbus-wrong-unit",
+        "replies carry another unit id than the request",
+        &[number("add", 1.0, 255.0, 1.0, "is added to it")],
+        |values| {
+            Effect::Wire(WireFault::Unit {
+                add: u8::try_from(values.whole("add")).unwrap_or(1),
+            })
+        },
+    ),
 ];
 
 /// The exception of a code; a server's failure for one the rig has no word for.
@@ -494,7 +589,7 @@ impl LinkFault {
         let mut values: Vec<_> = kind.parameters.iter().map(|p| p.default).collect();
         for (name, value) in given {
             if name == SHARE {
-                share = in_range(name, *value, 0.0, 1.0)?;
+                share = in_range(name, *value, if kind.whole { 1.0 } else { 0.0 }, 1.0)?;
                 continue;
             }
             let found = kind.parameters.iter().position(|p| p.name == name);
@@ -526,6 +621,12 @@ impl LinkFault {
     pub fn lasting(mut self, duration: Option<Duration>) -> Self {
         self.duration = duration;
         self
+    }
+
+    /// Whether it is about bytes and connections, which only a wire has; without one it is felt as in
+    /// [`WireFault::felt`].
+    pub fn is_of_bytes(&self) -> bool {
+        matches!(self.effect(), Effect::Wire(_) | Effect::Refuse)
     }
 
     pub(crate) fn effect(&self) -> Effect {

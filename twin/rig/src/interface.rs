@@ -2,6 +2,7 @@
 
 use core::fmt;
 use core::net::SocketAddr;
+use core::time::Duration;
 
 use bess_devices::hmi::HmiTarget;
 use bess_devices::{DeviceFault, Token};
@@ -68,6 +69,15 @@ pub enum WireOutput {
         wire_token: u64,
         /// The answer.
         reply: Option<ModbusReply>,
+        /// What link faults do to its bytes, in this order.
+        faults: Vec<WireFault>,
+    },
+    /// A link fault of a server's connections has begun or ended. Connections left half open by an earlier one are reset.
+    ModbusLink {
+        /// Server device, as numbered in [`Wires`].
+        server: usize,
+        /// Whether connections are refused and open ones reset, until told otherwise.
+        refuses: bool,
     },
     /// A request to a server outside.
     ModbusRequest {
@@ -82,6 +92,64 @@ pub enum WireOutput {
         /// What is asked.
         request: ModbusRequest,
     },
+}
+
+/// What a link fault does to the bytes of one reply. The server on the wire carries it out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WireFault {
+    /// Only the first bytes are sent.
+    Truncate {
+        /// How many.
+        bytes: usize,
+    },
+    /// Sent in two pieces.
+    Split {
+        /// Length of the first, bytes.
+        at: usize,
+        /// Time between them.
+        gap: Duration,
+    },
+    /// Sent byte by byte.
+    Trickle {
+        /// Time between two bytes.
+        gap: Duration,
+    },
+    /// Kept back until the connection's next reply, and sent in one piece with it.
+    Merge,
+    /// The connection is reset instead.
+    Reset,
+    /// The connection is dead from now on, and nobody is told.
+    HalfOpen,
+    /// Another transaction id, by this much.
+    Transaction {
+        /// Is added to it.
+        add: u16,
+    },
+    /// Another unit id, by this much.
+    Unit {
+        /// Is added to it.
+        add: u8,
+    },
+}
+
+impl WireFault {
+    /// How much later a client has a reply of so many bytes where there is no wire: `None` if it never has one it can
+    /// take. A client that asks one request at a time is thought of.
+    pub fn felt(self, reply_bytes: usize) -> Option<Duration> {
+        match self {
+            Self::Truncate { bytes } => (bytes >= reply_bytes).then_some(Duration::ZERO),
+            Self::Split { at, gap } => Some(if (1..reply_bytes).contains(&at) {
+                gap
+            } else {
+                Duration::ZERO
+            }),
+            Self::Trickle { gap } => {
+                let gaps = u32::try_from(reply_bytes.saturating_sub(1)).unwrap_or(u32::MAX);
+                Some(gap.saturating_mul(gaps))
+            }
+            Self::Merge | Self::Reset | Self::HalfOpen | Self::Transaction { .. } | Self::Unit { .. } => None,
+        }
+    }
 }
 
 /// The wires this rig needs.

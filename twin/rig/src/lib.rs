@@ -26,8 +26,8 @@ pub mod wiring;
 pub use checker::{Blame, Violation};
 pub use config::{Attach, Backing, ClockMode, RigConfig, RigConfigError};
 pub use interface::{
-    CanMedium, CanWire, CommandError, Counters, ModbusServerWire, RigCommand, Role, WireInput, WireOutput,
-    Wires,
+    CanMedium, CanWire, CommandError, Counters, ModbusServerWire, RigCommand, Role, WireFault, WireInput,
+    WireOutput, Wires,
 };
 pub use observe::{PointInfo, PointKey};
 pub use rig::Rig;

@@ -597,10 +597,15 @@ impl Rig {
                 unit,
                 request,
             } => self.request(asker, server, unit, &request),
-            Delivery::WireReply { wire_token, reply } => {
-                self.wire_out
-                    .push_back(WireOutput::ModbusReply { wire_token, reply });
-            }
+            Delivery::WireReply {
+                wire_token,
+                reply,
+                faults,
+            } => self.wire_out.push_back(WireOutput::ModbusReply {
+                wire_token,
+                reply,
+                faults,
+            }),
             Delivery::Reply { client, token, reply } => {
                 self.give(
                     client,

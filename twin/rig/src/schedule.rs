@@ -16,6 +16,7 @@ use core::time::Duration;
 use std::collections::BinaryHeap;
 
 use crate::bus::modbus::Asker;
+use crate::interface::WireFault;
 use bess_devices::Token;
 use bess_types::{CanFrame, Line, ModbusReply, ModbusRequest, SimTime};
 
@@ -62,6 +63,7 @@ pub(crate) enum Delivery {
     WireReply {
         wire_token: u64,
         reply: Option<ModbusReply>,
+        faults: Vec<WireFault>,
     },
     /// A line level to one listener.
     Line { device: usize, line: Line, level: bool },

@@ -47,7 +47,7 @@ pub struct Health {
     pub send_jitter_us: Percentiles,
     /// Frames lost on the rig's side.
     pub dropped_frames: u64,
-    /// What peers put on the wires that is nothing the rig can read: remote frames, wrong commands. No loss.
+    /// What peers put on the wires that is nothing the rig can read: remote frames, wrong commands, replies nobody asked for. No loss.
     pub undecoded: u64,
     /// Why nothing is proven, if so.
     pub inconclusive: Option<String>,

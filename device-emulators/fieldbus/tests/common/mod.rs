@@ -58,14 +58,19 @@ impl Bench {
     }
 
     /// A server; `device` is its place in the order of calls.
-    pub(crate) fn with_server(mut self, listen: SocketAddr) -> Self {
+    pub(crate) fn with_server(self, listen: SocketAddr) -> Self {
+        self.with_unit(listen, 1)
+    }
+
+    /// A server with this unit id.
+    pub(crate) fn with_unit(mut self, listen: SocketAddr, unit: u8) -> Self {
         let device = self.wires.servers.len();
         let tag = format!("container-01/server-{device:02}").parse().unwrap();
         self.wires.servers.push(ModbusServerWire {
             device,
             tag,
             listen,
-            unit: 1,
+            unit,
         });
         self
     }

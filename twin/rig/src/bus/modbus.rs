@@ -7,6 +7,7 @@ use bess_devices::Token;
 use bess_types::{ModbusData, ModbusException, ModbusReply, ModbusRequest, SimTime, Table};
 
 use crate::fault::{Effect, LinkFault};
+use crate::interface::WireFault;
 use crate::noise::Noise;
 
 /// Who asked.
@@ -85,6 +86,16 @@ impl ServerFault {
             frozen: BTreeMap::new(),
         }
     }
+
+    /// Whether nobody can connect to the server.
+    pub(crate) fn refuses(&self) -> bool {
+        self.effect == Effect::Refuse
+    }
+
+    /// Whether it is about the server's connections, and not about single requests.
+    pub(crate) fn is_about_connections(&self) -> bool {
+        matches!(self.effect, Effect::Refuse | Effect::Wire(WireFault::HalfOpen))
+    }
 }
 
 /// What becomes of a request before the server sees it.
@@ -92,6 +103,8 @@ impl ServerFault {
 pub(crate) enum Fate {
     Reaches,
     Lost,
+    /// With its connection.
+    LostForGood,
     Refused(ModbusException),
 }
 
@@ -99,7 +112,8 @@ pub(crate) enum Fate {
 pub(crate) fn fate(faults: &[ServerFault], noise: &mut Noise, server: usize) -> Fate {
     for fault in faults.iter().filter(|fault| fault.server == server) {
         let fate = match fault.effect {
-            Effect::Silence => Fate::Lost,
+            Effect::Silence | Effect::Refuse => Fate::Lost,
+            Effect::Wire(WireFault::HalfOpen) => Fate::LostForGood,
             Effect::Exception(exception) => Fate::Refused(exception),
             _ => continue,
         };
@@ -110,21 +124,56 @@ pub(crate) fn fate(faults: &[ServerFault], noise: &mut Noise, server: usize) -> 
     Fate::Reaches
 }
 
-/// What faults of its server make of a reply, and how much later it comes.
+/// A reply on its way to whoever asked.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Outgoing {
+    pub reply: ModbusReply,
+    /// How much later it comes.
+    pub later: Duration,
+    /// What happens to its bytes.
+    pub faults: Vec<WireFault>,
+}
+
+impl Outgoing {
+    /// How much later a device of this rig has it, whom it reaches without a wire; `None` if never.
+    pub(crate) fn felt(&self) -> Option<Duration> {
+        let bytes = HEADER + pdu_length(&self.reply);
+        let felt = |later: Duration, fault: &WireFault| Some(later + fault.felt(bytes)?);
+        self.faults.iter().try_fold(self.later, felt)
+    }
+}
+
+/// Header of a reply on TCP, bytes.
+const HEADER: usize = 7;
+
+/// Bytes of a reply without its header.
+fn pdu_length(reply: &ModbusReply) -> usize {
+    match reply {
+        Ok(ModbusData::Registers(registers)) => 2 + 2 * registers.len(),
+        Ok(ModbusData::Bits(bits)) => 2 + bits.len().div_ceil(8),
+        Ok(ModbusData::Written) => 5,
+        Err(_) => 2,
+    }
+}
+
+/// What faults of its server make of a reply.
 pub(crate) fn touch(
     faults: &mut [ServerFault],
     noise: &mut Noise,
     open: &Open,
     mut reply: ModbusReply,
-) -> (ModbusReply, Duration) {
+) -> Outgoing {
     let mut later = Duration::ZERO;
+    let mut on_wire = Vec::new();
     for fault in faults.iter_mut().filter(|fault| fault.server == open.server) {
         let reads = matches!(reply, Ok(ModbusData::Registers(_) | ModbusData::Bits(_)));
-        if matches!(fault.effect, Effect::Silence | Effect::Exception(_)) || !noise.hits(fault.fault.share) {
+        let of_requests = matches!(fault.effect, Effect::Silence | Effect::Exception(_));
+        if of_requests || fault.is_about_connections() || !noise.hits(fault.fault.share) {
             continue;
         }
         match (fault.effect, &mut reply) {
             (Effect::Delay(by), _) => later += by,
+            (Effect::Wire(fault), _) => on_wire.push(fault),
             (Effect::Stale, Ok(data)) if reads => {
                 if let Some(window) = open.window {
                     *data = fault.frozen.entry(window).or_insert_with(|| data.clone()).clone();
@@ -144,7 +193,11 @@ pub(crate) fn touch(
             _ => {}
         }
     }
-    (reply, later)
+    Outgoing {
+        reply,
+        later,
+        faults: on_wire,
+    }
 }
 
 #[cfg(test)]
@@ -161,7 +214,7 @@ mod tests {
         [ServerFault::new(fault, 3, SimTime::NEVER)]
     }
 
-    fn reply(faults: &mut [ServerFault], server: usize, registers: &[u16]) -> (ModbusReply, Duration) {
+    fn reply(faults: &mut [ServerFault], server: usize, registers: &[u16]) -> Outgoing {
         let request = ModbusRequest::Read {
             table: Table::Holding,
             address: 10,
@@ -175,7 +228,7 @@ mod tests {
     }
 
     fn read(faults: &mut [ServerFault], server: usize, registers: &[u16]) -> Vec<u16> {
-        match reply(faults, server, registers).0 {
+        match reply(faults, server, registers).reply {
             Ok(ModbusData::Registers(registers)) => registers,
             other => panic!("{other:?}"),
         }
@@ -198,13 +251,13 @@ mod tests {
         assert_eq!(swapped, [0x5678, 0x1234, 0x9ABC]);
         let absent = read(&mut faults("modbus-not-available", &[]), 3, &words);
         assert_eq!(absent, [0x8000; 3]);
-        let (same, later) = reply(&mut faults("modbus-delay", &[("by", 250.0)]), 3, &words);
         assert_eq!(
-            (same, later),
-            (
-                Ok(ModbusData::Registers(words.to_vec())),
-                Duration::from_millis(250)
-            )
+            reply(&mut faults("modbus-delay", &[("by", 250.0)]), 3, &words),
+            Outgoing {
+                reply: Ok(ModbusData::Registers(words.to_vec())),
+                later: Duration::from_millis(250),
+                faults: vec![],
+            }
         );
         let mut frozen = faults("modbus-frozen", &[]);
         assert_eq!(read(&mut frozen, 3, &words), words);
@@ -213,6 +266,31 @@ mod tests {
             read(&mut frozen, 3, &[7, 8]),
             [7, 8],
             "other registers, asked for the first time"
+        );
+    }
+
+    #[test]
+    fn faults_of_bytes_go_to_the_wire_and_are_felt_without_one() {
+        // 7 bytes of header, 2 before the registers, 6 of registers
+        let felt = |name: &str, given: &[(&str, f64)]| {
+            let touched = reply(&mut faults(name, given), 3, &[1, 2, 3]);
+            assert_eq!(touched.reply, Ok(ModbusData::Registers(vec![1, 2, 3])), "{name}");
+            assert_eq!(touched.faults.len(), 1, "{name}");
+            touched.felt().map(|later| later.as_millis())
+        };
+        assert_eq!(felt("modbus-truncate", &[("bytes", 14.0)]), None);
+        assert_eq!(felt("modbus-truncate", &[("bytes", 15.0)]), Some(0));
+        assert_eq!(felt("modbus-split", &[]), Some(50));
+        assert_eq!(felt("modbus-split", &[("at", 15.0)]), Some(0));
+        assert_eq!(felt("modbus-trickle", &[]), Some(14 * 20));
+        for name in ["merge", "reset", "wrong-transaction", "wrong-unit"] {
+            assert_eq!(felt(&format!("modbus-{name}"), &[]), None, "{name}");
+        }
+        let mut noise = Noise::new(1, 1);
+        assert_eq!(fate(&faults("modbus-refuse", &[]), &mut noise, 3), Fate::Lost);
+        assert_eq!(
+            fate(&faults("modbus-half-open", &[]), &mut noise, 3),
+            Fate::LostForGood
         );
     }
 }

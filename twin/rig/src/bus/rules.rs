@@ -152,6 +152,8 @@ impl Active {
             | Effect::SwapBytes
             | Effect::SwapWords
             | Effect::NotAvailable(_)
+            | Effect::Refuse
+            | Effect::Wire(_)
             | Effect::FreezeCounters
             | Effect::Reset { .. }
             | Effect::Babble { .. }

@@ -10,7 +10,7 @@ use crate::bus::can::CanBus;
 use crate::bus::modbus::{self, Asker, Fate, ServerFault};
 use crate::bus::rules::{self, Active, Outgoing};
 use crate::fault::{Effect, FaultError, Layer, LinkFault, Target};
-use crate::interface::{CommandError, WireOutput};
+use crate::interface::{CommandError, WireFault, WireOutput};
 use crate::schedule::{CAN_LATENCY, Delivery, MODBUS_LATENCY};
 use crate::wiring;
 
@@ -33,8 +33,12 @@ impl Rig {
                 .duration
                 .map_or(SimTime::NEVER, |duration| self.now + duration);
             let server = aim.device.expect("a Modbus fault hits a device");
-            self.server_faults
-                .push(ServerFault::new(fault.clone(), server, until));
+            let at_work = ServerFault::new(fault.clone(), server, until);
+            let about_connections = at_work.is_about_connections();
+            self.server_faults.push(at_work);
+            if about_connections {
+                self.tell_server(server);
+            }
             return Ok(());
         }
         match (effect, aim.device) {
@@ -131,6 +135,9 @@ impl Rig {
                 buses: vec![],
             };
             self.mark(&active.fault, &aim, false);
+            if active.is_about_connections() {
+                self.tell_server(active.server);
+            }
         }
         while let Some(at) = self
             .link_faults
@@ -241,6 +248,11 @@ impl Rig {
         match modbus::fate(&self.server_faults, &mut self.noise, server) {
             Fate::Reaches => self.give(server, Input::ModbusRequest { unit, request, token }),
             Fate::Lost => self.reply(token, None),
+            Fate::LostForGood => {
+                if let Some(Asker::Wire { token }) = self.requests.close(token).map(|open| open.asker) {
+                    self.reply_to_wire(token, None, vec![WireFault::HalfOpen]);
+                }
+            }
             Fate::Refused(exception) => self.reply(token, Some(Err(exception))),
         }
     }
@@ -250,29 +262,47 @@ impl Rig {
         let Some(open) = self.requests.close(token) else {
             return;
         };
-        let (reply, later) = match reply {
-            Some(reply) => {
-                let (reply, later) = modbus::touch(&mut self.server_faults, &mut self.noise, &open, reply);
-                (Some(reply), later)
+        let outgoing =
+            reply.map(|reply| modbus::touch(&mut self.server_faults, &mut self.noise, &open, reply));
+        match (open.asker, outgoing) {
+            (Asker::Device { client, token }, Some(outgoing)) => {
+                if let Some(later) = outgoing.felt() {
+                    let reply = Some(outgoing.reply);
+                    let at = self.now + MODBUS_LATENCY + later;
+                    self.schedule
+                        .deliver(at, Delivery::Reply { client, token, reply });
+                }
             }
-            None => (None, Duration::ZERO),
-        };
-        match open.asker {
-            Asker::Device { client, token } if reply.is_some() => {
-                let at = self.now + MODBUS_LATENCY + later;
-                self.schedule
-                    .deliver(at, Delivery::Reply { client, token, reply });
+            (Asker::Device { .. }, None) => {}
+            (Asker::Wire { token }, None) => self.reply_to_wire(token, None, vec![]),
+            (Asker::Wire { token }, Some(outgoing)) if outgoing.later == Duration::ZERO => {
+                self.reply_to_wire(token, Some(outgoing.reply), outgoing.faults);
             }
-            Asker::Device { .. } => {}
-            Asker::Wire { token: wire_token } if later == Duration::ZERO => {
-                self.wire_out
-                    .push_back(WireOutput::ModbusReply { wire_token, reply });
-            }
-            Asker::Wire { token: wire_token } => {
-                self.schedule
-                    .deliver(self.now + later, Delivery::WireReply { wire_token, reply });
+            (Asker::Wire { token: wire_token }, Some(outgoing)) => {
+                let delivery = Delivery::WireReply {
+                    wire_token,
+                    reply: Some(outgoing.reply),
+                    faults: outgoing.faults,
+                };
+                self.schedule.deliver(self.now + outgoing.later, delivery);
             }
         }
+    }
+
+    fn reply_to_wire(&mut self, wire_token: u64, reply: Option<ModbusReply>, faults: Vec<WireFault>) {
+        self.wire_out.push_back(WireOutput::ModbusReply {
+            wire_token,
+            reply,
+            faults,
+        });
+    }
+
+    /// Tells the wire how a server now treats connections.
+    fn tell_server(&mut self, server: usize) {
+        let mut faults = self.server_faults.iter().filter(|fault| fault.server == server);
+        let refuses = faults.any(ServerFault::refuses);
+        self.wire_out
+            .push_back(WireOutput::ModbusLink { server, refuses });
     }
 
     /// Whether a device hears a bus now.
