@@ -8,5 +8,6 @@ cargo build --release --quiet
 bessrig=${CARGO_TARGET_DIR:-target}/release/bessrig
 "$bessrig" test --out "$out/virtual"
 "$bessrig" test features/rig/can-faults.feature --tags @timed-bus --rig scenarios/rigs/liquid-20ft-timed.toml --out "$out/timed-bus"
+"$bessrig" test features/battery/bms-to-pcs.feature --tags @pcs-can --rig scenarios/rigs/ci-air-200-pcs-can.toml --out "$out/pcs-can"
 "$bessrig" selftest --out "$out/selftest"
 echo "virtual: ok, evidence in $out"

@@ -3,7 +3,7 @@
 use std::cell::LazyCell;
 use std::path::{Path, PathBuf};
 
-use bess_rig::{Attach, Rig, Role};
+use bess_rig::{Attach, Rig, RigConfig, Role};
 use cucumber::codegen::WorldInventory;
 use cucumber::feature::Ext as _;
 use cucumber::gherkin::tagexpr::TagOperation;
@@ -18,8 +18,18 @@ use crate::session::{Session, StepText};
 use crate::steps;
 use crate::topology::{Place, Topology};
 
-/// Tag of scenarios that need CAN buses that keep time.
+/// Tags of scenarios that need something not every rig has: CAN buses that keep time, a bus between BMS and PCS.
 const TIMED_BUS: &str = "timed-bus";
+const PCS_CAN: &str = "pcs-can";
+
+/// Whether a rig has what scenarios with this tag need.
+fn has(config: &RigConfig, tag: &str) -> bool {
+    match tag {
+        TIMED_BUS => config.can_buses.iter().any(|bus| bus.attach == Attach::Timed),
+        PCS_CAN => config.devices.iter().any(|device| device.can.contains_key("bms")),
+        _ => true,
+    }
+}
 
 /// One scenario, ready to run: background steps first, outlines expanded.
 #[derive(Clone, Debug)]
@@ -196,14 +206,9 @@ pub(crate) fn check(file: &FeatureFile, scenarios: &[Planned], bench: &Bench) ->
     let rig = LazyCell::new(|| Rig::new(&bench.config, &bench.data.library, Role::Rig).ok());
     let mut mistakes = Vec::new();
     let mut seen = Vec::new();
-    let timed = bench
-        .config
-        .can_buses
-        .iter()
-        .any(|bus| bus.attach == Attach::Timed);
     for scenario in scenarios {
-        // what needs timed buses is held against a rig that has them
-        let aims = timed || !scenario.tags.iter().any(|tag| tag == TIMED_BUS);
+        // what needs more than this rig has is held against a rig that has it
+        let aims = scenario.tags.iter().all(|tag| has(&bench.config, tag));
         for step in &scenario.steps {
             let line = step.step.position.line;
             let problem = step_problem(&collection, step, bench.names.topology())

@@ -50,7 +50,7 @@ use crate::suite::{Options, say};
 const DEFAULT_RIG: &str = "scenarios/rigs/liquid-20ft.toml";
 const DEFAULT_FEATURES: &str = "features";
 const DEFAULT_OUT: &str = "./bessrig-out";
-const DEFAULT_TAGS: &str = "not @preset and not @timed-bus";
+const DEFAULT_TAGS: &str = "not @preset and not @timed-bus and not @pcs-can";
 
 /// Hardware-in-the-loop rig for containerised battery storage.
 ///

@@ -243,7 +243,7 @@ pub struct ReceiveSpec {
     pub when: BTreeMap<Spanned<String>, Constant>,
     /// Checksum a frame must have; others are counted and left alone.
     pub checksum: Option<ChecksumSpec>,
-    /// Messages sent in answer, with `{k}` as for [`TransmitSpec`].
+    /// Messages sent in answer, with `{k}` as for [`TransmitSpec`]; `NAME page 3` is one page of a multiplexed message.
     #[serde(default)]
     pub answer: Vec<Spanned<String>>,
     /// Time to the first answer.

@@ -105,6 +105,40 @@ pub(super) const PHRASES: &[Entry] = &[
         },
     },
     Entry {
+        pattern: r"the PCS may (?<way>charge|discharge) with at (?<end>least|most) (?<amperes>\d+) A",
+        example: "the PCS may charge with at least 100 A",
+        demands: |c, _| {
+            let amperes = number(c, "amperes")? as f64;
+            let test = if &c["end"] == "least" {
+                Test::AtLeast(amperes)
+            } else {
+                Test::AtMost(amperes)
+            };
+            Ok(Demands::all(vec![demand(
+                PCS,
+                format!("bms-{}-limit", &c["way"]),
+                test,
+            )]))
+        },
+    },
+    Entry {
+        pattern: r"(?<way>charging|discharging) is (?<word>forbidden|allowed) to the PCS",
+        example: "charging is forbidden to the PCS",
+        demands: |c, _| {
+            let way = c["way"].trim_end_matches("ing");
+            let test = if &c["word"] == "allowed" {
+                Test::On
+            } else {
+                Test::Off
+            };
+            Ok(Demands::all(vec![demand(
+                PCS,
+                format!("bms-{way}e-enable"),
+                test,
+            )]))
+        },
+    },
+    Entry {
         pattern: r"the PCS reports a loss of grid",
         example: "the PCS reports a loss of grid",
         demands: |_, _| Ok(Demands::all(vec![demand(PCS, "trip-cause", Test::IsNot("none"))])),

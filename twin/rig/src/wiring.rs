@@ -13,7 +13,7 @@ use bess_devices::codec::can::{RemoteNode, Transmitted, transmitted_ids};
 use bess_devices::ems::{Ems, EmsConfig};
 use bess_devices::fire_panel::FirePanel;
 use bess_devices::hmi::Hmi;
-use bess_devices::hv_unit::HvUnit;
+use bess_devices::hv_unit::{self, HvUnit};
 use bess_devices::library::Library;
 use bess_devices::meter::Meter;
 use bess_devices::pcs::Pcs;
@@ -92,6 +92,7 @@ pub(crate) fn build(config: &RigConfig, library: &Library, role: Role<'_>) -> Re
         .collect();
     products.check_cells()?;
     products.check_packs()?;
+    products.check_voltage_classes()?;
     announce_ids(config, &products, &mut buses)?;
     let mut slots = Vec::new();
     let mut line_listeners: BTreeMap<Line, Vec<usize>> = BTreeMap::new();
@@ -108,10 +109,20 @@ pub(crate) fn build(config: &RigConfig, library: &Library, role: Role<'_>) -> Re
                 .can
                 .get(*port)
                 .and_then(|name| buses.iter().position(|bus| bus.name == *name));
-            if bus.is_none() {
+            let has_port = product.can_port(port).is_ok() || !is_optional(port);
+            if bus.is_none() && has_port {
                 return Err(device.origin.error(
                     format!("{} has no bus for its CAN port `{port}`", device.tag),
                     format!("add can = {{ {port} = \"<bus name>\" }}"),
+                ));
+            }
+            if bus.is_some() && !has_port {
+                return Err(device.origin.error(
+                    format!(
+                        "{}: product `{}` has no CAN port `{port}`",
+                        device.tag, product.id
+                    ),
+                    format!("{}; or leave the bus out", products.with_port(device.kind, port)),
                 ));
             }
             if let (Some(bus), Some(_)) = (bus, &emulator) {
@@ -299,6 +310,16 @@ impl Products<'_> {
         format!("known products of this kind: {}", known.join(", "))
     }
 
+    /// Products of a kind with this CAN port, in words.
+    fn with_port(&self, kind: DeviceKind, port: &str) -> String {
+        let mut known = self.library.product_ids();
+        known.retain(|id| {
+            let product = self.library.product(id);
+            product.is_ok_and(|product| product.kind == kind && product.can_port(port).is_ok())
+        });
+        format!("products with it: {}", known.join(", "))
+    }
+
     /// A BMU measures the cells of its pack, no more and no fewer.
     fn check_cells(&self) -> Result<(), RigConfigError> {
         let container = &self.config.plant.spec.container;
@@ -365,6 +386,39 @@ impl Products<'_> {
                     product.id
                 ),
             ));
+        }
+        Ok(())
+    }
+
+    /// A measuring unit's inputs bear the voltage of a full cluster.
+    fn check_voltage_classes(&self) -> Result<(), RigConfigError> {
+        let container = &self.config.plant.spec.container;
+        let cells = container.packs_per_cluster * container.cells_per_pack;
+        let full_v = self
+            .config
+            .plant
+            .spec
+            .cell
+            .ocv
+            .voltage_v
+            .last()
+            .copied()
+            .unwrap_or(0.0)
+            * cells as f64;
+        let is_unit = |device: &&DeviceConfig| device.kind == DeviceKind::HvUnit;
+        for device in self.config.devices.iter().filter(is_unit) {
+            let product = self.of(device)?;
+            let settings = hv_unit::Settings::of(&product)
+                .map_err(|error| product_error(self.library, device, &error))?;
+            if let Some(class_v) = settings.voltage_class_v.filter(|class_v| full_v > *class_v) {
+                return Err(device.origin.error(
+                    format!(
+                        "{}: the voltage inputs of product `{}` bear {class_v:.0} V, but a full cluster of {} has {full_v:.0} V",
+                        device.tag, product.id, container.id
+                    ),
+                    "name a measuring unit of a higher voltage class",
+                ));
+            }
         }
         Ok(())
     }
@@ -451,20 +505,21 @@ impl Products<'_> {
             .neighbours(device, "cluster", DeviceKind::Bmu)
             .map(node)
             .collect::<Result<_, _>>()?;
-        let hv_unit = self
+        let hv_units: Vec<_> = self
             .neighbours(device, "cluster", DeviceKind::HvUnit)
-            .next()
-            .ok_or_else(|| {
-                device.origin.error(
-                    format!("{} finds no measuring unit on its cluster bus", device.tag),
-                    "add an [[hv_unit]] on the same bus; the BCU measures voltage and current through it",
-                )
-            })?;
+            .map(node)
+            .collect::<Result<_, _>>()?;
+        if hv_units.is_empty() {
+            return Err(device.origin.error(
+                format!("{} finds no measuring unit on its cluster bus", device.tag),
+                "add an [[hv_unit]] on the same bus; the BCU measures voltage and current through it",
+            ));
+        }
         Ok(BcuConfig {
             product: Arc::clone(product),
             cluster: cluster_number(device),
             bmus,
-            hv_unit: node(hv_unit)?,
+            hv_units,
             io: self.peer(device, "io")?,
             stored_soc_pct: None,
             defect: device.defect,
@@ -543,9 +598,15 @@ fn ports_of(kind: DeviceKind) -> &'static [&'static str] {
     match kind {
         DeviceKind::Bmu | DeviceKind::HvUnit => &["cluster"],
         DeviceKind::Bcu => &["cluster", "stack"],
-        DeviceKind::Bau => &["stack"],
+        DeviceKind::Bau => &["stack", "pcs"],
+        DeviceKind::Pcs => &["bms"],
         _ => &[],
     }
+}
+
+/// Whether a product may be without this CAN port: BAU and PCS may speak over Modbus alone.
+fn is_optional(port: &str) -> bool {
+    matches!(port, "pcs" | "bms")
 }
 
 /// The peer a device may be without: an air-cooled container has no chiller.
@@ -711,9 +772,10 @@ fn observers(
 
 /// CAN source address of a device on one of its ports.
 fn address_on(device: &DeviceConfig, port: &str) -> u8 {
-    if device.kind == DeviceKind::Bcu && port == "cluster" {
-        BCU_CLUSTER_ADDRESS
-    } else {
-        address(device)
+    match (device.kind, port) {
+        (DeviceKind::Bcu, "cluster") => BCU_CLUSTER_ADDRESS,
+        // one battery and one inverter have no addresses, or count from 0
+        (DeviceKind::Bau, "pcs") => 0,
+        _ => address(device),
     }
 }

@@ -1,14 +1,15 @@
 //! BAU: the controller of one stack of clusters in parallel.
 //!
 //! It hears all BCUs, decides which clusters close and when, and tells the PCS what the battery can take. It
-//! stops the stack on an E-stop, on fire, and on faults that one cluster cannot settle alone. CAN port 0:
-//! stack. Modbus server: SunSpec 802 and a vendor block. Modbus peers: 0 container I/O, 1 PCS, 2 fire panel,
+//! stops the stack on an E-stop, on fire, and on faults that one cluster cannot settle alone. CAN ports: 0
+//! stack, 1 PCS if the product has it. Modbus server: SunSpec 802 and a vendor block. Modbus peers: 0 container I/O, 1 PCS, 2 fire panel,
 //! 3 chiller.
 //!
 //! Emergency stop and fire are latches: while one stands every cluster is told to open, and leaving it takes
 //! a cause that is gone, a reset, and a new start.
 
 mod clusters;
+mod pcs_bus;
 pub mod points;
 pub mod settings;
 #[cfg(test)]
@@ -19,9 +20,11 @@ use std::sync::Arc;
 use bess_types::{CanFrame, CanId, SimTime};
 
 use self::clusters::Clusters;
+use self::pcs_bus::{PcsBus, Told};
 use self::points::BauTable;
 use self::settings::BauSettings;
 use crate::bcu::sequence::Request;
+use crate::bcu::settings::BcuSettings;
 use crate::codec::can::CanPort;
 use crate::codec::modbus::{ModbusPeer, RegisterMap};
 use crate::controller::{Outbox, Supply, Tick, Watch, need, older_than};
@@ -33,6 +36,8 @@ use crate::{Device, DeviceFault, Input, Output, PointId, PointTable, Points, Sen
 
 /// CAN port to the BCUs.
 pub const STACK_PORT: u8 = 0;
+/// CAN port to the PCS, of a product that has it.
+pub const PCS_PORT: u8 = 1;
 /// Address of a BAU on the stack bus.
 pub const ADDRESS: u8 = 0xC0;
 /// Modbus peer number of the container I/O.
@@ -118,7 +123,8 @@ enum Start {
 /// # Errors
 /// If the settings do not read as those of a BAU.
 pub fn point_table(product: &Product) -> Result<PointTable, ProductError> {
-    Ok(BauTable::build(&product.settings()?).0)
+    let has_pcs_bus = product.can_port(pcs_bus::PORT).is_ok();
+    Ok(BauTable::build(&product.settings()?, has_pcs_bus).0)
 }
 
 /// The controller of one stack.
@@ -134,6 +140,7 @@ pub struct Bau {
     frozen: bool,
 
     port: CanPort,
+    pcs_bus: Option<PcsBus>,
     map: RegisterMap,
     clusters: Clusters,
     io: ModbusPeer,
@@ -217,7 +224,14 @@ impl Bau {
                 "number the clusters from 1 up to max_clusters",
             ));
         }
-        let (point_table, table) = BauTable::build(&settings);
+        let has_pcs_bus = product.can_port(pcs_bus::PORT).is_ok();
+        let (point_table, table) = BauTable::build(&settings, has_pcs_bus);
+        let mut pcs_bus = None;
+        if let Some(ids) = table.pcs_bus {
+            let files = (library, &point_table);
+            let size = in_series(config)?;
+            pcs_bus = Some(PcsBus::new(product, settings.pcs_bus, ids, files, size)?);
+        }
         let timeout = seconds(settings.answer_timeout_s);
         let peer = |number, product: &Product, poll_s| {
             ModbusPeer::new(number, product, library, seconds(poll_s), timeout)
@@ -256,11 +270,15 @@ impl Bau {
             "clusters-reported",
             "cooling-mode",
             "reset-counter",
+            "pcs-keep-alive-lost",
+            "charge-enable",
+            "discharge-enable",
         ]);
         Ok(Self {
             defect: config.defect,
             watch: Watch::new(&point_table, noted),
             port: CanPort::compile(product, "stack", library, &point_table, ADDRESS)?,
+            pcs_bus,
             map: RegisterMap::of_product(product, library, &point_table)?,
             clusters: Clusters::new(&config.bcus, library)?,
             points: Points::new(point_table.into()),
@@ -347,6 +365,10 @@ impl Bau {
             (single.cooling_mode, 0.0),
         ] {
             self.points.set(id, value);
+        }
+        if let Some(bus) = &mut self.pcs_bus {
+            bus.start(now, &mut self.points);
+            bus.freeze_counters(self.frozen);
         }
     }
 
@@ -596,7 +618,11 @@ impl Bau {
     fn guard(&mut self, now: SimTime) {
         self.clusters.drop_faulty();
         let settings = &self.settings;
-        let pcs_gone = older_than(now, self.pcs.last_seen(), settings.pcs_stop_s);
+        let pcs_gone = older_than(now, self.pcs.last_seen(), settings.pcs_stop_s)
+            || self
+                .pcs_bus
+                .as_ref()
+                .is_some_and(|bus| bus.lost(now, self.started, settings.pcs_stop_s));
         let ems_gone = self.last_ems.is_some() && older_than(now, self.last_ems, settings.ems_lost_s);
         if self.whole_stack_faulty(now) || self.clusters.connected() == 0 {
             self.enter(Stack::Fault, now);
@@ -705,7 +731,11 @@ impl Bau {
         let single = self.table.single;
         let limits @ [charge, discharge] = self.limits(now);
         let online = |client: &ModbusPeer, limit_s| !older_than(now, client.last_seen(), limit_s);
-        let pcs_online = online(&self.pcs, self.settings.pcs_lost_s);
+        let keep_alive_lost = self
+            .pcs_bus
+            .as_ref()
+            .is_some_and(|bus| bus.is_lost(now, self.started));
+        let pcs_online = online(&self.pcs, self.settings.pcs_lost_s) && !keep_alive_lost;
         let panel = self
             .fire_panel
             .as_ref()
@@ -725,7 +755,7 @@ impl Bau {
         let door_open = self.io_fresh(now) && !self.io.points.is_on(self.io_points.door_closed);
         let own = match self.state {
             Stack::Fault | Stack::Fire | Stack::EmergencyStop => Severity::Fault,
-            _ if panel_lost => Severity::Alarm,
+            _ if panel_lost || keep_alive_lost => Severity::Alarm,
             _ if chiller_lost || door_open => Severity::Warn,
             _ => Severity::None,
         };
@@ -766,6 +796,14 @@ impl Bau {
         let events = self.clusters.events() | u32::from(door_open) << 23;
         points.set(single.events, f64::from(events));
         self.clusters.publish(points, &self.table);
+        if let Some(bus) = &self.pcs_bus {
+            let told = Told {
+                state: self.state,
+                limits,
+                events,
+            };
+            bus.publish(keep_alive_lost, told, &single, points);
+        }
         let current = points.get(single.current).unwrap_or(0.0);
         let status = match current {
             _ if self.state != Stack::Connected => 1.0,
@@ -782,6 +820,9 @@ impl Bau {
 
     /// Limits, permit, state and stop to the PCS: on change, and cyclically with a moving heartbeat.
     fn tell_pcs(&mut self, now: SimTime) {
+        if self.pcs_bus.is_some() {
+            return;
+        }
         let [charge, discharge] = self.limits(now);
         let permit = self.permit();
         let stop = !matches!(self.state, Stack::Connected | Stack::Starting | Stack::Standby);
@@ -930,8 +971,14 @@ impl Bau {
         }
     }
 
-    fn receive(&mut self, now: SimTime, frame: &CanFrame) {
-        self.clusters.receive(now, frame);
+    fn receive(&mut self, now: SimTime, port: u8, frame: &CanFrame) {
+        if port == STACK_PORT {
+            self.clusters.receive(now, frame);
+        } else if let Some(bus) = &mut self.pcs_bus
+            && bus.receive(now, frame, &mut self.points)
+        {
+            self.command_stop(now);
+        }
     }
 
     fn transmit(&mut self, now: SimTime) {
@@ -942,7 +989,24 @@ impl Bau {
                 frame,
             });
         });
+        if let Some(bus) = &mut self.pcs_bus {
+            bus.transmit_due(now, points, &mut |frame| {
+                outbox.push(Output::Can {
+                    port: PCS_PORT,
+                    frame,
+                });
+            });
+        }
     }
+}
+
+/// Modules (packs) in series in a cluster, and cells in each: those of the first cluster.
+fn in_series(config: &BauConfig) -> Result<(usize, usize), ProductError> {
+    let Some((_, bcu)) = config.bcus.first() else {
+        return Ok((0, 0));
+    };
+    let settings: BcuSettings = bcu.settings()?;
+    Ok((settings.packs, settings.cells_per_pack))
 }
 
 impl Device for Bau {
@@ -950,8 +1014,11 @@ impl Device for Bau {
         &[]
     }
 
-    fn hears(&self, _port: u8, id: CanId) -> bool {
-        self.clusters.owned_ids().any(|owned| owned == id)
+    fn hears(&self, port: u8, id: CanId) -> bool {
+        match (port, &self.pcs_bus) {
+            (PCS_PORT, Some(bus)) => bus.hears(id),
+            _ => self.clusters.owned_ids().any(|owned| owned == id),
+        }
     }
 
     fn accept(&mut self, now: SimTime, input: Input<'_>) {
@@ -967,8 +1034,8 @@ impl Device for Bau {
             Supply::On => {}
         }
         match input {
-            Input::Can { frame, .. } => {
-                self.receive(now, frame);
+            Input::Can { port, frame } => {
+                self.receive(now, port, frame);
                 return;
             }
             Input::ModbusRequest { request, token, .. } => {
@@ -1020,6 +1087,7 @@ impl Device for Bau {
                     .flatten()
                     .map(ModbusPeer::next_due)
                     .chain([self.tick.next(), self.port.next_due()])
+                    .chain(self.pcs_bus.as_ref().map(PcsBus::next_due))
                     .min()
                     .unwrap_or(SimTime::NEVER)
             }
@@ -1037,13 +1105,13 @@ impl Device for Bau {
                     self.supply = Supply::ColdStart;
                 }
             }
-            DeviceFault::FreezeCounters => {
-                self.frozen = true;
-                self.port.freeze_counters(true);
-            }
-            DeviceFault::UnfreezeCounters => {
-                self.frozen = self.defect == Some(Defect::FrozenHeartbeat);
+            DeviceFault::FreezeCounters | DeviceFault::UnfreezeCounters => {
+                self.frozen =
+                    *fault == DeviceFault::FreezeCounters || self.defect == Some(Defect::FrozenHeartbeat);
                 self.port.freeze_counters(self.frozen);
+                if let Some(bus) = &mut self.pcs_bus {
+                    bus.freeze_counters(self.frozen);
+                }
             }
         }
         Ok(())

@@ -172,6 +172,70 @@ point_list! {
     }
 }
 
+point_list! {
+    /// Points of a BAU with a CAN port towards the PCS.
+    pub struct PcsBusPoints {
+        /// The PCS has been silent on the bus for too long.
+        keep_alive_lost: flag("pcs-keep-alive-lost"),
+        /// Charge up to this.
+        charge_voltage: value("charge-voltage", "V", 0.0, 2000.0),
+        /// Discharge down to this.
+        discharge_voltage: value("discharge-voltage", "V", 0.0, 2000.0),
+        /// Charging is allowed.
+        charge_enable: flag("charge-enable"),
+        /// Discharging is allowed.
+        discharge_enable: flag("discharge-enable"),
+        /// Charging is asked for: the state of charge is low.
+        force_charge: flag("force-charge"),
+        /// Charge left.
+        remaining_capacity: value("remaining-capacity", "Ah", 0.0, 65_534.0),
+        /// Modules (packs) in series.
+        module_count: value("module-count", "1", 0.0, 255.0),
+        /// Cells in a module.
+        cells_per_module: value("cells-per-module", "1", 0.0, 255.0),
+        /// Cells in series.
+        cells_in_series: value("cells-in-series", "1", 0.0, 65_535.0),
+        /// Nominal voltage of a module.
+        module_voltage: value("module-voltage", "V", 0.0, 2000.0),
+        /// The stack is stopped by a fault, fire or an E-stop.
+        system_fault: flag("system-fault"),
+        /// An alarm of a cluster, as in 802 `Evt1`.
+        over_temperature: flag("over-temperature"),
+        /// A warning likewise.
+        over_temperature_warning: flag("over-temperature-warning"),
+        /// Alarm.
+        under_temperature: flag("under-temperature"),
+        /// Warning.
+        under_temperature_warning: flag("under-temperature-warning"),
+        /// Alarm.
+        charge_over_current: flag("charge-over-current"),
+        /// Warning.
+        charge_over_current_warning: flag("charge-over-current-warning"),
+        /// Alarm.
+        discharge_over_current: flag("discharge-over-current"),
+        /// Warning.
+        discharge_over_current_warning: flag("discharge-over-current-warning"),
+        /// Alarm.
+        over_voltage: flag("over-voltage"),
+        /// Warning.
+        over_voltage_warning: flag("over-voltage-warning"),
+        /// Alarm.
+        under_voltage: flag("under-voltage"),
+        /// Warning.
+        under_voltage_warning: flag("under-voltage-warning"),
+        /// DC voltage as the PCS says.
+        pcs_voltage: value("pcs-voltage", "V", 0.0, 6553.5),
+        /// DC current as the PCS says.
+        pcs_current: value("pcs-current", "A", -3276.8, 3276.7),
+        /// Battery temperature as the PCS says.
+        pcs_temperature: value("pcs-temperature", "°C", -100.0, 200.0),
+        /// State of charge as the PCS counts it.
+        pcs_soc: value("pcs-soc", "%", 0.0, 100.0),
+        /// Time of day as the PCS says, since 1970.
+        pcs_time: value("pcs-time", "s", 0.0, 4_294_967_295.0),
+    }
+}
+
 /// Rows with one point for each cluster.
 #[derive(Clone, Copy, Debug)]
 pub struct ClusterRows {
@@ -214,11 +278,13 @@ pub struct BauTable {
     pub single: BauPoints,
     /// Rows of clusters.
     pub cluster: ClusterRows,
+    /// Of the CAN port towards the PCS, if the product has it.
+    pub pcs_bus: Option<PcsBusPoints>,
 }
 
 impl BauTable {
-    /// Builds the table of a product.
-    pub fn build(settings: &BauSettings) -> (PointTable, Self) {
+    /// Builds the table of a product with or without a CAN port towards the PCS.
+    pub fn build(settings: &BauSettings, has_pcs_bus: bool) -> (PointTable, Self) {
         let mut table = PointTable::default();
         let single = BauPoints::add_to(&mut table);
         let mut row = |name: &str, unit, min, max| {
@@ -247,6 +313,14 @@ impl BauTable {
             contactors: row("contactors", "1", 0.0, 65_535.0),
             request: row("request", "1", 0.0, 3.0),
         };
-        (table, Self { single, cluster })
+        let pcs_bus = has_pcs_bus.then(|| PcsBusPoints::add_to(&mut table));
+        (
+            table,
+            Self {
+                single,
+                cluster,
+                pcs_bus,
+            },
+        )
     }
 }

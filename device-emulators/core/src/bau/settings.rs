@@ -70,6 +70,22 @@ pub struct BauSettings {
     pub fire_reset_wait_s: f64,
     /// Chiller logic.
     pub cooling: CoolingSettings,
+    /// CAN port towards the PCS, for a product that has it.
+    pub pcs_bus: Option<PcsBusSettings>,
+}
+
+/// What a BAU says on its CAN port towards the PCS.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PcsBusSettings {
+    /// Charge up to this voltage of a cell in the mean, V.
+    pub cell_charge_v: f64,
+    /// Discharge down to this voltage of a cell in the mean, V.
+    pub cell_discharge_v: f64,
+    /// Asks to be charged below this state of charge, %.
+    pub force_charge_below_pct: f64,
+    /// Silence of the PCS after which it is an alarm, s.
+    pub lost_s: f64,
 }
 
 /// When the chiller does what; the first rule that fits from the hottest on.

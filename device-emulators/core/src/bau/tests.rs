@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is the test failing")]
 
+use core::fmt::Write as _;
+
 use bess_types::SimTime;
 
 use super::*;
@@ -12,15 +14,21 @@ struct Bench {
     ms: u64,
     bcus: Vec<(CanPort, Points)>,
     servers: Vec<(u8, RegisterMap, Points)>,
+    /// What it said to the PCS on CAN.
+    to_pcs: String,
 }
 
 impl Bench {
     fn new(defect: Option<Defect>, voltages: &[f64]) -> Self {
+        Self::of("bau", defect, voltages)
+    }
+
+    fn of(bau: &str, defect: Option<Defect>, voltages: &[f64]) -> Self {
         let library = Library::shipped();
         let product = |id| library.product(id).unwrap();
         let numbers = 1..=u8::try_from(voltages.len()).unwrap();
         let config = BauConfig {
-            product: product("bau"),
+            product: product(bau),
             bcus: numbers
                 .clone()
                 .map(|number| (number, product("bcu-396s")))
@@ -53,6 +61,7 @@ impl Bench {
             ms: 0,
             bcus,
             servers,
+            to_pcs: String::new(),
         };
         for line in ["estop-a", "estop-b", "safety-ok", "door-closed"] {
             bench.io(line, 1.0);
@@ -161,7 +170,13 @@ impl Bench {
 
     fn drain(&mut self, now: SimTime) {
         while let Some(output) = self.bau.poll_output() {
-            if let Output::ModbusRequest { peer, request, token } = output {
+            if let Output::Can {
+                port: PCS_PORT,
+                frame,
+            } = output
+            {
+                writeln!(self.to_pcs, "{now} {frame}").unwrap();
+            } else if let Output::ModbusRequest { peer, request, token } = output {
                 let (_, map, points) = self.servers.iter_mut().find(|server| server.0 == peer).unwrap();
                 let reply = map.serve(&request, points, &mut Vec::new());
                 self.bau.accept(
@@ -200,6 +215,131 @@ impl Bench {
         for i in 0..self.bcus.len() {
             self.bcu(i, "bus-voltage", bus.unwrap_or(0.0));
         }
+    }
+}
+
+/// A frame of the PCS, every second.
+struct FromPcs(CanFrame);
+
+impl FromPcs {
+    fn new(id: CanId, first: u8) -> Self {
+        Self(CanFrame::new(id, &[first, 0, 0, 0, 0, 0, 0, 0]).unwrap())
+    }
+
+    fn for_seconds(&self, bench: &mut Bench, seconds: u64) {
+        for _ in 0..seconds {
+            let now = SimTime::from_millis(bench.ms);
+            bench.bau.accept(
+                now,
+                Input::Can {
+                    port: PCS_PORT,
+                    frame: &self.0,
+                },
+            );
+            bench.drain(now);
+            bench.run(1_000);
+        }
+    }
+}
+
+/// Two seconds of a connected stack, in every profile, and what the PCS was told over Modbus in it.
+#[test]
+fn frames_of_a_running_stack_to_the_pcs() {
+    let mut text = String::new();
+    let alive = FromPcs::new(CanId::Standard(0x305), 0);
+    let identify = FromPcs::new(CanId::Standard(0x151), 1);
+    let poll = FromPcs::new(CanId::Extended(0x4200), 0);
+    for (product, pcs) in [
+        ("bau-pylontech-lv", &alive),
+        ("bau-pylontech-lv-13", &alive),
+        ("bau-sma-lv", &alive),
+        ("bau-byd-hv", &identify),
+        ("bau-pylontech-hv", &poll),
+    ] {
+        let mut bench = Bench::of(product, None, &[700.0]);
+        bench.command(1);
+        pcs.for_seconds(&mut bench, 4);
+        assert_eq!(bench.state(), "connected", "{product}");
+        bench.to_pcs.clear();
+        let seconds = if product == "bau-sma-lv" { 0 } else { 2 };
+        pcs.for_seconds(&mut bench, seconds);
+        bench.run(100);
+        write!(text, "{product}\n{}", bench.to_pcs).unwrap();
+        assert!(
+            bench.server(1, "bms-charge-limit").is_nan(),
+            "{product}: not over Modbus"
+        );
+        assert_eq!(bench.get("pcs-keep-alive-lost"), 0.0, "{product}");
+    }
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn a_silent_pcs_is_alarmed_then_the_stack_stops() {
+    let mut bench = Bench::of("bau-pylontech-lv", None, &[700.0]);
+    bench.command(1);
+    let alive = FromPcs::new(CanId::Standard(0x305), 0);
+    alive.for_seconds(&mut bench, 4);
+    assert_eq!((bench.state(), bench.get("alarm-level")), ("connected", 0.0));
+    assert_eq!((bench.get("charge-enable"), bench.get("pcs-online")), (1.0, 1.0));
+    bench.run(3_100);
+    assert_eq!((bench.state(), bench.get("alarm-level")), ("connected", 2.0));
+    assert_eq!(
+        (bench.get("pcs-keep-alive-lost"), bench.get("pcs-online")),
+        (1.0, 0.0)
+    );
+    alive.for_seconds(&mut bench, 1);
+    assert_eq!(
+        (bench.get("alarm-level"), bench.get("pcs-keep-alive-lost")),
+        (0.0, 0.0)
+    );
+    bench.run(11_000);
+    assert_ne!(bench.state(), "connected");
+}
+
+#[test]
+fn a_forbidden_direction_is_on_the_bus_and_a_quick_stop_opens() {
+    let mut bench = Bench::of("bau-sma-lv", None, &[700.0]);
+    bench.command(1);
+    let alive = FromPcs::new(CanId::Standard(0x305), 0);
+    alive.for_seconds(&mut bench, 4);
+    bench.bcu(0, "charge-limit", 0.0);
+    alive.for_seconds(&mut bench, 1);
+    assert_eq!(
+        (bench.get("charge-enable"), bench.get("discharge-enable")),
+        (0.0, 1.0)
+    );
+    assert!(bench.to_pcs.contains(" 351#"), "{}", bench.to_pcs);
+    let last = bench.to_pcs.lines().rfind(|line| line.contains(" 351#")).unwrap();
+    assert_eq!(
+        &last[last.len() - 12..last.len() - 8],
+        "0000",
+        "no charge current in {last}"
+    );
+    FromPcs::new(CanId::Standard(0x00F), 0).for_seconds(&mut bench, 1);
+    assert_eq!(bench.state(), "standby");
+}
+
+#[test]
+fn keeps_the_device_contract_with_a_bus_to_the_pcs() {
+    let bau = |id: &'static str| {
+        move || -> Box<dyn Device> {
+            let library = Library::shipped();
+            let product = |id| library.product(id).unwrap();
+            let config = BauConfig {
+                product: product(id),
+                bcus: vec![(1, product("bcu-224s"))],
+                io: product("rig-container-io"),
+                pcs: product("pcs-100-380"),
+                fire_panel: None,
+                chiller: None,
+                defect: None,
+            };
+            Box::new(Bau::new(&config, &library).unwrap())
+        }
+    };
+    for id in ["bau-byd-hv", "bau-pylontech-hv"] {
+        crate::contract::device_contract(bau(id));
     }
 }
 

@@ -52,8 +52,8 @@ pub struct BcuConfig {
     pub cluster: u8,
     /// BMUs in pack order.
     pub bmus: Vec<CanNode>,
-    /// Measuring unit of the high-voltage box.
-    pub hv_unit: CanNode,
+    /// Measuring units of the high-voltage box: one for all, or one for each part. What several send is taken from the first.
+    pub hv_units: Vec<CanNode>,
     /// The box's remote I/O.
     pub io: Arc<Product>,
     /// State of charge in non-volatile memory, %; `None` estimates it from cell voltages.
@@ -98,7 +98,7 @@ pub struct Bcu {
     stack_port: CanPort,
     balance_command: Option<MessageRef>,
     bmu_addresses: Vec<u8>,
-    /// BMUs in pack order, then the measuring unit.
+    /// BMUs in pack order, then the measuring units.
     nodes: CanRouter,
     bmu_points: Vec<BmuPoints>,
     hv_points: HvPoints,
@@ -134,13 +134,21 @@ struct BmuPoints {
     temperatures: Vec<PointId>,
 }
 
+/// Where the images of the measuring units hold what the BCU uses.
 #[derive(Clone, Copy, Debug)]
 struct HvPoints {
-    cluster_voltage: PointId,
-    bus_voltage: PointId,
-    current: PointId,
-    insulation: PointId,
-    box_temperature: PointId,
+    cluster_voltage: Measured,
+    bus_voltage: Measured,
+    current: Measured,
+    insulation: Measured,
+    box_temperature: Measured,
+}
+
+/// A point of a node on the cluster bus.
+#[derive(Clone, Copy, Debug)]
+struct Measured {
+    node: usize,
+    point: PointId,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -208,10 +216,15 @@ impl Bcu {
             bmu_points.push(BmuPoints::find(&bmu.product, node.points.table())?);
             nodes.push(node);
         }
-        let hv = &config.hv_unit;
-        let hv_unit = RemoteNode::compile(&hv.product, "cluster", library, hv.address)?;
-        let hv_points = HvPoints::find(&hv.product, hv_unit.points.table())?;
-        nodes.push(hv_unit);
+        for unit in &config.hv_units {
+            nodes.push(RemoteNode::compile(
+                &unit.product,
+                "cluster",
+                library,
+                unit.address,
+            )?);
+        }
+        let hv_points = HvPoints::find(config, &nodes)?;
 
         let io = ModbusPeer::new(
             IO_PEER,
@@ -285,7 +298,7 @@ impl Bcu {
         self.supply = Supply::On;
         self.started = now;
         self.points = Points::new(self.points.table().clone());
-        for i in 0..=settings.packs {
+        for i in 0..self.nodes.nodes().len() {
             self.nodes.node_mut(i).forget();
         }
         self.alarms = AlarmBoard::new(&settings.alarms, settings.clear_hold_s);
@@ -468,9 +481,12 @@ impl Bcu {
             .nodes()
             .iter()
             .map(|node| {
+                let silent = age(node.last_seen());
+                if !node.has_counter() {
+                    return silent;
+                }
                 // A counter rests between two of its messages even when all is well.
-                let still = age(node.last_change_of_counter()) - self.settings.counter_period_s;
-                age(node.last_seen()).max(still)
+                silent.max(age(node.last_change_of_counter()) - self.settings.counter_period_s)
             })
             .fold(age(self.io.last_seen()), f64::max);
         let inputs = self.inputs(now);
@@ -700,8 +716,6 @@ impl Bcu {
 
     fn publish_measurements(&mut self, now: SimTime, extremes: &Extremes) {
         let single = self.table.single;
-        let hv_unit = self.nodes.node(self.settings.packs);
-        let fresh = !older_than(now, hv_unit.last_seen(), self.settings.hv_unit_lost_s);
         let measured = [
             (single.cluster_voltage, self.hv_points.cluster_voltage),
             (single.bus_voltage, self.hv_points.bus_voltage),
@@ -709,13 +723,22 @@ impl Bcu {
             (single.insulation, self.hv_points.insulation),
             (single.box_temperature, self.hv_points.box_temperature),
         ];
-        for (own, theirs) in measured {
-            self.points.put(own, hv_unit.points.reading(theirs));
-            if !fresh {
+        let sensor = self.hv_points.current.node;
+        let fresh = |node: usize| {
+            let limit_s = if node == sensor {
+                self.settings.hv_unit_lost_s
+            } else {
+                self.settings.hv_monitor_lost_s
+            };
+            !older_than(now, self.nodes.node(node).last_seen(), limit_s)
+        };
+        for (own, Measured { node, point }) in measured {
+            self.points.put(own, self.nodes.node(node).points.reading(point));
+            if !fresh(node) {
                 self.points.invalidate(own);
             }
         }
-        self.points.set_flag(single.hv_unit_online, fresh);
+        self.points.set_flag(single.hv_unit_online, fresh(sensor));
         let mut online = 0;
         for pack in 0..self.settings.packs {
             let heard = !older_than(now, self.nodes.node(pack).last_seen(), 1.0);
@@ -1011,14 +1034,45 @@ impl BmuPoints {
 }
 
 impl HvPoints {
-    fn find(product: &Product, table: &PointTable) -> Result<Self, ProductError> {
-        let need = |name| need(product, table, name);
+    /// Finds them among the nodes behind the BMUs.
+    fn find(config: &BcuConfig, nodes: &[RemoteNode]) -> Result<Self, ProductError> {
+        let units = || {
+            nodes
+                .iter()
+                .enumerate()
+                .skip(config.bmus.len())
+                .zip(&config.hv_units)
+        };
+        let find = |name: &str, needed: bool| {
+            let mut first = None;
+            for ((node, image), unit) in units() {
+                let point = need(&unit.product, image.points.table(), name)?;
+                if image.transmits(point) {
+                    return Ok(Measured { node, point });
+                }
+                first.get_or_insert((Measured { node, point }, &unit.product));
+            }
+            match first {
+                // nobody measures it, so it never has a value
+                Some((nowhere, _)) if !needed => Ok(nowhere),
+                Some((_, product)) => Err(product.invalid_setting(
+                    "message",
+                    &format!("no measuring unit of the cluster sends `{name}`"),
+                    "bind it in a [[can.transmit]] entry, or add a measuring unit that sends it",
+                )),
+                None => Err(config.product.invalid_setting(
+                    "hv_unit_lost_s",
+                    "the rig gives this cluster no measuring unit",
+                    "add an [[hv_unit]] on its cluster bus",
+                )),
+            }
+        };
         Ok(Self {
-            cluster_voltage: need("cluster-voltage")?,
-            bus_voltage: need("bus-voltage")?,
-            current: need("current")?,
-            insulation: need("insulation-resistance")?,
-            box_temperature: need("box-temperature")?,
+            cluster_voltage: find("cluster-voltage", true)?,
+            bus_voltage: find("bus-voltage", true)?,
+            current: find("current", true)?,
+            insulation: find("insulation-resistance", false)?,
+            box_temperature: find("box-temperature", false)?,
         })
     }
 }

@@ -36,6 +36,9 @@ pub struct BcuSettings {
     pub io_refresh_s: f64,
     /// Silence of the measuring unit after which limits fall to 0, s.
     pub hv_unit_lost_s: f64,
+    /// Silence of another measuring unit than the one with the current after which its values are not used, s.
+    #[serde(default = "default_hv_monitor_lost_s")]
+    pub hv_monitor_lost_s: f64,
     /// Longest period of a message with a life counter on the cluster bus, s.
     pub counter_period_s: f64,
     /// Silence of the BAU after which the cluster opens, s.
@@ -68,6 +71,11 @@ pub struct BcuSettings {
     pub balancing: BalancingSettings,
     /// Alarm thresholds.
     pub alarms: AlarmTable,
+}
+
+/// Four periods of an insulation monitor, and one more.
+const fn default_hv_monitor_lost_s() -> f64 {
+    5.0
 }
 
 /// Times and limits of the contactor sequence.

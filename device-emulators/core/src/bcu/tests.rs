@@ -64,7 +64,7 @@ fn config(library: &Library, defect: Option<Defect>) -> BcuConfig {
         product: product("bcu-396s"),
         cluster: 1,
         bmus: (1..=9).map(|address| node("rig-bmu-44", address)).collect(),
-        hv_unit: node("rig-hv-unit", 0xB0),
+        hv_units: vec![node("rig-hv-unit", 0xB0)],
         io: product("rig-hv-box-io"),
         stored_soc_pct: Some(50.0),
         defect,

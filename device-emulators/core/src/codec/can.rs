@@ -111,8 +111,7 @@ impl CanPort {
                 // the first one sent is 0
                 self.counts[place] = bits.last_count();
             }
-            let by_itself = message.at_start || message.period.or(message.on_change).is_some();
-            message.due = if by_itself {
+            message.due = if message.goes_by_itself() {
                 now + message.phase
             } else {
                 SimTime::NEVER
@@ -127,6 +126,18 @@ impl CanPort {
             message.due = SimTime::NEVER;
         }
         self.next_due = SimTime::NEVER;
+    }
+
+    /// Holds back what is sent by itself, or begins it again with each message's phase; answers go on.
+    pub fn set_cyclic(&mut self, now: SimTime, on: bool) {
+        for message in self
+            .transmit
+            .iter_mut()
+            .filter(|message| message.goes_by_itself())
+        {
+            message.due = if on { now + message.phase } else { SimTime::NEVER };
+        }
+        self.find_next_due();
     }
 
     /// When the next cyclic message is due.
@@ -172,6 +183,24 @@ impl CanPort {
     /// Frames of messages it listens to that it did not take: too short, or with a wrong checksum.
     pub fn refused(&self) -> u64 {
         self.refused
+    }
+
+    /// Whether frames of this identifier are listened to.
+    pub fn listens_to(&self, id: CanId) -> bool {
+        self.receive.has(id)
+    }
+
+    /// Whether a message it sends carries this point.
+    pub fn transmits(&self, point: PointId) -> bool {
+        self.transmit.iter().any(|message| message.layout.carries(point))
+    }
+
+    /// Whether a message it listens to carries this point.
+    ///
+    /// # Panics
+    /// If `message` is of another port.
+    pub fn brings(&self, message: MessageRef, point: PointId) -> bool {
+        self.receive.layouts[message.index()].carries(point)
     }
 
     /// A transmitted message by DBC name.
@@ -311,8 +340,12 @@ impl RemoteNode {
 
     /// Whether a message of the node carries this point.
     pub fn transmits(&self, point: PointId) -> bool {
-        let mut signals = self.index.layouts.iter().flat_map(|layout| &layout.signals);
-        signals.any(|signal| signal.point == point)
+        self.index.layouts.iter().any(|layout| layout.carries(point))
+    }
+
+    /// Whether a message of the node has a life counter.
+    pub fn has_counter(&self) -> bool {
+        self.counters.iter().any(Option::is_some)
     }
 
     /// Forgets all it heard, as at power-up.
@@ -477,6 +510,11 @@ enum Counter {
 }
 
 impl Transmit {
+    /// Whether it is sent without being asked for.
+    fn goes_by_itself(&self) -> bool {
+        self.at_start || self.period.or(self.on_change).is_some()
+    }
+
     fn advance_counter(&self, points: &mut Points, counts: &mut [u64]) {
         match self.counter {
             Some(Counter::Point { point, last }) => {

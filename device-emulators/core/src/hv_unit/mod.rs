@@ -2,7 +2,11 @@
 //! temperature every second, as an IVT-like sensor on the cluster's CAN.
 //!
 //! It measures and reports; it protects nothing. A value its input stage cannot give goes out as the raw
-//! code for "no value", with a status bit.
+//! code for "no value", with a status bit. Its product may be a part of it: a current sensor, or an insulation monitor.
+//! It is wired to what its messages carry and to nothing else.
+//!
+//! With the point `mode` a controller stops its cyclic messages and lets them run again; requests are answered in
+//! both modes. What it does after power-up is `startup-mode`, which it keeps.
 
 mod points;
 
@@ -10,7 +14,7 @@ use core::time::Duration;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use bess_types::{Channel, Reading, SimTime};
+use bess_types::{CanFrame, CanId, Channel, Reading, SimTime};
 use serde::Deserialize;
 
 pub use points::HvUnitPoints;
@@ -18,26 +22,31 @@ pub use points::HvUnitPoints;
 use crate::codec::can::CanPort;
 use crate::device::{Device, DeviceFault, Input, Output, Sense, UnsupportedFault};
 use crate::library::Library;
-use crate::points::{PointTable, Points};
+use crate::points::{PointId, PointTable, Points};
 use crate::product::{Product, ProductError};
 use crate::supply::Supply;
 
 /// CAN port `cluster`.
 const CLUSTER_PORT: u8 = 0;
 
-const SENSES: &[Sense] = &[
-    sense(Channel::ClusterVoltage, 20),
-    sense(Channel::BusVoltage, 20),
-    sense(Channel::ClusterCurrent, 20),
-    sense(Channel::InsulationResistance, 1_000),
-    sense(Channel::HvBoxTemperature, 1_000),
-];
-
-const fn sense(channel: Channel, period_ms: u64) -> Sense {
-    Sense {
-        channel,
-        period: Duration::from_millis(period_ms),
-    }
+/// The sensors of the points that are on the wire, with what is worked out of them.
+fn senses(port: &CanPort, ids: &HvUnitPoints) -> Vec<Sense> {
+    let current = [ids.current, ids.power, ids.charge, ids.energy];
+    let voltage = [ids.cluster_voltage, ids.power, ids.energy];
+    let all: [(Channel, u64, &[PointId]); 5] = [
+        (Channel::ClusterVoltage, 20, &voltage),
+        (Channel::BusVoltage, 20, &[ids.bus_voltage]),
+        (Channel::ClusterCurrent, 20, &current),
+        (Channel::InsulationResistance, 1_000, &[ids.insulation_resistance]),
+        (Channel::HvBoxTemperature, 1_000, &[ids.box_temperature]),
+    ];
+    all.into_iter()
+        .filter(|(_, _, points)| points.iter().any(|point| port.transmits(*point)))
+        .map(|(channel, period_ms, _)| Sense {
+            channel,
+            period: Duration::from_millis(period_ms),
+        })
+        .collect()
 }
 
 /// `[settings]` of a measuring unit's product file.
@@ -47,8 +56,36 @@ pub struct Settings {
     /// Self-test after power-on, ms.
     #[serde(default = "default_start_up_ms")]
     pub start_up_ms: u64,
-    /// Largest current the shunt measures, A, either way; beyond it the reading stays there.
+    /// Largest current the shunt measures, A, either way; beyond it the reading stays there. An insulation monitor has no
+    /// shunt, and any.
     pub current_range_a: f64,
+    /// Highest voltage its inputs may be wired to, V; none if it measures no voltage, or any here.
+    pub voltage_class_v: Option<f64>,
+}
+
+impl Settings {
+    /// Reads and checks them.
+    ///
+    /// # Errors
+    /// If a key is unknown, or a range is not above 0.
+    pub fn of(product: &Product) -> Result<Self, ProductError> {
+        let settings: Self = product.settings()?;
+        if settings.current_range_a <= 0.0 {
+            return Err(product.invalid_setting(
+                "current_range_a",
+                "the range must be above 0",
+                "give the shunt's range in A",
+            ));
+        }
+        if settings.voltage_class_v.is_some_and(|volts| volts <= 0.0) {
+            return Err(product.invalid_setting(
+                "voltage_class_v",
+                "the class must be above 0",
+                "give the highest voltage of its inputs in V",
+            ));
+        }
+        Ok(settings)
+    }
 }
 
 const fn default_start_up_ms() -> u64 {
@@ -60,23 +97,10 @@ const fn default_start_up_ms() -> u64 {
 /// # Errors
 /// If its settings have mistakes.
 pub fn point_table(product: &Product) -> Result<PointTable, ProductError> {
-    read_settings(product)?;
+    Settings::of(product)?;
     let mut table = PointTable::default();
     HvUnitPoints::add_to(&mut table);
     Ok(table)
-}
-
-fn read_settings(product: &Product) -> Result<Settings, ProductError> {
-    let settings: Settings = product.settings()?;
-    if settings.current_range_a > 0.0 {
-        Ok(settings)
-    } else {
-        Err(product.invalid_setting(
-            "current_range_a",
-            "the range must be above 0",
-            "give the shunt's range in A",
-        ))
-    }
 }
 
 /// A measuring unit.
@@ -87,6 +111,8 @@ pub struct HvUnit {
     points: Points,
     port: CanPort,
     supply: Supply,
+    senses: Vec<Sense>,
+    last_current: Option<SimTime>,
     outputs: VecDeque<Output>,
 }
 
@@ -98,12 +124,17 @@ impl HvUnit {
     pub fn new(product: &Product, library: &Library, node: u8) -> Result<Self, ProductError> {
         let mut table = PointTable::default();
         let ids = HvUnitPoints::add_to(&mut table);
+        let port = CanPort::compile(product, "cluster", library, &table, node)?;
+        let mut points = Points::new(Arc::new(table));
+        points.set_flag(ids.startup_mode, true);
         Ok(Self {
-            settings: read_settings(product)?,
+            settings: Settings::of(product)?,
+            senses: senses(&port, &ids),
             ids,
-            port: CanPort::compile(product, "cluster", library, &table, node)?,
-            points: Points::new(Arc::new(table)),
+            port,
+            points,
             supply: Supply::Applied,
+            last_current: None,
             outputs: VecDeque::new(),
         })
     }
@@ -115,6 +146,9 @@ impl HvUnit {
         {
             self.judge();
             self.port.start(now);
+            let startup = self.points.is_on(self.ids.startup_mode);
+            self.points.set_flag(self.ids.mode, startup);
+            self.port.set_cyclic(now, startup);
         }
         let outputs = &mut self.outputs;
         self.port.transmit_due(now, &mut self.points, &mut |frame| {
@@ -125,7 +159,18 @@ impl HvUnit {
         });
     }
 
-    fn sensed(&mut self, channel: Channel, reading: Reading) {
+    fn receive(&mut self, now: SimTime, frame: &CanFrame) {
+        let ran = self.points.is_on(self.ids.mode);
+        if self.port.receive(now, frame, &mut self.points).is_none() {
+            return;
+        }
+        let runs = self.points.is_on(self.ids.mode);
+        if runs != ran {
+            self.port.set_cyclic(now, runs);
+        }
+    }
+
+    fn sensed(&mut self, now: SimTime, channel: Channel, reading: Reading) {
         let ids = self.ids;
         let point = match channel {
             Channel::ClusterVoltage => ids.cluster_voltage,
@@ -139,6 +184,7 @@ impl HvUnit {
                     ..reading
                 };
                 self.points.put(ids.current, measured);
+                self.count(now, measured.ok());
                 return self.judge();
             }
             Channel::InsulationResistance => ids.insulation_resistance,
@@ -149,8 +195,30 @@ impl HvUnit {
         self.judge();
     }
 
+    /// Power, and charge and energy since power-up; nothing is counted while the current has no value.
+    fn count(&mut self, now: SimTime, amps: Option<f64>) {
+        let ids = self.ids;
+        let power = amps
+            .zip(self.points.get(ids.cluster_voltage))
+            .map(|(amps, volts)| amps * volts);
+        self.points
+            .put(ids.power, power.map_or(Reading::invalid(), Reading::valid));
+        if let (Some(since), Some(amps)) = (self.last_current, amps) {
+            let seconds = (now - since).as_secs_f64();
+            for (id, step) in [
+                (ids.charge, amps * seconds),
+                (ids.energy, power.unwrap_or(0.0) * seconds / 3_600.0),
+            ] {
+                let total = self.points.get(id).unwrap_or(0.0);
+                self.points.set(id, total + step);
+            }
+        }
+        self.last_current = amps.map(|_| now);
+    }
+
     fn judge(&mut self) {
         let ids = self.ids;
+        let mut any = false;
         for (flag, point) in [
             (ids.cluster_voltage_fault, ids.cluster_voltage),
             (ids.bus_voltage_fault, ids.bus_voltage),
@@ -158,20 +226,29 @@ impl HvUnit {
         ] {
             let fault = self.points.get(point).is_none();
             self.points.set_flag(flag, fault);
+            any |= fault && self.port.transmits(point);
         }
+        self.points.set_flag(ids.measurement_fault, any);
     }
 
     fn power_off(&mut self) {
         self.supply = Supply::Off;
         self.port.stop();
         self.port.freeze_counters(false);
+        self.last_current = None;
+        let startup = self.points.reading(self.ids.startup_mode);
         self.points = Points::new(self.points.table().clone());
+        self.points.put(self.ids.startup_mode, startup);
     }
 }
 
 impl Device for HvUnit {
     fn senses(&self) -> &[Sense] {
-        SENSES
+        &self.senses
+    }
+
+    fn hears(&self, _port: u8, id: CanId) -> bool {
+        self.port.listens_to(id)
     }
 
     fn accept(&mut self, now: SimTime, input: Input<'_>) {
@@ -179,8 +256,12 @@ impl Device for HvUnit {
             Input::Wake => self.wake(now),
             Input::Sensed { channel, readings } if self.supply != Supply::Off => {
                 let reading = readings.first().copied().unwrap_or(Reading::invalid());
-                self.sensed(channel, reading);
+                self.sensed(now, channel, reading);
             }
+            Input::Can {
+                port: CLUSTER_PORT,
+                frame,
+            } if self.supply == Supply::On => self.receive(now, frame),
             Input::Sensed { .. }
             | Input::Can { .. }
             | Input::ModbusRequest { .. }

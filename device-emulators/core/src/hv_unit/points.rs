@@ -23,7 +23,19 @@ point_list! {
         current_fault: flag("current-fault"),
         /// The current is beyond the shunt's range.
         over_range: flag("over-range"),
-        /// Rolling counter of HVU_VI.
+        /// Rolling counter of the message with the current, or of the one the product names.
         life_counter: value("life-counter", "1", 0.0, 255.0),
+        /// Cluster voltage times current, W, positive discharging.
+        power: value("power", "W", -6e6, 6e6),
+        /// Charge since power-up, As, positive discharged.
+        charge: value("charge", "As", -1e9, 1e9),
+        /// Energy since power-up, Wh, positive discharged.
+        energy: value("energy", "Wh", -1e9, 1e9),
+        /// Current or a voltage has no usable value.
+        measurement_fault: flag("measurement-fault"),
+        /// Whether it sends its cyclic messages; a controller can set it.
+        mode: state("mode", &["stop", "run"]),
+        /// What it does after power-up; kept without supply.
+        startup_mode: state("startup-mode", &["stop", "run"]),
     }
 }

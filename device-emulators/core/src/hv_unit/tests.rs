@@ -8,8 +8,23 @@ use super::*;
 use crate::contract::device_contract;
 
 fn unit() -> HvUnit {
+    of("rig-hv-unit")
+}
+
+fn of(product: &str) -> HvUnit {
     let library = Library::shipped();
-    HvUnit::new(&library.product("rig-hv-unit").unwrap(), &library, 0xB0).unwrap()
+    HvUnit::new(&library.product(product).unwrap(), &library, 0xB0).unwrap()
+}
+
+fn hear(unit: &mut HvUnit, ms: u64, id: u16, data: [u8; 8]) {
+    let frame = CanFrame::new(CanId::Standard(id), &data).unwrap();
+    unit.accept(
+        SimTime::from_millis(ms),
+        Input::Can {
+            port: CLUSTER_PORT,
+            frame: &frame,
+        },
+    );
 }
 
 fn sense(unit: &mut HvUnit, channel: Channel, reading: Reading) {
@@ -73,6 +88,57 @@ fn power_off_is_silence() {
 }
 
 #[test]
+fn an_ivt_s_runs_stops_and_answers() {
+    let mut ivt = of("ivt-s");
+    let wired: Vec<Channel> = ivt.senses().iter().map(|sense| sense.channel).collect();
+    assert!(!wired.contains(&Channel::InsulationResistance), "{wired:?}");
+    for (channel, value) in [
+        (Channel::ClusterVoltage, 745.92),
+        (Channel::BusVoltage, 745.8),
+        (Channel::ClusterCurrent, -150.0),
+        (Channel::HvBoxTemperature, 31.4),
+    ] {
+        sense(&mut ivt, channel, Reading::valid(value));
+    }
+    // an hour at 150 A, as far as it sees
+    ivt.accept(
+        SimTime::from_millis(210),
+        Input::Sensed {
+            channel: Channel::ClusterCurrent,
+            readings: &[Reading::valid(-150.0)],
+        },
+    );
+    let mut text = frames_until(&mut ivt, 320);
+    text += "stop\n";
+    hear(&mut ivt, 321, 0x411, [0x34, 0, 1, 0, 0, 0, 0, 0]);
+    text += &frames_until(&mut ivt, 400);
+    text += "mode?\n";
+    hear(&mut ivt, 401, 0x411, [0x74, 0, 0, 0, 0, 0, 0, 0]);
+    text += &frames_until(&mut ivt, 410);
+    text += "start, and stay silent after the next power-up\n";
+    hear(&mut ivt, 411, 0x411, [0x34, 1, 0, 0, 0, 0, 0, 0]);
+    text += &frames_until(&mut ivt, 440);
+    ivt.inject(&DeviceFault::PowerOff).unwrap();
+    ivt.inject(&DeviceFault::PowerOn).unwrap();
+    text += &frames_until(&mut ivt, 2_000);
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn an_iso165c_reports_and_is_asked() {
+    let mut monitor = of("iso165c");
+    assert_eq!(monitor.senses().len(), 1);
+    let mut text = frames_until(&mut monitor, 1_500);
+    sense(&mut monitor, Channel::InsulationResistance, Reading::valid(4.2e5));
+    text += &frames_until(&mut monitor, 2_500);
+    hear(&mut monitor, 2_600, 0x22, [0x4C, 0, 0, 0, 0, 0, 0, 0]);
+    text += &frames_until(&mut monitor, 2_700);
+    insta::assert_snapshot!(text);
+}
+
+#[test]
 fn keeps_the_device_contract() {
-    device_contract(|| Box::new(unit()));
+    for product in ["rig-hv-unit", "ivt-s", "iso165c"] {
+        device_contract(|| Box::new(of(product)));
+    }
 }

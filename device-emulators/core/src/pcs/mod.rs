@@ -5,8 +5,11 @@
 //! either of them open the gate is blocked before [`Device::accept`] returns, and nothing but an explicit start
 //! brings the machine back.
 //!
+//! A product with a CAN port `bms` (port 0) takes the battery's limits from that bus instead.
+//!
 //! Reading order: [`settings`], [`grid`] (protection), [`watch`] (heartbeats), `set_point` (704), then this file from [`Pcs::cycle`].
 
+mod bms_bus;
 pub mod grid;
 pub mod points;
 pub mod set_point;
@@ -17,8 +20,9 @@ use core::time::Duration;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use bess_types::{Actuation, Channel, Line, ModbusRequest, Reading, SimTime};
+use bess_types::{Actuation, CanId, Channel, Line, ModbusRequest, Reading, SimTime};
 
+use self::bms_bus::BmsBus;
 use self::grid::{GridProtection, GridSample, GridTrip};
 use self::points::{CAUSES, PcsPoints, STATES};
 use self::set_point::Reversion;
@@ -27,7 +31,17 @@ use self::watch::{LifeSign, Link};
 use crate::codec::modbus::RegisterMap;
 use crate::library::Library;
 use crate::product::{Product, ProductError};
-use crate::{Device, DeviceFault, Input, Output, PointId, Points, Sense, Token, UnsupportedFault};
+use crate::{
+    Device, DeviceFault, Input, Output, PointId, PointTable, Points, Sense, Token, UnsupportedFault,
+};
+
+/// CAN port towards the battery, of a product that has it.
+pub const BMS_PORT: u8 = 0;
+
+/// The points of a PCS of this product.
+pub(crate) fn point_table(product: &Product) -> PointTable {
+    points::table(product.can_port(bms_bus::PORT).is_ok()).0
+}
 
 /// Control cycle: protection, power targets and state machine.
 const CYCLE: Duration = Duration::from_millis(10);
@@ -199,6 +213,7 @@ pub struct Pcs {
     safety_ok: bool,
     bms_permit_line: bool,
     bms: LifeSign,
+    bms_bus: Option<BmsBus>,
     ems: LifeSign,
     grid: GridProtection,
     reversions: [Reversion; 3],
@@ -223,7 +238,11 @@ impl Pcs {
     /// If the product's settings or register map do not read.
     pub fn new(product: &Product, library: &Library) -> Result<Self, ProductError> {
         let settings: Settings = product.settings()?;
-        let (table, ids) = points::table();
+        let (table, ids, bus_ids) = points::table(product.can_port(bms_bus::PORT).is_ok());
+        let bms_bus = match bus_ids {
+            Some(bus_ids) => Some(BmsBus::new(product, library, &table, bus_ids)?),
+            None => None,
+        };
         let map = RegisterMap::of_product(product, library, &table)?;
         let ms = Duration::from_millis;
         let sense = |channel, period| Sense { channel, period };
@@ -253,6 +272,7 @@ impl Pcs {
             safety_ok: false,
             bms_permit_line: false,
             bms: LifeSign::new(seconds(settings.bms_lost_s), seconds(settings.bms_stop_s)),
+            bms_bus,
             ems: LifeSign::new(seconds(settings.ems_lost_s), seconds(settings.ems_standby_s)),
             grid: GridProtection::new(&settings),
             reversions: Reversion::all(&ids),
@@ -362,12 +382,10 @@ impl Pcs {
         self.last_cycle = Some(now);
         self.count_life(now);
         self.count_energy(elapsed);
-        self.bms.see(
-            now,
-            self.points
-                .get(self.ids.bms_heartbeat)
-                .filter(|&beat| beat != 0.0),
-        );
+        if self.bms_bus.is_none() {
+            let beat = self.points.get(self.ids.bms_heartbeat);
+            self.bms.see(now, beat.filter(|&beat| beat != 0.0));
+        }
         self.ems.see(
             now,
             self.points
@@ -672,15 +690,18 @@ impl Pcs {
 
     /// Most AC power the battery's current limits allow now, W: charging, discharging. Zero without a BMS.
     fn battery_limits(&self, now: SimTime) -> (f64, f64) {
-        let allowed = self.bms.link(now) == Link::Ok && self.points.is_on(self.ids.bms_permit);
-        let (true, Some(v)) = (allowed, self.sampled.dc_voltage) else {
+        let (Link::Ok, Some(v)) = (self.bms.link(now), self.sampled.dc_voltage) else {
             return (0.0, 0.0);
+        };
+        let [charge, discharge] = match &self.bms_bus {
+            Some(bus) => bus.shares(v, &self.points),
+            None => [f64::from(u8::from(self.points.is_on(self.ids.bms_permit))); 2],
         };
         let amps = |id| self.points.get(id).unwrap_or(0.0).max(0.0);
         // The losses are on the safe side both ways: discharging they come on top of the AC power, charging out of it.
         (
-            amps(self.ids.bms_charge_limit) * v.max(0.0),
-            amps(self.ids.bms_discharge_limit) * v.max(0.0) * self.settings.efficiency,
+            amps(self.ids.bms_charge_limit) * charge * v.max(0.0),
+            amps(self.ids.bms_discharge_limit) * discharge * v.max(0.0) * self.settings.efficiency,
         )
     }
 
@@ -945,7 +966,7 @@ impl Pcs {
             if value != 0.0 {
                 self.reset();
             }
-        } else if id == ids.bms_heartbeat {
+        } else if id == ids.bms_heartbeat && self.bms_bus.is_none() {
             self.bms.see(now, Some(value));
         } else if id == ids.controller_heartbeat {
             self.ems.see(now, Some(value));
@@ -1068,7 +1089,7 @@ impl Pcs {
         );
         let storage = if bms_link != Link::Ok || !self.bms_permit_line {
             2.0
-        } else if p.is_on(ids.bms_permit) {
+        } else if p.is_on(ids.bms_permit) || self.bms_bus.is_some() {
             0.0
         } else {
             1.0
@@ -1080,6 +1101,10 @@ impl Pcs {
 impl Device for Pcs {
     fn senses(&self) -> &[Sense] {
         &self.senses
+    }
+
+    fn hears(&self, _port: u8, id: CanId) -> bool {
+        self.bms_bus.as_ref().is_some_and(|bus| bus.hears(id))
     }
 
     fn accept(&mut self, now: SimTime, input: Input<'_>) {
@@ -1099,9 +1124,28 @@ impl Device for Pcs {
                     self.next_cycle = (now + Duration::from_nanos(1)).next_multiple(CYCLE, Duration::ZERO);
                     self.cycle(now);
                 }
+                if let Some(bus) = &mut self.bms_bus {
+                    let outputs = &mut self.outputs;
+                    bus.transmit_due(now, &mut self.points, &mut |frame| {
+                        outputs.push_back(Output::Can {
+                            port: BMS_PORT,
+                            frame,
+                        });
+                    });
+                }
             }
             Input::Sensed { channel, readings } => self.on_sample(channel, readings),
             Input::ModbusRequest { request, token, .. } => self.on_request(now, request, token),
+            Input::Can {
+                port: BMS_PORT,
+                frame,
+            } => {
+                if let Some(bus) = &mut self.bms_bus
+                    && bus.receive(now, frame, &self.ids, &mut self.points)
+                {
+                    self.bms.grant(now);
+                }
+            }
             Input::Can { .. } | Input::ModbusReply { .. } | Input::Line { .. } => {}
         }
     }
@@ -1112,7 +1156,8 @@ impl Device for Pcs {
 
     fn next_wake(&self) -> SimTime {
         if self.powered {
-            self.next_cycle
+            let bus = self.bms_bus.as_ref().map(BmsBus::next_due);
+            bus.map_or(self.next_cycle, |due| due.min(self.next_cycle))
         } else {
             SimTime::NEVER
         }
@@ -1125,6 +1170,9 @@ impl Device for Pcs {
                 self.shut();
                 self.enter(State::Off, "supply lost");
                 self.act();
+                if let Some(bus) = &mut self.bms_bus {
+                    bus.stop();
+                }
             }
             DeviceFault::PowerOn => {
                 if !self.powered {
@@ -1132,8 +1180,12 @@ impl Device for Pcs {
                     self.cold_start();
                 }
             }
-            DeviceFault::FreezeCounters => self.frozen = true,
-            DeviceFault::UnfreezeCounters => self.frozen = false,
+            DeviceFault::FreezeCounters | DeviceFault::UnfreezeCounters => {
+                self.frozen = *fault == DeviceFault::FreezeCounters;
+                if let Some(bus) = &mut self.bms_bus {
+                    bus.freeze_counters(self.frozen);
+                }
+            }
         }
         Ok(())
     }

@@ -229,9 +229,30 @@ point_list! {
     }
 }
 
-/// The table of every PCS product.
-pub fn table() -> (PointTable, PcsPoints) {
+point_list! {
+    /// Points of a PCS with a CAN port towards the battery.
+    pub struct BmsBusPoints {
+        /// BMS: charge up to this.
+        charge_voltage: value("bms-charge-voltage", "V", 0.0, 6553.5),
+        /// BMS: discharge down to this.
+        discharge_voltage: value("bms-discharge-voltage", "V", 0.0, 6553.5),
+        /// BMS: charging is allowed.
+        charge_enable: flag("bms-charge-enable"),
+        /// BMS: discharging is allowed.
+        discharge_enable: flag("bms-discharge-enable"),
+        /// BMS: voltage it measures.
+        voltage: value("bms-voltage", "V", 0.0, 6553.5),
+        /// BMS: current it measures.
+        current: value("bms-current", "A", -6553.5, 6553.5),
+        /// BMS: temperature it measures.
+        temperature: value("bms-temperature", "°C", -100.0, 200.0),
+    }
+}
+
+/// The table of a PCS product with or without a CAN port towards the battery.
+pub fn table(has_bms_bus: bool) -> (PointTable, PcsPoints, Option<BmsBusPoints>) {
     let mut table = PointTable::default();
     let points = PcsPoints::add_to(&mut table);
-    (table, points)
+    let bus = has_bms_bus.then(|| BmsBusPoints::add_to(&mut table));
+    (table, points, bus)
 }

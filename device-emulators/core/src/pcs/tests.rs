@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is the test failing")]
 
-use bess_types::{ModbusData, ModbusException, ModbusReply, Table};
+use bess_types::{CanFrame, ModbusData, ModbusException, ModbusReply, Table};
 use proptest::prelude::*;
 
 use super::*;
@@ -18,9 +18,40 @@ struct Bench {
     ems_alive: bool,
     notes: Vec<(u64, &'static str, String)>,
     replies: Vec<Option<ModbusReply>>,
+    said: Vec<(u64, CanFrame)>,
 }
 
 impl Bench {
+    /// With a battery on its CAN port instead of registers.
+    fn on_bus(product: &str, dc_v: f64) -> Self {
+        let library = Library::shipped();
+        let mut settings = toml::Table::new();
+        settings.insert("enter_service_delay_s".into(), 1.0.into());
+        // the bench's grid
+        settings.insert("nominal_line_voltage_v".into(), 690.0.into());
+        let product = library.product(product).unwrap().with_settings(&settings);
+        let mut bench = Self::new(1.0);
+        bench.pcs = Pcs::new(&product, &library).unwrap();
+        bench.dc = Some(dc_v);
+        bench.bms_alive = false;
+        bench.line(Line::SafetyOk, true);
+        bench.line(Line::BmsPermit, true);
+        bench
+    }
+
+    /// A frame of the battery, every second.
+    fn hear(&mut self, frames: &[CanFrame], seconds: u64) {
+        for _ in 0..seconds {
+            for frame in frames {
+                self.give(Input::Can {
+                    port: BMS_PORT,
+                    frame,
+                });
+            }
+            self.run(1_000);
+        }
+    }
+
     /// Lines healthy, DC voltage there, grid good, nothing started; enter-service delay of `delay_s`.
     fn new(delay_s: f64) -> Self {
         let library = Library::shipped();
@@ -40,6 +71,7 @@ impl Bench {
             ems_alive: true,
             notes: Vec::new(),
             replies: Vec::new(),
+            said: Vec::new(),
         };
         bench.line(Line::SafetyOk, true);
         bench.line(Line::BmsPermit, true);
@@ -91,6 +123,7 @@ impl Bench {
                     self.notes.push((self.now_ms, point, text));
                 }
                 Output::ModbusReply { reply, .. } => self.replies.push(reply),
+                Output::Can { frame, .. } => self.said.push((self.now_ms, frame)),
                 other => panic!("{other:?}"),
             }
         }
@@ -633,5 +666,80 @@ proptest! {
             }
             prop_assert!(bench.drive.power.is_finite() && bench.drive.power.abs() <= 1.725e6 + 1.0);
         }
+    }
+}
+
+fn short(id: u16, data: &[u8]) -> CanFrame {
+    CanFrame::new(CanId::Standard(id), data).unwrap()
+}
+
+/// 798.0 V, and so many tenths of amperes each way, 640.0 V.
+fn limits(charge: u16, discharge: u16) -> CanFrame {
+    let words = [7_980, charge, discharge, 6_400];
+    let bytes: Vec<u8> = words.iter().flat_map(|word: &u16| word.to_le_bytes()).collect();
+    short(0x351, &bytes)
+}
+
+#[test]
+fn a_bus_gives_the_limits_and_its_silence_takes_them() {
+    let mut bench = Bench::on_bus("pcs-100-380-pylontech-lv", 700.0);
+    let both = short(0x35C, &[0xC0, 0]);
+    bench.hear(&[limits(1_000, 1_000), both], 1);
+    bench.command(1);
+    bench.hear(&[limits(1_000, 1_000), both], 5);
+    assert_eq!(bench.pcs.state, State::Running);
+    let alive = bench
+        .said
+        .iter()
+        .filter(|(_, frame)| frame.to_string() == "305#0000000000000000");
+    assert_eq!(alive.count(), 6, "every second");
+    bench.set("active-power-setpoint", -100_000.0);
+    bench.set("active-power-enable", 1.0);
+    bench.hear(&[limits(1_000, 1_000), both], 2);
+    assert_eq!(bench.drive.power, -70_000.0, "100 A at 700 V");
+    bench.hear(&[limits(500, 1_000), both], 2);
+    assert_eq!(bench.drive.power, -35_000.0);
+    bench.hear(&[limits(500, 1_000), short(0x35C, &[0x40, 0])], 1);
+    assert_eq!(bench.drive.power, 0.0, "charging is forbidden");
+    bench.set("active-power-setpoint", 100_000.0);
+    bench.hear(&[limits(500, 1_000), short(0x35C, &[0x40, 0])], 2);
+    assert!(
+        (bench.drive.power - 70_000.0 * 0.96).abs() < 1.0,
+        "{}",
+        bench.drive.power
+    );
+    bench.run(2_100);
+    assert_eq!(bench.drive.power, 0.0, "silent for 2 s");
+    assert_eq!(bench.pcs.state, State::Running);
+    bench.run(9_000);
+    assert_eq!(bench.pcs.cause, Cause::BmsHeartbeat);
+}
+
+#[test]
+fn charging_fades_out_towards_the_batterys_voltage() {
+    let mut bench = Bench::on_bus("pcs-100-380-pylontech-lv-13", 700.0);
+    bench.hear(&[limits(1_000, 1_000)], 1);
+    bench.command(1);
+    bench.hear(&[limits(1_000, 1_000)], 5);
+    bench.set("active-power-setpoint", -100_000.0);
+    bench.set("active-power-enable", 1.0);
+    for (dc_v, charge_a) in [(700.0, 100.0), (796.005, 50.0), (798.0, 0.0), (799.0, 0.0)] {
+        bench.dc = Some(dc_v);
+        bench.hear(&[limits(1_000, 1_000)], 2);
+        let expected = -charge_a * dc_v;
+        assert!(
+            (bench.drive.power - expected).abs() < 1.0,
+            "{dc_v} V: {}",
+            bench.drive.power
+        );
+    }
+}
+
+#[test]
+fn keeps_the_device_contract_on_a_bus() {
+    let library = Library::shipped();
+    for id in ["pcs-100-380-byd-hv", "pcs-100-380-pylontech-hv"] {
+        let product = library.product(id).unwrap();
+        crate::contract::device_contract(|| Box::new(Pcs::new(&product, &library).unwrap()));
     }
 }

@@ -148,7 +148,7 @@ impl<'a> Compiler<'a> {
 
     fn is_answer(&self, message: &str) -> bool {
         let mut wanted = self.spec.receive.iter().flat_map(|spec| &spec.answer);
-        wanted.any(|wanted| pattern::matches(wanted.get_ref(), message).is_some())
+        wanted.any(|wanted| pattern::matches(page_of(wanted.get_ref()).0, message).is_some())
     }
 
     /// What is listened to, and the answers to each.
@@ -185,10 +185,15 @@ impl<'a> Compiler<'a> {
         let mut found = Vec::new();
         for name in wanted {
             let before = found.len();
+            let (wanted, page) = page_of(name.get_ref());
+            let is_meant = |layout: &Layout| {
+                pattern::matches(wanted, &layout.name).is_some()
+                    && page.is_none_or(|page| layout.is_page_of(page))
+            };
             let messages = transmit.iter().enumerate();
             found.extend(
                 messages
-                    .filter(|(_, message)| pattern::matches(name.get_ref(), &message.layout.name).is_some())
+                    .filter(|(_, message)| is_meant(&message.layout))
                     .map(|(at, _)| at),
             );
             if found.len() == before {
@@ -261,11 +266,11 @@ impl<'a> Compiler<'a> {
                 .file
                 .pages(message)
                 .map_err(|reason| self.unsupported(entry.message.span(), message, "(multiplexor)", reason))?;
-            pages.extend(
-                of_message
-                    .into_iter()
-                    .map(|page| (*message, page_captures(&page, captures), page)),
-            );
+            for page in of_message {
+                if self.is_wanted(entry, message, &page)? {
+                    pages.push((*message, page_captures(&page, captures), page));
+                }
+            }
         }
         for (signal, point) in entry.bind {
             self.check_binding(&matching, &pages, signal, point)?;
@@ -289,6 +294,21 @@ impl<'a> Compiler<'a> {
             }
         }
         Ok(layouts)
+    }
+
+    /// Whether a page is one an entry means: its multiplexors have the values of `when`.
+    fn is_wanted(&self, entry: &Entry<'_>, message: &Message, page: &Page<'_>) -> Result<bool, ProductError> {
+        for (multiplexor, own) in &page.multiplexors {
+            if let Some(value) = value_for(entry.when, &multiplexor.name) {
+                let span = entry.message.span();
+                let value = self.constant(value, multiplexor, message, span.clone())?;
+                let bits = self.bits(multiplexor, message, InvalidCodes::default(), span)?;
+                if bits.raw_of_value(value) != *own {
+                    return Ok(false);
+                }
+            }
+        }
+        Ok(true)
     }
 
     /// A bound signal must be in one of the messages, and its point must exist for one of them.
@@ -390,7 +410,8 @@ impl<'a> Compiler<'a> {
             let checksum = entry
                 .checksum
                 .filter(|spec| *spec.signal.get_ref() == signal.name);
-            let plain = is_counter || multiplexor.is_some() || checksum.is_some();
+            // a constant is what it is, a code among them
+            let plain = is_counter || multiplexor.is_some() || checksum.is_some() || bound.is_none();
             let invalid = if plain {
                 InvalidCodes::default()
             } else {
@@ -422,6 +443,7 @@ impl<'a> Compiler<'a> {
             }
             if entry.flip.iter().any(|name| name.get_ref() == &signal.name) {
                 bits.multiply = -bits.multiply;
+                bits.offset = 0.0 - bits.offset;
             }
             if let Some((captures, point)) = bound {
                 self.bind(entry, &mut layout, signal, bits, &captures, point)?;
@@ -701,6 +723,17 @@ fn page_captures(page: &Page<'_>, outer: &pattern::Captures) -> pattern::Capture
     named
         .chain(last)
         .fold(outer.clone(), |all, more| all.merged(&more).unwrap_or(all))
+}
+
+/// An answer such as `RESPONSE page 76`: the message, and the value of its multiplexor.
+fn page_of(answer: &str) -> (&str, Option<u64>) {
+    match answer.split_once(" page ") {
+        Some((message, page)) => match page.trim().parse() {
+            Ok(page) => (message.trim(), Some(page)),
+            Err(_) => (answer, None),
+        },
+        None => (answer, None),
+    }
 }
 
 /// A binding such as `charge-current-limit > 0`: the point, and how it compares with what.

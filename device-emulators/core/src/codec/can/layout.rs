@@ -167,6 +167,16 @@ impl Layout {
         Ok(())
     }
 
+    /// Whether a signal of it is this point.
+    pub(super) fn carries(&self, point: PointId) -> bool {
+        self.signals.iter().any(|signal| signal.point == point)
+    }
+
+    /// Whether this is the page on which its last multiplexor has that value.
+    pub(super) fn is_page_of(&self, value: u64) -> bool {
+        self.select.last().is_some_and(|(_, own)| *own == value)
+    }
+
     /// Whether a payload under this identifier is this page.
     fn is_page(&self, payload: &[u8; BUFFER]) -> bool {
         self.select
@@ -220,6 +230,13 @@ impl Index {
             .collect();
         sorted.sort_unstable();
         Self { layouts, sorted }
+    }
+
+    /// Whether a message has this identifier.
+    pub(super) fn has(&self, id: CanId) -> bool {
+        self.sorted
+            .binary_search_by_key(&key(id), |entry| entry.0)
+            .is_ok()
     }
 
     /// The message, and the page of it, that a frame is.
