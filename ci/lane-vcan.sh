@@ -84,17 +84,8 @@ fi
 
 # ---- outside ---------------------------------------------------------------------------------------------------------
 
-ci/install.sh can-utils mbpoll python3-venv procps
-cache=${XDG_CACHE_HOME:-$HOME/.cache}/bessrig
-venv=$cache/witness-1
-if [[ ! -e $venv/complete ]]; then
-    echo "vcan: cantools and pysunspec2 into $venv (once)"
-    rm -rf "$venv"
-    mkdir -p "$cache"
-    /usr/bin/python3 -m venv "$venv"
-    "$venv/bin/pip" install --quiet --disable-pip-version-check cantools==45.1.0 pysunspec2==1.3.7
-    touch "$venv/complete"
-fi
+ci/install.sh can-utils mbpoll procps
+python=$(ci/witness/venv.sh)
 
 cargo build --release --quiet
 can_tests=$(cargo test --release -p bess-fieldbus --test can --no-run 2>&1 |
@@ -120,7 +111,7 @@ else
 fi
 status=0
 begin=$SECONDS
-ci/vcan.sh --cores 2 --timeout 1500 -- "$PWD/ci/lane-vcan.sh" --inside "$out" "$venv/bin/python" "$can_tests" "$tags" ||
+ci/vcan.sh --cores 2 --timeout 1500 -- "$PWD/ci/lane-vcan.sh" --inside "$out" "$python" "$can_tests" "$tags" ||
     status=$?
 echo "vcan: session ended with $status after $((SECONDS - begin)) s"
 if [[ ! -s $out/evidence.tar ]]; then
@@ -132,9 +123,9 @@ rm "$out/evidence.tar"
 failed=()
 ((status == 0)) || failed+=("session")
 echo "vcan: what ran"
-"$venv/bin/python" ci/witness/table.py "$out" || failed+=("scenarios")
+"$python" ci/witness/table.py "$out" || failed+=("scenarios")
 echo "vcan: what the witnesses saw"
-"$venv/bin/python" ci/witness/judge.py "$out/witness" --self-check || failed+=("witnesses")
+"$python" ci/witness/judge.py "$out/witness" --self-check || failed+=("witnesses")
 if ((${#failed[@]})); then
     echo "vcan: FAILED: ${failed[*]}; evidence in $out" >&2
     exit 1

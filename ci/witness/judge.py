@@ -260,13 +260,16 @@ CORRUPTIONS = [
 ]
 
 
+def databases(where=Path(__file__).resolve().parents[2] / "device-emulators/data/dbc"):
+    """Our DBC files, for identifiers whose node byte is any."""
+    mask = EXTENDED & ~NODE
+    return {name: cantools.database.load_file(where / f"rig-{name}.dbc", frame_id_mask=mask) for name in ("cluster", "stack")}
+
+
 def main(arguments):
     self_check = "--self-check" in arguments
     folders = [Path(a) for a in arguments if not a.startswith("--")]
-    root = Path(__file__).resolve().parents[2]
-    where = folders[1] if len(folders) > 1 else root / "device-emulators/data/dbc"
-    mask = EXTENDED & ~NODE
-    dbc = {name: cantools.database.load_file(where / f"rig-{name}.dbc", frame_id_mask=mask) for name in ("cluster", "stack")}
+    dbc = databases(*folders[1:])
     record = Record(folders[0])
     judge = Judge(record, dbc)
     problems = judge.run()
