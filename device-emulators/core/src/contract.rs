@@ -8,6 +8,7 @@ use bess_types::{
     Reading, SimTime, Table,
 };
 
+use crate::codec::modbus::ModbusAccess;
 use crate::device::{Device, DeviceFault, Input, Output, Token};
 
 /// Inputs per run, and runs with different seeds.
@@ -66,6 +67,7 @@ fn run(device: &mut dyn Device, seed: u64) -> Vec<String> {
                     now,
                     Input::ModbusRequest {
                         unit,
+                        access: ModbusAccess::default(),
                         request: &request,
                         token,
                     },
@@ -256,7 +258,33 @@ impl Random {
     fn request(&mut self) -> ModbusRequest {
         let address = self.address();
         let count = COUNTS[self.index(COUNTS.len())];
-        match self.below(8) {
+        match self.below(12) {
+            4 => ModbusRequest::WriteCoil {
+                address,
+                value: self.below(2) == 1,
+            },
+            5 => ModbusRequest::WriteRegister {
+                address,
+                value: self.word(),
+            },
+            6 => ModbusRequest::MaskWrite {
+                address,
+                and_mask: self.word(),
+                or_mask: self.word(),
+            },
+            7 => ModbusRequest::ReadWrite {
+                read_address: self.address(),
+                read_count: count,
+                write_address: address,
+                values: (0..count.min(122)).map(|_| self.word()).collect(),
+            },
+            8 => ModbusRequest::Identify {
+                access: u8::try_from(self.below(6)).unwrap_or(0),
+                object: u8::try_from(self.below(256)).unwrap_or(0),
+            },
+            9 => ModbusRequest::Malformed {
+                function: u8::try_from(self.below(64)).unwrap_or(0),
+            },
             0 => ModbusRequest::WriteCoils {
                 address,
                 values: (0..count.min(2_001)).map(|_| self.below(2) == 1).collect(),

@@ -6,6 +6,7 @@ use bess_types::{Actuation, CanFrame, CanId, Channel, Line, ModbusReply, ModbusR
 use serde::{Deserialize, Serialize};
 
 use crate::Points;
+use crate::codec::modbus::ModbusAccess;
 
 /// Ties a reply to its request; unique among the open requests of one device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -76,6 +77,8 @@ pub enum Input<'a> {
     ModbusRequest {
         /// Unit id addressed.
         unit: u8,
+        /// What is known of the client, and of the port it came by.
+        access: ModbusAccess<'a>,
         /// What is asked.
         request: &'a ModbusRequest,
         /// To be given back with the reply.

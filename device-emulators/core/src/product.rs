@@ -17,6 +17,9 @@ use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
 use crate::codec::can::Profile;
+use crate::codec::modbus::ModbusSettings;
+use crate::codec::modbus::identification::IdentificationSpec;
+use crate::codec::modbus::settings::ModbusSpec;
 
 /// What a device is; its behaviour is the module of that name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -89,6 +92,9 @@ pub struct Product {
     can: Vec<CanSpec>,
     /// Register map named in its own file.
     registers: Option<Spanned<String>>,
+    /// Of its Modbus server, named in its own file.
+    modbus: Option<ModbusSpec>,
+    identification: Option<IdentificationSpec>,
     /// The product it inherits from.
     base: Option<Arc<Self>>,
     /// Settings given elsewhere, laid over the file's own.
@@ -292,11 +298,19 @@ impl Product {
             #[serde(default)]
             can: Vec<CanSpec>,
             registers: Option<Spanned<String>>,
+            modbus: Option<ModbusSpec>,
+            identification: Option<IdentificationSpec>,
             #[serde(default, rename = "settings")]
             _settings: toml::Table,
         }
         let source = Source::new(file, text);
         let read: File = source.read()?;
+        if let Some(modbus) = &read.modbus {
+            modbus.check(&source)?;
+        }
+        if let Some(identification) = &read.identification {
+            identification.check(&source)?;
+        }
         let at = |span, key: &str, message: String, help: String| ProductError::Setting {
             place: source.place(span),
             key: key.into(),
@@ -340,6 +354,8 @@ impl Product {
             title: read.title,
             can: read.can,
             registers: read.registers,
+            modbus: read.modbus,
+            identification: read.identification,
             base,
             overrides: toml::Table::new(),
             source,
@@ -438,6 +454,16 @@ impl Product {
     pub fn registers(&self) -> Option<(&Spanned<String>, &Source)> {
         self.chain()
             .find_map(|product| Some((product.registers.as_ref()?, &product.source)))
+    }
+
+    /// How its Modbus server differs from one that can do everything.
+    pub fn modbus(&self) -> ModbusSettings {
+        ModbusSettings::of_specs(self.chain().filter_map(|product| product.modbus.as_ref()))
+    }
+
+    /// What it says of itself on Modbus, nearest first.
+    pub(crate) fn identifications(&self) -> impl Iterator<Item = &IdentificationSpec> {
+        self.chain().filter_map(|product| product.identification.as_ref())
     }
 
     /// The port's specification and the file it stands in, if the product has that port.

@@ -5,9 +5,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is the test failing")]
 
-use bess_devices::codec::modbus::RegisterMap;
+use bess_devices::codec::modbus::{ModbusAccess, ModbusServer};
 use bess_devices::{Library, Points, kinds};
-use bess_types::{ModbusData, ModbusRequest, Table};
+use bess_types::{ModbusData, ModbusRequest, SimTime, Table};
 use sunspec::models::model1::Model1;
 use sunspec::models::model103::Model103;
 use sunspec::models::model203::Model203;
@@ -20,7 +20,7 @@ use sunspec::{Group, Model, Point, Value};
 
 /// A product's map with its points, some of them set.
 struct Image {
-    map: RegisterMap,
+    server: ModbusServer,
     points: Points,
 }
 
@@ -29,9 +29,9 @@ impl Image {
         let library = Library::shipped();
         let product = library.product(product).unwrap();
         let table = kinds::point_table(&product).unwrap();
-        let map = RegisterMap::of_product(&product, &library, &table).unwrap();
+        let server = ModbusServer::of_product(&product, &library, &table).unwrap();
         Self {
-            map,
+            server,
             points: Points::new(table.into()),
         }
     }
@@ -51,7 +51,13 @@ impl Image {
                 address: address + at,
                 count: some,
             };
-            match self.map.serve(&request, &mut self.points, &mut Vec::new()) {
+            match self.server.serve(
+                SimTime::ZERO,
+                ModbusAccess::default(),
+                &request,
+                &mut self.points,
+                &mut Vec::new(),
+            ) {
                 Ok(ModbusData::Registers(read)) => words.extend(read),
                 other => panic!("reading {some} registers at {}: {other:?}", address + at),
             }
@@ -86,7 +92,7 @@ impl Image {
     fn check<M: Model>(&mut self, rows: &[Row]) {
         let (_, base, length) = *self.scan().iter().find(|model| model.0 == M::ID).unwrap();
         assert!(length >= M::LEN, "model {} is {length} long", M::ID);
-        let text = self.map.image(&self.points);
+        let text = self.server.image(&self.points);
         let mut bound: Vec<(u16, bool, &str)> = text
             .lines()
             .filter_map(|line| {

@@ -22,7 +22,6 @@ pub mod error;
 mod health;
 mod modbus_adu;
 mod modbus_client;
-mod modbus_pdu;
 mod modbus_server;
 pub mod paced;
 mod socketcan;

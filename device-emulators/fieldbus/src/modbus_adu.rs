@@ -3,12 +3,11 @@
 use std::io;
 use std::time::Duration;
 
+use bess_devices::codec::modbus::pdu::MAX_PDU;
 use bess_rig::WireFault;
 
 /// Header on TCP: transaction, protocol, length, unit.
 pub(crate) const HEADER: usize = 7;
-/// Longest PDU of the protocol.
-pub(crate) const MAX_PDU: usize = 253;
 /// Longest ADU on TCP.
 pub(crate) const MAX_ADU: usize = HEADER + MAX_PDU;
 

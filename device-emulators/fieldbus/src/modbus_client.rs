@@ -11,6 +11,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use bess_devices::codec::modbus::pdu;
 use bess_types::{ModbusReply, ModbusRequest};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -20,7 +21,6 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::health::count;
 use crate::modbus_adu::{Adu, MAX_ADU};
-use crate::modbus_pdu as pdu;
 use crate::modbus_server::Runtime;
 use crate::paced::{Arrival, Inbox};
 use bess_devices::Token;

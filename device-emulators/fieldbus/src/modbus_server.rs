@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use bess_devices::codec::modbus::pdu;
 use bess_types::{ModbusException, ModbusReply, Tag};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
@@ -21,7 +22,6 @@ use tokio::time::{sleep, timeout};
 
 use crate::error::FieldbusError;
 use crate::modbus_adu::{Adu, End, Faulty, MAX_ADU};
-use crate::modbus_pdu as pdu;
 use crate::paced::{Arrival, Inbox};
 use bess_rig::{ModbusServerWire, WireFault};
 

@@ -29,7 +29,9 @@ fn device(registers: &mut [u16; 4], unit: u8, request: &ModbusRequest) -> Option
         return None;
     }
     Some(match request {
-        ModbusRequest::Read { count: 0, .. } => Err(ModbusException::IllegalDataValue),
+        ModbusRequest::Read { count: 0, .. } | ModbusRequest::Malformed { .. } => {
+            Err(ModbusException::IllegalDataValue)
+        }
         ModbusRequest::Read {
             table: Table::Holding,
             address,
@@ -65,8 +67,17 @@ fn device(registers: &mut [u16; 4], unit: u8, request: &ModbusRequest) -> Option
         ModbusRequest::WriteCoils { values, .. } if values.is_empty() => {
             Err(ModbusException::IllegalDataValue)
         }
-        ModbusRequest::WriteCoils { .. } => Ok(ModbusData::Written),
-        ModbusRequest::Unsupported { .. } => Err(ModbusException::IllegalFunction),
+        ModbusRequest::WriteCoils { .. } | ModbusRequest::WriteCoil { .. } => Ok(ModbusData::Written),
+        ModbusRequest::WriteRegister { address, value } => {
+            match registers.get_mut(usize::from(*address).wrapping_sub(100)) {
+                Some(place) => {
+                    *place = *value;
+                    Ok(ModbusData::Written)
+                }
+                None => Err(ModbusException::IllegalDataAddress),
+            }
+        }
+        _ => Err(ModbusException::IllegalFunction),
     })
 }
 
@@ -387,7 +398,7 @@ fn malformed_requests_get_exception_03_on_a_connection_that_lives_on() {
             (&[5, 0, 0, 0x12, 0x34], &[0x85, 3]),
             (&[3, 0], &[0x83, 3]),
             (&[3, 0, 100, 0, 1], &[3, 2, 0, 1]),
-            (&[0x17, 0, 0, 0xFF, 0xFF], &[0x97, 1]),
+            (&[0x17, 0, 0, 0xFF, 0xFF], &[0x97, 3]),
             (&[0x2B, 0x0D], &[0xAB, 1]),
             (&[0x41, 1, 2, 3], &[0xC1, 1]),
             (&[6, 0, 100, 0, 77], &[6, 0, 100, 0, 77]),

@@ -460,16 +460,9 @@ pub const CATALOGUE: &[FaultKind] = &[
 ];
 
 /// The exception of a code; a server's failure for one the rig has no word for.
-const fn exception(code: u32) -> ModbusException {
-    match code {
-        1 => ModbusException::IllegalFunction,
-        2 => ModbusException::IllegalDataAddress,
-        3 => ModbusException::IllegalDataValue,
-        6 => ModbusException::ServerDeviceBusy,
-        10 => ModbusException::GatewayPathUnavailable,
-        11 => ModbusException::GatewayTargetFailedToRespond,
-        _ => ModbusException::ServerDeviceFailure,
-    }
+fn exception(code: u32) -> ModbusException {
+    let known = u8::try_from(code).ok().and_then(ModbusException::from_code);
+    known.unwrap_or(ModbusException::ServerDeviceFailure)
 }
 
 /// Given numbers, defaults filled in.

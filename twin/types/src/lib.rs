@@ -21,7 +21,9 @@ pub mod verdict;
 pub use actuation::{Actuation, Coil, CoolingMode, Line};
 pub use can::{CanFrame, CanId, FdFlags};
 pub use event::{Event, Source};
-pub use modbus::{ModbusData, ModbusException, ModbusReply, ModbusRequest, Table};
+pub use modbus::{
+    ModbusClient, ModbusData, ModbusException, ModbusIdentification, ModbusReply, ModbusRequest, Table,
+};
 pub use reading::{Channel, Quality, Reading};
 pub use tag::Tag;
 pub use time::SimTime;

@@ -26,7 +26,7 @@ use self::settings::BauSettings;
 use crate::bcu::sequence::Request;
 use crate::bcu::settings::BcuSettings;
 use crate::codec::can::CanPort;
-use crate::codec::modbus::{ModbusPeer, RegisterMap};
+use crate::codec::modbus::{ModbusPeer, ModbusServer};
 use crate::controller::{Outbox, Supply, Tick, Watch, need, older_than};
 use crate::defects::Defect;
 use crate::library::Library;
@@ -141,7 +141,7 @@ pub struct Bau {
 
     port: CanPort,
     pcs_bus: Option<PcsBus>,
-    map: RegisterMap,
+    server: ModbusServer,
     clusters: Clusters,
     io: ModbusPeer,
     io_points: IoPoints,
@@ -279,7 +279,7 @@ impl Bau {
             watch: Watch::new(&point_table, noted),
             port: CanPort::compile(product, "stack", library, &point_table, ADDRESS)?,
             pcs_bus,
-            map: RegisterMap::of_product(product, library, &point_table)?,
+            server: ModbusServer::of_product(product, library, &point_table)?,
             clusters: Clusters::new(&config.bcus, library)?,
             points: Points::new(point_table.into()),
             table,
@@ -344,6 +344,7 @@ impl Bau {
             client.restart(now);
         }
         self.port.start(now);
+        self.server.restart();
         self.port.freeze_counters(self.frozen);
         let single = self.table.single;
         let count = self.clusters.len() as f64;
@@ -1038,10 +1039,20 @@ impl Device for Bau {
                 self.receive(now, port, frame);
                 return;
             }
-            Input::ModbusRequest { request, token, .. } => {
+            Input::ModbusRequest {
+                access,
+                request,
+                token,
+                ..
+            } => {
                 let mut written = Vec::new();
-                let reply = Some(self.map.serve(request, &mut self.points, &mut written));
-                self.outbox.push(Output::ModbusReply { token, reply });
+                let reply = self
+                    .server
+                    .serve(now, access, request, &mut self.points, &mut written);
+                self.outbox.push(Output::ModbusReply {
+                    token,
+                    reply: Some(reply),
+                });
                 self.on_written(now, &written);
             }
             Input::ModbusReply { token, reply } => {
@@ -1060,6 +1071,9 @@ impl Device for Bau {
         if self.tick.due(now) {
             self.evaluate(now);
         }
+        let mut reverted = Vec::new();
+        self.server.tick(now, &mut self.points, &mut reverted);
+        self.on_written(now, &reverted);
         self.transmit(now);
         let requests: Vec<Output> = self
             .peers()
@@ -1086,7 +1100,7 @@ impl Device for Bau {
                     .into_iter()
                     .flatten()
                     .map(ModbusPeer::next_due)
-                    .chain([self.tick.next(), self.port.next_due()])
+                    .chain([self.tick.next(), self.port.next_due(), self.server.next_due()])
                     .chain(self.pcs_bus.as_ref().map(PcsBus::next_due))
                     .min()
                     .unwrap_or(SimTime::NEVER)

@@ -6,6 +6,7 @@ use bess_types::SimTime;
 
 use super::*;
 use crate::bcu::sequence::State;
+use crate::codec::modbus::ModbusAccess;
 use crate::kinds;
 
 /// A BAU with scripted servers and BCUs that do as they are asked at once.
@@ -13,7 +14,7 @@ struct Bench {
     bau: Bau,
     ms: u64,
     bcus: Vec<(CanPort, Points)>,
-    servers: Vec<(u8, RegisterMap, Points)>,
+    servers: Vec<(u8, ModbusServer, Points)>,
     /// What it said to the PCS on CAN.
     to_pcs: String,
 }
@@ -42,8 +43,8 @@ impl Bench {
         let bau = Bau::new(&config, &library).unwrap();
         let server = |peer, product: &Arc<Product>| {
             let table = kinds::point_table(product).unwrap();
-            let map = RegisterMap::of_product(product, &library, &table).unwrap();
-            (peer, map, Points::new(table.into()))
+            let server = ModbusServer::of_product(product, &library, &table).unwrap();
+            (peer, server, Points::new(table.into()))
         };
         let servers = vec![server(IO_PEER, &config.io), server(PCS_PEER, &config.pcs)];
         let bcu_table = Arc::new(kinds::point_table(&product("bcu-396s")).unwrap());
@@ -135,6 +136,7 @@ impl Bench {
         let now = SimTime::from_millis(self.ms);
         let input = Input::ModbusRequest {
             unit: 1,
+            access: ModbusAccess::default(),
             request: &request,
             token: crate::Token(1),
         };
@@ -177,8 +179,8 @@ impl Bench {
             {
                 writeln!(self.to_pcs, "{now} {frame}").unwrap();
             } else if let Output::ModbusRequest { peer, request, token } = output {
-                let (_, map, points) = self.servers.iter_mut().find(|server| server.0 == peer).unwrap();
-                let reply = map.serve(&request, points, &mut Vec::new());
+                let (_, server, points) = self.servers.iter_mut().find(|server| server.0 == peer).unwrap();
+                let reply = server.serve(now, ModbusAccess::default(), &request, points, &mut Vec::new());
                 self.bau.accept(
                     now,
                     Input::ModbusReply {

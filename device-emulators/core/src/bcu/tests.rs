@@ -3,7 +3,7 @@
 use bess_types::SimTime;
 
 use super::*;
-use crate::codec::modbus::RegisterMap;
+use crate::codec::modbus::{ModbusAccess, ModbusServer};
 use crate::kinds;
 
 /// A BCU with a cluster that does what it is told: contacts follow coils, the bus follows contacts.
@@ -14,7 +14,7 @@ struct Bench {
     hv: Node,
     bau: Node,
     io: Points,
-    io_map: RegisterMap,
+    io_server: ModbusServer,
     precharge_works: bool,
     negative_stuck_closed: bool,
     bau_silent: bool,
@@ -79,7 +79,7 @@ impl Bench {
         let bcu = Bcu::new(&config, &library).unwrap();
         let io_product = product("rig-hv-box-io");
         let table = kinds::point_table(&io_product).unwrap();
-        let io_map = RegisterMap::of_product(&io_product, &library, &table).unwrap();
+        let io_server = ModbusServer::of_product(&io_product, &library, &table).unwrap();
         let mut bench = Self {
             bcu,
             ms: 0,
@@ -89,7 +89,7 @@ impl Bench {
             hv: Node::new(&library, "rig-hv-unit", "cluster", 0xB0),
             bau: Node::new(&library, "bau", "stack", 0xC0),
             io: Points::new(table.into()),
-            io_map,
+            io_server,
             precharge_works: true,
             negative_stuck_closed: false,
             bau_silent: false,
@@ -268,7 +268,13 @@ impl Bench {
         while let Some(output) = self.bcu.poll_output() {
             match output {
                 Output::ModbusRequest { request, token, .. } => {
-                    let reply = self.io_map.serve(&request, &mut self.io, &mut Vec::new());
+                    let reply = self.io_server.serve(
+                        now,
+                        ModbusAccess::default(),
+                        &request,
+                        &mut self.io,
+                        &mut Vec::new(),
+                    );
                     self.bcu.accept(
                         now,
                         Input::ModbusReply {

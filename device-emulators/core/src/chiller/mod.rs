@@ -14,7 +14,7 @@ use bess_types::{Actuation, Channel, CoolingMode, ModbusRequest, Reading, SimTim
 use serde::Deserialize;
 
 use self::points::{ChillerPoints, FAULTS};
-use crate::codec::modbus::RegisterMap;
+use crate::codec::modbus::{ModbusAccess, ModbusServer};
 use crate::library::Library;
 use crate::product::{Product, ProductError};
 use crate::{Device, DeviceFault, Input, Output, PointId, Points, Sense, Token, UnsupportedFault};
@@ -76,7 +76,7 @@ impl Fault {
 pub struct Chiller {
     settings: Settings,
     ids: ChillerPoints,
-    map: RegisterMap,
+    server: ModbusServer,
     points: Points,
     outputs: VecDeque<Output>,
     written: Vec<PointId>,
@@ -103,14 +103,14 @@ impl Chiller {
     pub fn new(product: &Product, library: &Library) -> Result<Self, ProductError> {
         let settings: Settings = product.settings()?;
         let (table, ids) = points::table();
-        let map = RegisterMap::of_product(product, library, &table)?;
+        let server = ModbusServer::of_product(product, library, &table)?;
         let sense = |channel| Sense {
             channel,
             period: CYCLE,
         };
         let mut chiller = Self {
             ids,
-            map,
+            server,
             points: Points::new(Arc::new(table)),
             outputs: VecDeque::new(),
             written: Vec::new(),
@@ -328,11 +328,27 @@ impl Chiller {
         p.set_flag(ids.comms_ok, self.comms_ok);
     }
 
-    fn on_request(&mut self, now: SimTime, request: &ModbusRequest, token: Token) {
+    fn on_request(&mut self, now: SimTime, access: ModbusAccess<'_>, request: &ModbusRequest, token: Token) {
         self.heard = Some(now);
         let mut written = core::mem::take(&mut self.written);
-        written.clear();
-        let reply = self.map.serve(request, &mut self.points, &mut written);
+        let reply = self
+            .server
+            .serve(now, access, request, &mut self.points, &mut written);
+        self.on_written(written);
+        self.outputs.push_back(Output::ModbusReply {
+            token,
+            reply: Some(reply),
+        });
+    }
+
+    /// Side effects of the register map take their time.
+    fn let_time_pass(&mut self, now: SimTime) {
+        let mut written = core::mem::take(&mut self.written);
+        self.server.tick(now, &mut self.points, &mut written);
+        self.on_written(written);
+    }
+
+    fn on_written(&mut self, mut written: Vec<PointId>) {
         if written.contains(&self.ids.reset) {
             if self.points.is_on(self.ids.reset) {
                 self.flow_low_since = None;
@@ -340,11 +356,8 @@ impl Chiller {
             }
             self.points.set(self.ids.reset, 0.0);
         }
+        written.clear();
         self.written = written;
-        self.outputs.push_back(Output::ModbusReply {
-            token,
-            reply: Some(reply),
-        });
     }
 
     fn on_sample(&mut self, channel: Channel, readings: &[Reading]) {
@@ -373,13 +386,21 @@ impl Device for Chiller {
             Input::ModbusRequest { token, .. } if !self.powered => {
                 self.outputs.push_back(Output::ModbusReply { token, reply: None });
             }
-            Input::ModbusRequest { request, token, .. } => self.on_request(now, request, token),
+            Input::ModbusRequest {
+                access,
+                request,
+                token,
+                ..
+            } => self.on_request(now, access, request, token),
             Input::Sensed { channel, readings } if self.powered => self.on_sample(channel, readings),
             Input::Wake if self.powered && now >= self.next_cycle => {
                 self.next_cycle = (now + Duration::from_nanos(1)).next_multiple(CYCLE, Duration::ZERO);
                 self.cycle(now);
             }
             _ => {}
+        }
+        if self.powered {
+            self.let_time_pass(now);
         }
     }
 
@@ -389,7 +410,7 @@ impl Device for Chiller {
 
     fn next_wake(&self) -> SimTime {
         if self.powered {
-            self.next_cycle
+            self.next_cycle.min(self.server.next_due())
         } else {
             SimTime::NEVER
         }
@@ -418,6 +439,7 @@ impl Device for Chiller {
                     self.flow_low_since = None;
                     self.fault = Fault::None;
                     self.sent = None;
+                    self.server.restart();
                     self.preset_points();
                 }
             }
@@ -508,6 +530,7 @@ mod tests {
                     };
                     self.give(Input::ModbusRequest {
                         unit: 1,
+                        access: ModbusAccess::default(),
                         request: &request,
                         token: Token(1),
                     });
@@ -523,6 +546,7 @@ mod tests {
             };
             self.give(Input::ModbusRequest {
                 unit: 1,
+                access: ModbusAccess::default(),
                 request: &request,
                 token: Token(1),
             });
@@ -616,7 +640,7 @@ mod tests {
         let mut bench = Bench::new();
         bench.write(0, 2);
         bench.run(10);
-        insta::assert_snapshot!(bench.chiller.map.image(&bench.chiller.points));
+        insta::assert_snapshot!(bench.chiller.server.image(&bench.chiller.points));
     }
 
     #[test]

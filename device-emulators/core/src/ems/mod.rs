@@ -14,7 +14,7 @@ use serde::Deserialize;
 
 use self::points::EmsPoints;
 use crate::bau::Stack;
-use crate::codec::modbus::{ModbusPeer, RegisterMap};
+use crate::codec::modbus::{ModbusPeer, ModbusServer};
 use crate::controller::{Outbox, Supply, Tick, Watch, need, older_than};
 use crate::library::Library;
 use crate::product::{Product, ProductError};
@@ -133,7 +133,7 @@ pub struct Ems {
     outbox: Outbox,
     supply: Supply,
     frozen: bool,
-    map: RegisterMap,
+    server: ModbusServer,
     bau: ModbusPeer,
     bau_points: BauPeer,
     pcs: ModbusPeer,
@@ -208,7 +208,7 @@ impl Ems {
             .chain(["bau-online", "pcs-online", "meter-online"]);
         Ok(Self {
             watch: Watch::new(&table, noted),
-            map: RegisterMap::of_product(&config.product, library, &table)?,
+            server: ModbusServer::of_product(&config.product, library, &table)?,
             points: Points::new(table.into()),
             ids,
             outbox: Outbox::default(),
@@ -249,6 +249,7 @@ impl Ems {
         (self.started, self.since, self.evaluated) = (now, now, now);
         (self.state, self.blocking) = (State::Stopped, Blocking::None);
         (self.applied_w, self.told) = (0.0, None);
+        self.server.restart();
         self.bau_beat = (None, now);
         let ids = self.ids;
         for id in [
@@ -587,10 +588,20 @@ impl Device for Ems {
             Supply::On => {}
         }
         match input {
-            Input::ModbusRequest { request, token, .. } => {
+            Input::ModbusRequest {
+                access,
+                request,
+                token,
+                ..
+            } => {
                 let mut written = Vec::new();
-                let reply = Some(self.map.serve(request, &mut self.points, &mut written));
-                self.outbox.push(Output::ModbusReply { token, reply });
+                let reply = self
+                    .server
+                    .serve(now, access, request, &mut self.points, &mut written);
+                self.outbox.push(Output::ModbusReply {
+                    token,
+                    reply: Some(reply),
+                });
                 self.on_written(now, &written);
             }
             Input::ModbusReply { token, reply } => {
@@ -603,6 +614,9 @@ impl Device for Ems {
         if self.tick.due(now) {
             self.evaluate(now);
         }
+        let mut reverted = Vec::new();
+        self.server.tick(now, &mut self.points, &mut reverted);
+        self.on_written(now, &reverted);
         for client in [&mut self.bau, &mut self.pcs, &mut self.meter] {
             while let Some(request) = client.poll_output(now) {
                 self.outbox.push(request);
@@ -622,7 +636,7 @@ impl Device for Ems {
             Supply::On => [&self.bau, &self.pcs, &self.meter]
                 .into_iter()
                 .map(ModbusPeer::next_due)
-                .fold(self.tick.next(), SimTime::min),
+                .fold(self.tick.next().min(self.server.next_due()), SimTime::min),
         }
     }
 

@@ -3,6 +3,7 @@
 use bess_types::{ModbusRequest, Table};
 
 use super::*;
+use crate::codec::modbus::ModbusAccess;
 use crate::{Token, kinds};
 
 /// An EMS with scripted servers: a battery that connects within a second, a PCS that runs two seconds after
@@ -26,7 +27,7 @@ struct Bench {
 }
 
 struct Server {
-    map: RegisterMap,
+    modbus: ModbusServer,
     points: Points,
     silent: bool,
     beats: bool,
@@ -35,9 +36,9 @@ struct Server {
 impl Server {
     fn new(product: &Product, library: &Library) -> Self {
         let table = kinds::point_table(product).unwrap();
-        let map = RegisterMap::of_product(product, library, &table).unwrap();
+        let server = ModbusServer::of_product(product, library, &table).unwrap();
         Self {
-            map,
+            modbus: server,
             points: Points::new(table.into()),
             silent: false,
             beats: true,
@@ -203,6 +204,7 @@ impl Bench {
             now,
             Input::ModbusRequest {
                 unit: 1,
+                access: ModbusAccess::default(),
                 request: &request,
                 token,
             },
@@ -270,7 +272,13 @@ impl Bench {
                         continue;
                     }
                     let mut written = Vec::new();
-                    let reply = server.map.serve(&request, &mut server.points, &mut written);
+                    let reply = server.modbus.serve(
+                        now,
+                        ModbusAccess::default(),
+                        &request,
+                        &mut server.points,
+                        &mut written,
+                    );
                     assert!(reply.is_ok(), "peer {peer}: {request:?}: {reply:?}");
                     let written: Vec<(PointId, String, f64)> = written
                         .into_iter()
@@ -387,7 +395,7 @@ fn holds_to_the_device_contract() {
 #[test]
 fn register_image_when_running() {
     let bench = Bench::running(-500_000);
-    insta::assert_snapshot!(bench.ems.map.image(bench.ems.points()));
+    insta::assert_snapshot!(bench.ems.server.image(bench.ems.points()));
 }
 
 #[test]
@@ -731,6 +739,7 @@ fn losing_its_supply_is_silent_and_ends_as_a_cold_start() {
         SimTime::from_millis(bench.ms),
         Input::ModbusRequest {
             unit: 1,
+            access: ModbusAccess::default(),
             request: &read,
             token,
         },

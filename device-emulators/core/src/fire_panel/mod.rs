@@ -16,7 +16,7 @@ use bess_types::{Actuation, Channel, Line, Reading, SimTime};
 
 use self::points::{DETECTORS, DetectorRows, FirePanelPoints, LEVELS};
 use self::settings::Settings;
-use crate::codec::modbus::RegisterMap;
+use crate::codec::modbus::{ModbusAccess, ModbusServer};
 use crate::library::Library;
 use crate::product::{Product, ProductError};
 use crate::{Device, DeviceFault, Input, Output, PointId, Points, Sense, Token, UnsupportedFault};
@@ -91,7 +91,7 @@ pub struct FirePanel {
     settings: Settings,
     ids: FirePanelPoints,
     rows: DetectorRows,
-    map: RegisterMap,
+    server: ModbusServer,
     points: Points,
     outputs: VecDeque<Output>,
     written: Vec<PointId>,
@@ -137,7 +137,7 @@ impl FirePanel {
     pub fn new(product: &Product, library: &Library) -> Result<Self, ProductError> {
         let settings: Settings = product.settings()?;
         let (table, ids, rows) = points::table();
-        let map = RegisterMap::of_product(product, library, &table)?;
+        let server = ModbusServer::of_product(product, library, &table)?;
         let sense = |channel| Sense {
             channel,
             period: CYCLE,
@@ -155,7 +155,7 @@ impl FirePanel {
         let mut panel = Self {
             ids,
             rows,
-            map,
+            server,
             points: Points::new(Arc::new(table)),
             outputs: VecDeque::new(),
             written: Vec::new(),
@@ -701,21 +701,40 @@ impl FirePanel {
         self.release = Release::Idle;
         self.drives = None;
         self.lines = None;
+        self.server.restart();
         self.preset_points();
     }
 
-    fn on_request(&mut self, now: SimTime, request: &bess_types::ModbusRequest, token: Token) {
+    fn on_request(
+        &mut self,
+        now: SimTime,
+        access: ModbusAccess<'_>,
+        request: &bess_types::ModbusRequest,
+        token: Token,
+    ) {
         let mut written = core::mem::take(&mut self.written);
-        written.clear();
-        let reply = self.map.serve(request, &mut self.points, &mut written);
-        for &id in &written {
-            self.on_write(now, id);
-        }
-        self.written = written;
+        let reply = self
+            .server
+            .serve(now, access, request, &mut self.points, &mut written);
+        self.on_written(now, written);
         self.outputs.push_back(Output::ModbusReply {
             token,
             reply: Some(reply),
         });
+    }
+
+    fn on_written(&mut self, now: SimTime, mut written: Vec<PointId>) {
+        for id in written.drain(..) {
+            self.on_write(now, id);
+        }
+        self.written = written;
+    }
+
+    /// Side effects of the register map take their time.
+    fn let_time_pass(&mut self, now: SimTime) {
+        let mut written = core::mem::take(&mut self.written);
+        self.server.tick(now, &mut self.points, &mut written);
+        self.on_written(now, written);
     }
 }
 
@@ -741,13 +760,21 @@ impl Device for FirePanel {
             Input::ModbusRequest { token, .. } if !self.powered => {
                 self.outputs.push_back(Output::ModbusReply { token, reply: None });
             }
-            Input::ModbusRequest { request, token, .. } => self.on_request(now, request, token),
+            Input::ModbusRequest {
+                access,
+                request,
+                token,
+                ..
+            } => self.on_request(now, access, request, token),
             Input::Sensed { channel, readings } if self.powered => self.on_sample(channel, readings),
             Input::Wake if self.powered && now >= self.next_cycle => {
                 self.next_cycle = (now + Duration::from_nanos(1)).next_multiple(CYCLE, Duration::ZERO);
                 self.cycle(now);
             }
             _ => {}
+        }
+        if self.powered {
+            self.let_time_pass(now);
         }
     }
 
@@ -757,7 +784,7 @@ impl Device for FirePanel {
 
     fn next_wake(&self) -> SimTime {
         if self.powered {
-            self.next_cycle
+            self.next_cycle.min(self.server.next_due())
         } else {
             SimTime::NEVER
         }

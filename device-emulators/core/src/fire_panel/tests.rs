@@ -120,6 +120,7 @@ impl Bench {
         };
         self.give(Input::ModbusRequest {
             unit: 1,
+            access: ModbusAccess::default(),
             request: &request,
             token: Token(1),
         });
@@ -296,6 +297,7 @@ fn in_manual_mode_detectors_confirm_but_do_not_release() {
     };
     bench.give(Input::ModbusRequest {
         unit: 1,
+        access: ModbusAccess::default(),
         request: &request,
         token: Token(1),
     });
@@ -382,7 +384,7 @@ fn losing_its_supply_drops_the_lines_and_shuts_the_vent() {
 #[test]
 fn register_image_at_level_2() {
     let bench = Bench::confirmed();
-    insta::assert_snapshot!(bench.panel.map.image(&bench.panel.points));
+    insta::assert_snapshot!(bench.panel.server.image(&bench.panel.points));
 }
 
 #[test]
@@ -393,20 +395,26 @@ fn a_read_past_the_map_is_refused() {
         address: 8,
         count: 3,
     };
-    let reply = bench
-        .panel
-        .map
-        .serve(&request, &mut bench.panel.points, &mut Vec::new());
+    let reply = bench.panel.server.serve(
+        SimTime::ZERO,
+        ModbusAccess::default(),
+        &request,
+        &mut bench.panel.points,
+        &mut Vec::new(),
+    );
     assert_eq!(reply, Err(bess_types::ModbusException::IllegalDataAddress));
     let request = ModbusRequest::Read {
         table: bess_types::Table::Holding,
         address: 0,
         count: 10,
     };
-    let reply = bench
-        .panel
-        .map
-        .serve(&request, &mut bench.panel.points, &mut Vec::new());
+    let reply = bench.panel.server.serve(
+        SimTime::ZERO,
+        ModbusAccess::default(),
+        &request,
+        &mut bench.panel.points,
+        &mut Vec::new(),
+    );
     assert!(matches!(reply, Ok(ModbusData::Registers(_))));
 }
 

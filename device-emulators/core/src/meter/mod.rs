@@ -13,7 +13,7 @@ use bess_types::{Channel, ModbusRequest, Reading, SimTime};
 use serde::Deserialize;
 
 use self::points::MeterPoints;
-use crate::codec::modbus::RegisterMap;
+use crate::codec::modbus::{ModbusAccess, ModbusServer};
 use crate::library::Library;
 use crate::product::{Product, ProductError};
 use crate::{Device, DeviceFault, Input, Output, PointId, Points, Sense, Token, UnsupportedFault};
@@ -36,7 +36,7 @@ pub struct Settings {
 pub struct Meter {
     settings: Settings,
     ids: MeterPoints,
-    map: RegisterMap,
+    server: ModbusServer,
     points: Points,
     outputs: VecDeque<Output>,
     written: Vec<PointId>,
@@ -68,7 +68,7 @@ impl Meter {
             ));
         }
         let (table, ids) = points::table();
-        let map = RegisterMap::of_product(product, library, &table)?;
+        let server = ModbusServer::of_product(product, library, &table)?;
         let sense = |channel| Sense {
             channel,
             period: SAMPLE,
@@ -76,7 +76,7 @@ impl Meter {
         Ok(Self {
             settings,
             ids,
-            map,
+            server,
             points: Points::new(Arc::new(table)),
             outputs: VecDeque::new(),
             written: Vec::new(),
@@ -179,9 +179,11 @@ impl Meter {
         put(ids.imported, Some(self.imported_wh));
     }
 
-    fn on_request(&mut self, request: &ModbusRequest, token: Token) {
+    fn on_request(&mut self, now: SimTime, access: ModbusAccess<'_>, request: &ModbusRequest, token: Token) {
         self.written.clear();
-        let reply = self.map.serve(request, &mut self.points, &mut self.written);
+        let reply = self
+            .server
+            .serve(now, access, request, &mut self.points, &mut self.written);
         self.outputs.push_back(Output::ModbusReply {
             token,
             reply: Some(reply),
@@ -199,7 +201,12 @@ impl Device for Meter {
             Input::ModbusRequest { token, .. } if !self.powered => {
                 self.outputs.push_back(Output::ModbusReply { token, reply: None });
             }
-            Input::ModbusRequest { request, token, .. } => self.on_request(request, token),
+            Input::ModbusRequest {
+                access,
+                request,
+                token,
+                ..
+            } => self.on_request(now, access, request, token),
             Input::Sensed { channel, readings } if self.powered => self.on_sample(now, channel, readings),
             Input::Wake if self.powered && now >= self.next_refresh => {
                 let period = Duration::from_millis(self.settings.refresh_ms);
@@ -207,6 +214,10 @@ impl Device for Meter {
                 self.refresh();
             }
             _ => {}
+        }
+        if self.powered {
+            self.written.clear();
+            self.server.tick(now, &mut self.points, &mut self.written);
         }
     }
 
@@ -216,7 +227,7 @@ impl Device for Meter {
 
     fn next_wake(&self) -> SimTime {
         if self.powered {
-            self.next_refresh
+            self.next_refresh.min(self.server.next_due())
         } else {
             SimTime::NEVER
         }
@@ -229,6 +240,7 @@ impl Device for Meter {
                 if !self.powered {
                     self.powered = true;
                     self.points = Points::new(Arc::clone(self.points.table()));
+                    self.server.restart();
                     self.phases = None;
                     self.frequency = None;
                     self.active = None;
@@ -326,7 +338,7 @@ mod tests {
         for i in 0..=36 {
             step(&mut meter, i * 100, 1_000_000.0);
         }
-        insta::assert_snapshot!(meter.map.image(&meter.points));
+        insta::assert_snapshot!(meter.server.image(&meter.points));
     }
 
     #[test]
@@ -336,7 +348,13 @@ mod tests {
             address: 40_090,
             values: vec![0],
         };
-        let reply = meter.map.serve(&request, &mut meter.points, &mut Vec::new());
+        let reply = meter.server.serve(
+            SimTime::ZERO,
+            ModbusAccess::default(),
+            &request,
+            &mut meter.points,
+            &mut Vec::new(),
+        );
         assert_eq!(reply, Err(bess_types::ModbusException::IllegalDataAddress));
     }
 

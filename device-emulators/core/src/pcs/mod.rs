@@ -7,12 +7,11 @@
 //!
 //! A product with a CAN port `bms` (port 0) takes the battery's limits from that bus instead.
 //!
-//! Reading order: [`settings`], [`grid`] (protection), [`watch`] (heartbeats), `set_point` (704), then this file from [`Pcs::cycle`].
+//! Reading order: [`settings`], [`grid`] (protection), [`watch`] (heartbeats), then this file from [`Pcs::cycle`].
 
 mod bms_bus;
 pub mod grid;
 pub mod points;
-pub mod set_point;
 pub mod settings;
 pub mod watch;
 
@@ -25,10 +24,9 @@ use bess_types::{Actuation, CanId, Channel, Line, ModbusRequest, Reading, SimTim
 use self::bms_bus::BmsBus;
 use self::grid::{GridProtection, GridSample, GridTrip};
 use self::points::{CAUSES, PcsPoints, STATES};
-use self::set_point::Reversion;
 use self::settings::{Settings, seconds};
 use self::watch::{LifeSign, Link};
-use crate::codec::modbus::RegisterMap;
+use crate::codec::modbus::{ModbusAccess, ModbusServer};
 use crate::library::Library;
 use crate::product::{Product, ProductError};
 use crate::{
@@ -197,7 +195,7 @@ struct Drive {
 pub struct Pcs {
     settings: Settings,
     ids: PcsPoints,
-    map: RegisterMap,
+    server: ModbusServer,
     points: Points,
     outputs: VecDeque<Output>,
     written: Vec<PointId>,
@@ -216,7 +214,6 @@ pub struct Pcs {
     bms_bus: Option<BmsBus>,
     ems: LifeSign,
     grid: GridProtection,
-    reversions: [Reversion; 3],
 
     state: State,
     step: Step,
@@ -243,7 +240,7 @@ impl Pcs {
             Some(bus_ids) => Some(BmsBus::new(product, library, &table, bus_ids)?),
             None => None,
         };
-        let map = RegisterMap::of_product(product, library, &table)?;
+        let server = ModbusServer::of_product(product, library, &table)?;
         let ms = Duration::from_millis;
         let sense = |channel, period| Sense { channel, period };
         let senses = [
@@ -258,7 +255,7 @@ impl Pcs {
         ];
         let mut pcs = Self {
             ids,
-            map,
+            server,
             points: Points::new(Arc::new(table)),
             outputs: VecDeque::new(),
             written: Vec::new(),
@@ -275,7 +272,6 @@ impl Pcs {
             bms_bus,
             ems: LifeSign::new(seconds(settings.ems_lost_s), seconds(settings.ems_standby_s)),
             grid: GridProtection::new(&settings),
-            reversions: Reversion::all(&ids),
             state: State::Off,
             step: Step::GridWait,
             cause: Cause::None,
@@ -362,7 +358,7 @@ impl Pcs {
             seconds(self.settings.ems_standby_s),
         );
         self.grid = GridProtection::new(&self.settings);
-        self.reversions = Reversion::all(&self.ids);
+        self.server.restart();
         self.state = State::Off;
         self.cause = Cause::None;
         self.standby_asked = false;
@@ -392,15 +388,6 @@ impl Pcs {
                 .get(self.ids.controller_heartbeat)
                 .filter(|&beat| beat != 0.0),
         );
-        for reversion in &mut self.reversions {
-            if reversion.run(now, &mut self.points) {
-                self.outputs.push_back(Output::Note {
-                    point: "active-power-enable",
-                    value: f64::from(u8::from(self.points.is_on(self.ids.power_enable))),
-                    text: "set point reverted, its timer ran out".into(),
-                });
-            }
-        }
         self.protect(now);
         self.advance_state(now);
         self.aim(now, elapsed);
@@ -928,18 +915,37 @@ impl Pcs {
         }
     }
 
-    fn on_request(&mut self, now: SimTime, request: &ModbusRequest, token: Token) {
+    fn on_request(&mut self, now: SimTime, access: ModbusAccess<'_>, request: &ModbusRequest, token: Token) {
         let mut written = core::mem::take(&mut self.written);
-        written.clear();
-        let reply = self.map.serve(request, &mut self.points, &mut written);
-        for &id in &written {
-            self.on_write(now, id);
-        }
-        self.written = written;
+        let reply = self
+            .server
+            .serve(now, access, request, &mut self.points, &mut written);
+        self.on_written(now, written);
         self.outputs.push_back(Output::ModbusReply {
             token,
             reply: Some(reply),
         });
+    }
+
+    /// Set points whose time is over fall back.
+    fn let_time_pass(&mut self, now: SimTime) {
+        let mut written = core::mem::take(&mut self.written);
+        self.server.tick(now, &mut self.points, &mut written);
+        if !written.is_empty() {
+            self.outputs.push_back(Output::Note {
+                point: "active-power-enable",
+                value: f64::from(u8::from(self.points.is_on(self.ids.power_enable))),
+                text: "set point reverted, its timer ran out".into(),
+            });
+        }
+        self.on_written(now, written);
+    }
+
+    fn on_written(&mut self, now: SimTime, mut written: Vec<PointId>) {
+        for id in written.drain(..) {
+            self.on_write(now, id);
+        }
+        self.written = written;
     }
 
     fn on_write(&mut self, now: SimTime, id: PointId) {
@@ -970,9 +976,6 @@ impl Pcs {
             self.bms.see(now, Some(value));
         } else if id == ids.controller_heartbeat {
             self.ems.see(now, Some(value));
-        }
-        for reversion in &mut self.reversions {
-            reversion.on_write(now, id, &self.points);
         }
     }
 
@@ -1135,7 +1138,12 @@ impl Device for Pcs {
                 }
             }
             Input::Sensed { channel, readings } => self.on_sample(channel, readings),
-            Input::ModbusRequest { request, token, .. } => self.on_request(now, request, token),
+            Input::ModbusRequest {
+                access,
+                request,
+                token,
+                ..
+            } => self.on_request(now, access, request, token),
             Input::Can {
                 port: BMS_PORT,
                 frame,
@@ -1148,6 +1156,7 @@ impl Device for Pcs {
             }
             Input::Can { .. } | Input::ModbusReply { .. } | Input::Line { .. } => {}
         }
+        self.let_time_pass(now);
     }
 
     fn poll_output(&mut self) -> Option<Output> {
@@ -1158,6 +1167,7 @@ impl Device for Pcs {
         if self.powered {
             let bus = self.bms_bus.as_ref().map(BmsBus::next_due);
             bus.map_or(self.next_cycle, |due| due.min(self.next_cycle))
+                .min(self.server.next_due())
         } else {
             SimTime::NEVER
         }

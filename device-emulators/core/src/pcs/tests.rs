@@ -195,7 +195,7 @@ impl Bench {
 
     /// Writes a point through its register, as a client would.
     fn set(&mut self, point: &str, value: f64) {
-        let text = self.pcs.map.image(&self.pcs.points);
+        let text = self.pcs.server.image(&self.pcs.points);
         let line = text
             .lines()
             .find(|line| line.ends_with(&format!(" {point}")) && line.contains(" rw "))
@@ -238,6 +238,7 @@ impl Bench {
         self.replies.clear();
         self.give(Input::ModbusRequest {
             unit: 1,
+            access: ModbusAccess::default(),
             request,
             token: Token(7),
         });
@@ -618,9 +619,9 @@ fn bad_requests_get_their_exceptions_and_change_nothing() {
             ModbusException::IllegalFunction,
         ),
     ] {
-        let before = bench.pcs.map.image(&bench.pcs.points);
+        let before = bench.pcs.server.image(&bench.pcs.points);
         assert_eq!(bench.request(&request), Some(Err(exception)), "{request:?}");
-        assert_eq!(bench.pcs.map.image(&bench.pcs.points), before, "{request:?}");
+        assert_eq!(bench.pcs.server.image(&bench.pcs.points), before, "{request:?}");
     }
 }
 
@@ -638,7 +639,7 @@ fn register_image_when_running() {
     let mut bench = Bench::running(1_000_000.0);
     bench.set("bms-soc", 62.5);
     bench.run(1000 - bench.now_ms % 1000);
-    insta::assert_snapshot!(bench.pcs.map.image(&bench.pcs.points));
+    insta::assert_snapshot!(bench.pcs.server.image(&bench.pcs.points));
 }
 
 proptest! {

@@ -14,7 +14,7 @@ use bess_types::{Actuation, Channel, Line, ModbusRequest, Reading, SimTime};
 
 pub use settings::{AnalogTerminal, InputTerminal, Load, OutputTerminal, Settings};
 
-use crate::codec::modbus::RegisterMap;
+use crate::codec::modbus::{ModbusAccess, ModbusServer};
 use crate::device::{Device, DeviceFault, Input, Output, Sense, Token, UnsupportedFault};
 use crate::library::Library;
 use crate::points::{PointId, PointTable, Points};
@@ -65,7 +65,7 @@ fn refuse_second(product: &Product, table: &PointTable, name: &str) -> Result<()
 pub struct RemoteIo {
     settings: Settings,
     points: Points,
-    map: RegisterMap,
+    server: ModbusServer,
     senses: Vec<Sense>,
     contacts: Vec<(Channel, PointId)>,
     lines: Vec<(Line, PointId)>,
@@ -94,7 +94,7 @@ impl RemoteIo {
     /// If the product has mistakes.
     pub fn new(product: &Product, library: &Library) -> Result<Self, ProductError> {
         let (table, settings) = table_of(product)?;
-        let map = RegisterMap::of_product(product, library, &table)?;
+        let server = ModbusServer::of_product(product, library, &table)?;
         let id = |name: &str| table.find(name).expect("every terminal has its point");
         let inputs = settings.input.iter();
         let contacts = inputs
@@ -140,7 +140,7 @@ impl RemoteIo {
         Ok(Self {
             settings,
             points,
-            map,
+            server,
             senses,
             contacts,
             lines,
@@ -177,13 +177,15 @@ impl RemoteIo {
         };
     }
 
-    fn serve(&mut self, now: SimTime, request: &ModbusRequest, token: Token) {
+    fn serve(&mut self, now: SimTime, access: ModbusAccess<'_>, request: &ModbusRequest, token: Token) {
         if self.supply != Supply::On {
             self.outputs.push_back(Output::ModbusReply { token, reply: None });
             return;
         }
         self.written.clear();
-        let reply = self.map.serve(request, &mut self.points, &mut self.written);
+        let reply = self
+            .server
+            .serve(now, access, request, &mut self.points, &mut self.written);
         if reply.is_ok() {
             self.feed_watchdog(now);
         }
@@ -191,6 +193,19 @@ impl RemoteIo {
             token,
             reply: Some(reply),
         });
+        self.on_written();
+    }
+
+    /// Side effects of the register map take their time.
+    fn let_time_pass(&mut self, now: SimTime) {
+        self.written.clear();
+        self.server.tick(now, &mut self.points, &mut self.written);
+        self.on_written();
+        // An output that switches itself off is not among what was written.
+        self.drive();
+    }
+
+    fn on_written(&mut self) {
         if !self.written.is_empty() {
             if self.points.is_on(self.watchdog_tripped) {
                 self.points.set_flag(self.watchdog_tripped, false);
@@ -241,6 +256,7 @@ impl RemoteIo {
         self.supply = Supply::Off;
         self.watchdog_at = SimTime::NEVER;
         self.points.set_flag(self.watchdog_tripped, false);
+        self.server.restart();
         self.all_off();
     }
 }
@@ -256,7 +272,12 @@ impl Device for RemoteIo {
             Input::Sensed { channel, readings } => {
                 self.sensed(channel, readings.first().copied().unwrap_or(Reading::invalid()));
             }
-            Input::ModbusRequest { request, token, .. } => self.serve(now, request, token),
+            Input::ModbusRequest {
+                access,
+                request,
+                token,
+                ..
+            } => self.serve(now, access, request, token),
             // The wire's level is there whether or not the module is powered, and is told on change only.
             Input::Line { line, level } => {
                 for &(_, point) in self.lines.iter().filter(|wired| wired.0 == line) {
@@ -265,6 +286,9 @@ impl Device for RemoteIo {
             }
             Input::Can { .. } | Input::ModbusReply { .. } => {}
         }
+        if self.supply == Supply::On {
+            self.let_time_pass(now);
+        }
     }
 
     fn poll_output(&mut self) -> Option<Output> {
@@ -272,7 +296,12 @@ impl Device for RemoteIo {
     }
 
     fn next_wake(&self) -> SimTime {
-        self.supply.next_wake().min(self.watchdog_at)
+        let timers = if self.supply == Supply::On {
+            self.server.next_due()
+        } else {
+            SimTime::NEVER
+        };
+        self.supply.next_wake().min(self.watchdog_at).min(timers)
     }
 
     fn inject(&mut self, fault: &DeviceFault) -> Result<(), UnsupportedFault> {

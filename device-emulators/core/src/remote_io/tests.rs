@@ -23,6 +23,7 @@ fn ask(io: &mut RemoteIo, now: SimTime, request: &ModbusRequest) -> (Option<Modb
         now,
         Input::ModbusRequest {
             unit: 1,
+            access: ModbusAccess::default(),
             request,
             token: Token(9),
         },
@@ -214,8 +215,8 @@ fn register_images() {
     let container = io("rig-container-io");
     insta::assert_snapshot!(format!(
         "{}\n{}",
-        io_box.map.image(&io_box.points),
-        container.map.image(&container.points)
+        io_box.server.image(&io_box.points),
+        container.server.image(&container.points)
     ));
 }
 

@@ -46,6 +46,11 @@ impl OpenRequests {
                 address,
                 count,
             } => Some((unit, *table, *address, *count)),
+            ModbusRequest::ReadWrite {
+                read_address,
+                read_count,
+                ..
+            } => Some((unit, Table::Holding, *read_address, *read_count)),
             _ => None,
         };
         self.next += 1;
@@ -152,6 +157,13 @@ fn pdu_length(reply: &ModbusReply) -> usize {
         Ok(ModbusData::Registers(registers)) => 2 + 2 * registers.len(),
         Ok(ModbusData::Bits(bits)) => 2 + bits.len().div_ceil(8),
         Ok(ModbusData::Written) => 5,
+        Ok(ModbusData::Identification(found)) => {
+            7 + found
+                .objects
+                .iter()
+                .map(|(_, text)| 2 + text.len())
+                .sum::<usize>()
+        }
         Err(_) => 2,
     }
 }

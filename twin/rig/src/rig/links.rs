@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 
+use bess_devices::codec::modbus::ModbusAccess;
 use bess_devices::{DeviceFault, Input, Token};
 use bess_types::{CanFrame, CanId, Event, ModbusReply, ModbusRequest, SimTime, Source};
 
@@ -246,7 +247,15 @@ impl Rig {
     pub(super) fn request(&mut self, asker: Asker, server: usize, unit: u8, request: &ModbusRequest) {
         let token = self.requests.open(asker, server, unit, request);
         match modbus::fate(&self.server_faults, &mut self.noise, server) {
-            Fate::Reaches => self.give(server, Input::ModbusRequest { unit, request, token }),
+            Fate::Reaches => self.give(
+                server,
+                Input::ModbusRequest {
+                    unit,
+                    access: ModbusAccess::default(),
+                    request,
+                    token,
+                },
+            ),
             Fate::Lost => self.reply(token, None),
             Fate::LostForGood => {
                 if let Some(Asker::Wire { token }) = self.requests.close(token).map(|open| open.asker) {

@@ -1,10 +1,16 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is the test failing")]
 
 use core::fmt::Write as _;
+use core::time::Duration;
 
+use bess_types::{ModbusData, ModbusException, ModbusReply, ModbusRequest, SimTime};
 use proptest::prelude::*;
 
+use super::identification::Identification;
+use super::number::{NumberFormat, RegisterType};
 use super::*;
+use crate::device::Output;
+use crate::points::Points;
 
 const MAP: &str = r#"
 title = "Test"
@@ -58,10 +64,17 @@ fn table() -> PointTable {
     table
 }
 
-fn map() -> (RegisterMap, Points) {
-    let table = table();
-    let map = RegisterMap::compile("test.toml", MAP, &table, "M").unwrap();
-    (map, Points::new(table.into()))
+pub(super) fn map() -> RegisterMap {
+    RegisterMap::compile("test.toml", MAP, &table(), "M").unwrap()
+}
+
+pub(super) fn served(map: RegisterMap, settings: ModbusSettings) -> (ModbusServer, Points) {
+    let server = ModbusServer::new(map, settings, Identification::default());
+    (server, Points::new(table().into()))
+}
+
+pub(super) fn server() -> (ModbusServer, Points) {
+    served(map(), ModbusSettings::default())
 }
 
 fn set(points: &mut Points, name: &str, value: f64) {
@@ -88,14 +101,15 @@ fn write(address: u16, values: &[u16]) -> ModbusRequest {
     }
 }
 
-fn serve(map: &RegisterMap, points: &mut Points, request: &ModbusRequest) -> ModbusReply {
-    map.serve(request, points, &mut Vec::new())
+fn serve(server: &mut ModbusServer, points: &mut Points, request: &ModbusRequest) -> ModbusReply {
+    let access = ModbusAccess::default();
+    server.serve(SimTime::ZERO, access, request, points, &mut Vec::new())
 }
 
 #[test]
 fn image_of_all_registers() {
-    let (map, mut points) = map();
-    let empty = map.image(&points);
+    let (server, mut points) = server();
+    let empty = server.image(&points);
     for (name, value) in [
         ("voltage", 1320.04),
         ("power", -2_500_000.0),
@@ -108,13 +122,13 @@ fn image_of_all_registers() {
     ] {
         set(&mut points, name, value);
     }
-    insta::assert_snapshot!(format!("{empty}\n{}", map.image(&points)));
+    insta::assert_snapshot!(format!("{empty}\n{}", server.image(&points)));
 }
 
 #[test]
 fn exceptions_of_reads() {
-    let (map, mut points) = map();
-    let mut refusal = |request| serve(&map, &mut points, &request).unwrap_err();
+    let (mut server, mut points) = server();
+    let mut refusal = |request| serve(&mut server, &mut points, &request).unwrap_err();
     use ModbusException::{IllegalDataAddress, IllegalDataValue, IllegalFunction};
     assert_eq!(refusal(read(99, 1)), IllegalDataAddress, "before the map");
     assert_eq!(refusal(read(110, 10)), IllegalDataAddress, "into a hole");
@@ -135,11 +149,11 @@ fn exceptions_of_reads() {
         count: 1,
     };
     assert_eq!(
-        serve(&map, &mut points, &mirrored),
+        serve(&mut server, &mut points, &mirrored),
         Ok(ModbusData::Registers(vec![0x8000]))
     );
     assert_eq!(
-        serve(&map, &mut points, &read(105, 3)),
+        serve(&mut server, &mut points, &read(105, 3)),
         Ok(ModbusData::Registers(vec![0, 0x8000, 0xFFFE])),
         "a read may begin inside a value"
     );
@@ -147,7 +161,7 @@ fn exceptions_of_reads() {
 
 #[test]
 fn refused_writes_change_nothing() {
-    let (map, mut points) = map();
+    let (mut server, mut points) = server();
     use ModbusException::{IllegalDataAddress, IllegalDataValue};
     for (request, exception) in [
         (write(103, &[5]), IllegalDataAddress),
@@ -162,7 +176,8 @@ fn refused_writes_change_nothing() {
         (write(0, &[0; 124]), IllegalDataValue),
         (write(118, &[1, 1]), IllegalDataAddress),
     ] {
-        assert_eq!(serve(&map, &mut points, &request), Err(exception), "{request:?}");
+        let reply = serve(&mut server, &mut points, &request);
+        assert_eq!(reply, Err(exception), "{request:?}");
         for name in ["mode", "setpoint", "limit", "pair[1]", "lone"] {
             assert_eq!(get(&points, name), None, "{request:?} {name}");
         }
@@ -171,11 +186,17 @@ fn refused_writes_change_nothing() {
 
 #[test]
 fn writes_are_taken_whole() {
-    let (map, mut points) = map();
+    let (mut server, mut points) = server();
     let mut written = Vec::new();
     let request = write(112, &[1, 0xFFFF, 0xFD44, 0, 0x3FC0, 7, 0xFFFE]);
     assert_eq!(
-        map.serve(&request, &mut points, &mut written),
+        server.serve(
+            SimTime::ZERO,
+            ModbusAccess::default(),
+            &request,
+            &mut points,
+            &mut written
+        ),
         Ok(ModbusData::Written)
     );
     assert_eq!(written.len(), 5);
@@ -183,17 +204,22 @@ fn writes_are_taken_whole() {
     assert_eq!(values, [1.0, -70.0, 1.5, 7.0, -2.0]);
 }
 
-fn peer() -> (ModbusPeer, RegisterMap, Points) {
-    let (map, points) = map();
+fn peer() -> (ModbusPeer, ModbusServer, Points) {
+    peer_of(map(), &ModbusSettings::default())
+}
+
+fn peer_of(map: RegisterMap, settings: &ModbusSettings) -> (ModbusPeer, ModbusServer, Points) {
     let second = Duration::from_secs(1);
-    let client = ModbusPeer::with_map(3, map.clone(), table(), second, Duration::from_millis(300));
-    (client, map, points)
+    let timeout = Duration::from_millis(300);
+    let client = ModbusPeer::with_map(3, map.clone(), settings.clone(), table(), second, timeout);
+    let (server, points) = served(map, settings.clone());
+    (client, server, points)
 }
 
 /// Answers every request there is from a server's points; the requests.
 fn answer(
     client: &mut ModbusPeer,
-    map: &RegisterMap,
+    server: &mut ModbusServer,
     points: &mut Points,
     now: SimTime,
 ) -> Vec<ModbusRequest> {
@@ -207,7 +233,7 @@ fn answer(
         else {
             panic!("{output:?}");
         };
-        let reply = serve(map, points, &request);
+        let reply = serve(server, points, &request);
         assert!(client.on_reply(now, token, Some(&reply)));
         asked.push(request);
     }
@@ -216,11 +242,11 @@ fn answer(
 
 #[test]
 fn a_client_reads_all_points_in_few_requests() {
-    let (mut client, map, mut points) = peer();
+    let (mut client, mut server, mut points) = peer();
     set(&mut points, "voltage", 800.0);
     set(&mut points, "lone", 4.0);
     set(&mut points, "alarm-b", 1.0);
-    let asked = answer(&mut client, &map, &mut points, SimTime::ZERO);
+    let asked = answer(&mut client, &mut server, &mut points, SimTime::ZERO);
     assert_eq!(asked, [read(103, 16), read(121, 1), read(200, 1)]);
     assert_eq!(get(&client.points, "voltage"), Some(800.0));
     assert_eq!(get(&client.points, "lone"), Some(4.0));
@@ -231,13 +257,13 @@ fn a_client_reads_all_points_in_few_requests() {
     assert_eq!(client.last_seen(), Some(SimTime::ZERO));
     assert_eq!(client.next_due(), SimTime::from_millis(1_000));
     client.limit_to(&["power", "pair[0]"]);
-    let asked = answer(&mut client, &map, &mut points, SimTime::from_millis(1_000));
+    let asked = answer(&mut client, &mut server, &mut points, SimTime::from_millis(1_000));
     assert_eq!(asked, [read(104, 14)]);
 }
 
 #[test]
 fn writes_go_first_and_the_newest_value_wins() {
-    let (mut client, map, mut points) = peer();
+    let (mut client, mut server, mut points) = peer();
     let [mode, setpoint, pair, voltage] =
         ["mode", "setpoint", "pair[1]", "voltage"].map(|name| client.point(name));
     assert!(client.write(mode, 1.0));
@@ -245,19 +271,19 @@ fn writes_go_first_and_the_newest_value_wins() {
     assert!(client.write_many(&[(setpoint, -70.0), (pair, 3.0)]));
     assert!(!client.write(voltage, 1.0), "read-only");
     assert_eq!(client.next_due(), SimTime::ZERO);
-    let asked = answer(&mut client, &map, &mut points, SimTime::ZERO);
+    let asked = answer(&mut client, &mut server, &mut points, SimTime::ZERO);
     assert_eq!(
         asked[..3],
         [write(112, &[2]), write(113, &[0xFFFF, 0xFD44]), write(118, &[3])]
     );
     assert!(client.write_many(&[(setpoint, 1.0), (mode, 1.0)]));
-    let asked = answer(&mut client, &map, &mut points, SimTime::from_millis(1));
+    let asked = answer(&mut client, &mut server, &mut points, SimTime::from_millis(1));
     assert_eq!(asked, [write(112, &[1, 0, 10])], "neighbours go in one request");
 }
 
 #[test]
 fn silence_fails_after_the_timeout_and_is_asked_again() {
-    let (mut client, map, mut points) = peer();
+    let (mut client, mut server, mut points) = peer();
     let Some(Output::ModbusRequest { token, .. }) = client.poll_output(SimTime::ZERO) else {
         panic!("no request");
     };
@@ -273,7 +299,7 @@ fn silence_fails_after_the_timeout_and_is_asked_again() {
         !client.on_reply(SimTime::from_millis(310), token, Some(&Ok(ModbusData::Written))),
         "too late"
     );
-    answer(&mut client, &map, &mut points, SimTime::from_millis(1_000));
+    answer(&mut client, &mut server, &mut points, SimTime::from_millis(1_000));
     assert_eq!((client.failures(), client.is_complete()), (0, true));
     let Some(Output::ModbusRequest { token, .. }) = client.poll_output(SimTime::from_millis(2_000)) else {
         panic!("no request");
@@ -350,15 +376,16 @@ proptest! {
 
     #[test]
     fn no_request_panics_or_half_applies(address in any::<u16>(), near in 95_u16..205, pick in any::<bool>(), values in prop::collection::vec(any::<u16>(), 0..130), count in any::<u16>()) {
-        let (map, mut points) = map();
+        let (mut server, mut points) = server();
         let address = if pick { near } else { address };
-        let before = map.image(&points);
+        let before = server.image(&points);
         let mut written = Vec::new();
-        let reply = map.serve(&write(address, &values), &mut points, &mut written);
+        let access = ModbusAccess::default();
+        let reply = server.serve(SimTime::ZERO, access, &write(address, &values), &mut points, &mut written);
         if reply.is_err() {
-            prop_assert_eq!(map.image(&points), before);
+            prop_assert_eq!(server.image(&points), before);
             prop_assert!(written.is_empty());
         }
-        let _ = map.serve(&read(address, count), &mut points, &mut written);
+        let _ = server.serve(SimTime::ZERO, access, &read(address, count), &mut points, &mut written);
     }
 }

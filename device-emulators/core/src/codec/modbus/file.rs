@@ -1,0 +1,140 @@
+//! How a register map file is written: TOML, strict. `device-emulators/data/modbus` has examples, the README a table of
+//! the keys.
+
+use std::collections::BTreeMap;
+
+use bess_types::Table;
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::number::RegisterType;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct MapFile {
+    #[serde(rename = "title")]
+    pub(super) _title: String,
+    #[serde(default)]
+    pub(super) read_only_write: ReadOnlyWrite,
+    #[serde(default)]
+    pub(super) out_of_range_write: OutOfRangeWrite,
+    pub(super) block: Vec<BlockSpec>,
+    #[serde(default)]
+    pub(super) revert: Vec<Spanned<RevertSpec>>,
+}
+
+/// What a write to a read-only register gets; devices differ.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum ReadOnlyWrite {
+    #[default]
+    IllegalDataAddress,
+    IllegalDataValue,
+    Ignore,
+}
+
+/// What a write of a value outside the point's range gets.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum OutOfRangeWrite {
+    #[default]
+    IllegalDataValue,
+    Clamp,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct BlockSpec {
+    pub(super) name: Spanned<String>,
+    pub(super) table: Table,
+    #[serde(default)]
+    pub(super) mirror: bool,
+    #[serde(default)]
+    pub(super) base: u16,
+    pub(super) length: Option<u16>,
+    pub(super) fill: Option<u16>,
+    #[serde(default)]
+    pub(super) access: Access,
+    /// Roles that may write; everybody if left out.
+    pub(super) role: Option<Vec<String>>,
+    #[serde(default)]
+    pub(super) word_order: WordOrder,
+    pub(super) register: Vec<Spanned<RegisterSpec>>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Access {
+    #[default]
+    Read,
+    ReadWrite,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum WordOrder {
+    #[default]
+    HighFirst,
+    LowFirst,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RegisterSpec {
+    pub(super) at: u16,
+    pub(super) point: Option<Spanned<String>>,
+    pub(super) constant: Option<i64>,
+    pub(super) text: Option<String>,
+    pub(super) words: Option<u16>,
+    pub(super) bits: Option<BTreeMap<Spanned<String>, Spanned<String>>>,
+    /// A register of the server's own, with this raw value at start-up: keeps what is written.
+    pub(super) hold: Option<i64>,
+    /// What `[[revert]]` calls a register that holds.
+    pub(super) name: Option<Spanned<String>>,
+    #[serde(default, rename = "type")]
+    pub(super) kind: RegisterType,
+    pub(super) scale: Option<f64>,
+    #[serde(default)]
+    pub(super) offset: f64,
+    pub(super) unit: Option<Spanned<String>>,
+    pub(super) invalid: Option<u64>,
+    pub(super) count: Option<u16>,
+    pub(super) access: Option<Access>,
+    /// Overrides the block's.
+    pub(super) role: Option<Vec<String>>,
+    pub(super) word_order: Option<WordOrder>,
+    /// Bits stay as seen on until written 1.
+    pub(super) on_write: Option<SideEffect>,
+    /// Bits stay as seen on until read.
+    pub(super) on_read: Option<SideEffect>,
+    /// The value it takes by itself ...
+    pub(super) returns_to: Option<f64>,
+    /// ... this long after another was written.
+    pub(super) after_ms: Option<u64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum SideEffect {
+    Clear,
+}
+
+/// Set points that fall back if none of them is written for some time.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RevertSpec {
+    /// Point, to the value or the point or register that holds the value it falls back to.
+    pub(super) back: BTreeMap<Spanned<String>, Fallback>,
+    pub(super) after_s: Option<f64>,
+    /// Point or register with the time, s; 0 is for ever.
+    pub(super) after: Option<Spanned<String>>,
+    /// Point or register that counts the seconds left.
+    pub(super) remaining: Option<Spanned<String>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub(super) enum Fallback {
+    Value(f64),
+    Name(String),
+}
