@@ -9,7 +9,7 @@ use crate::error::FieldbusError;
 use crate::health::{Accounts, Losses};
 use crate::modbus_server::Runtime;
 use crate::paced::{Clock, Inbox};
-use crate::socketcan::Interfaces;
+use crate::socketcan::{self, Interfaces};
 use crate::socketcand::client::Link;
 use crate::socketcand::server::{self, Hub};
 
@@ -35,10 +35,21 @@ impl CanBuses {
         let mut interfaces = Vec::new();
         let mut served = Vec::new();
         let mut open = Vec::new();
-        for CanWire { bus, name, medium } in wires {
+        for CanWire {
+            bus,
+            name,
+            medium,
+            fd,
+        } in wires
+        {
             let wire = match medium {
                 CanMedium::Interface(interface) => {
-                    interfaces.push((*bus, name.as_str(), interface.as_str()));
+                    interfaces.push(socketcan::Wire {
+                        bus: *bus,
+                        name: name.clone(),
+                        interface: interface.clone(),
+                        fd: *fd,
+                    });
                     Wire::Interface(interfaces.len() - 1)
                 }
                 CanMedium::Listen(address) => {

@@ -40,6 +40,18 @@ pub enum FieldbusError {
         /// Network interface.
         interface: String,
     },
+    /// The network interface carries classic frames only, but devices speak CAN FD.
+    #[error(
+        "bus `{bus}`: devices speak CAN FD on it, but interface `{interface}` carries classic frames only; \
+         `ip link set {interface} down mtu 72 && ip link set {interface} up` for a vcan, \
+         `ip link set {interface} type can bitrate 500000 dbitrate 2000000 fd on` for a CAN controller"
+    )]
+    ClassicInterface {
+        /// Bus name in the rig file.
+        bus: String,
+        /// Network interface.
+        interface: String,
+    },
     /// The network interface is there but down.
     #[error("bus `{bus}`: interface `{interface}` is down; `ip link set {interface} up`")]
     InterfaceDown {

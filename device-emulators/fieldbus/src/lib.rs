@@ -2,7 +2,7 @@
 //!
 //! Read in this order: [`paced`] (the owner loop and the only reader of the wall clock), `health` (what
 //! lateness and loss amount to), `can` (what carries a bus), `socketcan` (one socket per bus, one reading
-//! thread for all), `socketcand` (buses on TCP: server and client of that daemon's protocol), `modbus_server`
+//! thread for all; `kernel_frame`), `socketcand` (buses on TCP: server and client of that daemon's protocol), `modbus_server`
 //! (requests from outside to emulated devices), `modbus_client` (requests of emulated devices to outside),
 //! `modbus_adu` (how a PDU is wrapped, and what link faults make of it), [`error`].
 //!
@@ -20,6 +20,7 @@
 mod can;
 pub mod error;
 mod health;
+mod kernel_frame;
 mod modbus_adu;
 mod modbus_client;
 mod modbus_server;

@@ -16,7 +16,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 
-use bess_types::{CanFrame, ModbusReply, ModbusRequest, SimTime};
+use bess_types::{ModbusReply, ModbusRequest, SimTime};
 use tokio::sync::oneshot;
 
 use crate::can::CanBuses;
@@ -227,11 +227,7 @@ impl<R: Steppable> PacedDriver<R> {
 
     fn take(&mut self, arrival: Arrival) {
         match arrival {
-            Arrival::Frames(frames) => self.pending.extend(
-                frames
-                    .into_iter()
-                    .map(|(at, bus, frame)| (at, WireInput::Can { bus, frame })),
-            ),
+            Arrival::Frames(frames) => self.pending.extend(frames),
             Arrival::Request {
                 at,
                 server,
@@ -355,8 +351,8 @@ impl Steppable for Rig {
 /// Something that came in from a wire.
 #[derive(Debug)]
 pub(crate) enum Arrival {
-    /// Frames with their arrival and bus.
-    Frames(Vec<(SimTime, usize, CanFrame)>),
+    /// Frames and error frames with their arrival.
+    Frames(Vec<(SimTime, WireInput)>),
     /// A request to an emulated server; the answer goes back through `answer`.
     Request {
         at: SimTime,
@@ -487,7 +483,7 @@ fn sharpen_timers() {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a failed unwrap is the test failing")]
 mod tests {
-    use bess_types::CanId;
+    use bess_types::{CanFrame, CanId};
 
     use super::*;
 
@@ -496,7 +492,7 @@ mod tests {
         let (sender, arrivals) = sync_channel(1);
         let inbox = Inbox::new(sender);
         let frame = CanFrame::new(CanId::Standard(1), &[]).unwrap();
-        let batch = || Arrival::Frames(vec![(SimTime::ZERO, 0, frame); 3]);
+        let batch = || Arrival::Frames(vec![(SimTime::ZERO, WireInput::Can { bus: 0, frame }); 3]);
         assert!(inbox.put(batch()).is_ok());
         assert!(inbox.put(batch()).is_err());
         assert_eq!(inbox.losses.channel.load(Ordering::Relaxed), 3);

@@ -6,19 +6,24 @@
 //! The rest costs no accuracy: the kernel stamps each frame as it arrives. Sending is done by the owner
 //! itself, not blocking, with one `sendmmsg` per bus and instant.
 //!
+//! An interface that goes down keeps its socket and is used again once it is up; one that is removed is opened anew when
+//! there is one of its name. What is lost meanwhile makes the run inconclusive.
+//!
 //! Loopback stays on (other processes on this machine must see the rig's frames), reception of own frames
 //! stays off (the rig has given its own emulators their copies already).
 
 use std::collections::VecDeque;
+use std::fs;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::net::UnixStream;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use ::socketcan::{CanFdSocket, Socket, SocketOptions};
-use bess_types::{CanFrame, CanId, SimTime};
+use bess_rig::WireInput;
+use bess_types::{CanFrame, SimTime};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{
@@ -28,6 +33,7 @@ use nix::sys::time::TimeSpec;
 
 use crate::error::FieldbusError;
 use crate::health::{Accounts, Losses, count};
+use crate::kernel_frame::{FD, KernelFrame, from_kernel};
 use crate::paced::{Arrival, Clock, Inbox};
 
 /// The reader's rest after a batch. Short beside the 20 ms of the fastest cyclic frame; wake-ups are
@@ -40,16 +46,22 @@ const BATCH: usize = 32;
 const RECEIVE_BUFFER: usize = 4 << 20;
 /// How long a frame may wait for a full transmit queue to drain before it is given up.
 const SEND_PATIENCE: Duration = Duration::from_millis(5);
+/// Between two looks for an interface that is gone.
+const REOPEN: Duration = Duration::from_millis(250);
 /// Frames waiting for the kernel, per bus.
 const BACKLOG: usize = 1024;
 
-/// Size of the kernel's classic frame.
-const CLASSIC: usize = 16;
-/// Size of the kernel's FD frame.
-const FD: usize = 72;
-const EXTENDED_FLAG: u32 = 0x8000_0000;
-const REMOTE_FLAG: u32 = 0x4000_0000;
-const ERROR_FLAG: u32 = 0x2000_0000;
+/// A bus and its interface.
+#[derive(Clone, Debug)]
+pub(crate) struct Wire {
+    /// Number of the bus in the rig.
+    pub(crate) bus: usize,
+    /// Name of the bus in the rig file.
+    pub(crate) name: String,
+    pub(crate) interface: String,
+    /// Whether the interface has to carry CAN FD.
+    pub(crate) fd: bool,
+}
 
 /// The rig's CAN interfaces, open.
 #[derive(Debug)]
@@ -59,11 +71,16 @@ pub(crate) struct Interfaces {
     _reader: Option<Reader>,
 }
 
+/// A bus's socket, which the reader replaces when the interface was made anew.
+type Slot = Arc<Mutex<Arc<CanFdSocket>>>;
+
 #[derive(Debug)]
 struct Bus {
     interface: String,
-    socket: Arc<CanFdSocket>,
-    waiting: VecDeque<(SimTime, [u8; CLASSIC])>,
+    slot: Slot,
+    waiting: VecDeque<(SimTime, KernelFrame)>,
+    /// The last attempt to send failed.
+    failing: bool,
 }
 
 #[derive(Debug)]
@@ -74,22 +91,24 @@ struct Reader {
 }
 
 impl Interfaces {
-    /// Opens the interfaces, each given after the number and the name of its bus, and starts the reader.
-    pub(crate) fn open(wires: &[(usize, &str, &str)], inbox: &Inbox) -> Result<Self, FieldbusError> {
+    /// Opens the interfaces of `wires` and starts the reader.
+    pub(crate) fn open(wires: &[Wire], inbox: &Inbox) -> Result<Self, FieldbusError> {
         let mut buses = Vec::new();
         let mut sources = Vec::new();
-        for &(bus, name, interface) in wires {
-            let socket = Arc::new(open_interface(name, interface)?);
-            sources.push(Source {
-                bus,
-                interface: interface.into(),
-                socket: Arc::clone(&socket),
-                lost: 0,
-            });
+        for wire in wires {
+            let socket = Arc::new(open_interface(wire)?);
+            let slot = Slot::new(Mutex::new(Arc::clone(&socket)));
             buses.push(Bus {
-                interface: interface.into(),
-                socket,
+                interface: wire.interface.clone(),
+                slot: Arc::clone(&slot),
                 waiting: VecDeque::new(),
+                failing: false,
+            });
+            sources.push(Source {
+                wire: wire.clone(),
+                slot,
+                socket: Some(socket),
+                lost: 0,
             });
         }
         let reader = if sources.is_empty() {
@@ -106,7 +125,7 @@ impl Interfaces {
 
     /// Takes a frame due at `due` for an interface by its place; [`Interfaces::flush`] sends it.
     pub(crate) fn queue(&mut self, place: usize, due: SimTime, frame: &CanFrame) {
-        self.buses[place].waiting.push_back((due, to_kernel(frame)));
+        self.buses[place].waiting.push_back((due, KernelFrame::of(frame)));
         self.backlog = true;
     }
 
@@ -132,6 +151,9 @@ impl Bus {
         while !self.waiting.is_empty() {
             match self.send_some() {
                 Ok(sent) => {
+                    if core::mem::take(&mut self.failing) {
+                        tracing::warn!("CAN interface `{}` sends again", self.interface);
+                    }
                     let now = clock.now();
                     for (due, _) in self.waiting.drain(..sent) {
                         accounts.sent(due, now);
@@ -156,6 +178,7 @@ impl Bus {
                     ));
                     count(&losses.not_sent, self.waiting.len());
                     self.waiting.clear();
+                    self.failing = true;
                 }
             }
         }
@@ -163,16 +186,17 @@ impl Bus {
 
     /// Hands the oldest frames to the kernel; how many it took.
     fn send_some(&self) -> nix::Result<usize> {
-        let fd = self.socket.as_raw_fd();
+        let socket = Arc::clone(&self.slot.lock().unwrap_or_else(PoisonError::into_inner));
+        let fd = socket.as_raw_fd();
         let n = self.waiting.len().min(BATCH);
         if n == 1 {
-            return send(fd, &self.waiting[0].1, MsgFlags::MSG_DONTWAIT).map(|_| 1);
+            return send(fd, self.waiting[0].1.bytes(), MsgFlags::MSG_DONTWAIT).map(|_| 1);
         }
         let slices: Vec<[IoSlice<'_>; 1]> = self
             .waiting
             .iter()
             .take(n)
-            .map(|(_, frame)| [IoSlice::new(frame)])
+            .map(|(_, frame)| [IoSlice::new(frame.bytes())])
             .collect();
         let mut headers = MultiHeaders::<()>::preallocate(n, None);
         let nowhere: [Option<()>; BATCH] = [None; BATCH];
@@ -189,10 +213,16 @@ impl Bus {
 }
 
 /// Opens a socket on one interface, with an error that names what is missing.
-fn open_interface(bus: &str, interface: &str) -> Result<CanFdSocket, FieldbusError> {
+fn open_interface(wire: &Wire) -> Result<CanFdSocket, FieldbusError> {
+    let Wire {
+        name: bus,
+        interface,
+        fd,
+        ..
+    } = wire;
     let failed = |action| {
         move |source: io::Error| {
-            let (bus, interface) = (bus.to_owned(), interface.to_owned());
+            let (bus, interface) = (bus.clone(), interface.clone());
             match Errno::from_raw(source.raw_os_error().unwrap_or(0)) {
                 Errno::EAFNOSUPPORT | Errno::EPROTONOSUPPORT => {
                     FieldbusError::NoCanSockets { bus, interface }
@@ -208,7 +238,7 @@ fn open_interface(bus: &str, interface: &str) -> Result<CanFdSocket, FieldbusErr
             }
         }
     };
-    let index = nix::net::if_::if_nametoindex(interface);
+    let index = nix::net::if_::if_nametoindex(interface.as_str());
     // An index that no interface has opens nothing, but tells whether there are CAN sockets at all.
     let socket = match index {
         Ok(index) => CanFdSocket::open_iface(index).map_err(failed("open"))?,
@@ -217,8 +247,8 @@ fn open_interface(bus: &str, interface: &str) -> Result<CanFdSocket, FieldbusErr
                 match CanFdSocket::open_iface(i32::MAX.unsigned_abs()).map_err(failed("open")) {
                     Err(no_sockets @ FieldbusError::NoCanSockets { .. }) => no_sockets,
                     _ => FieldbusError::NoSuchInterface {
-                        bus: bus.into(),
-                        interface: interface.into(),
+                        bus: bus.clone(),
+                        interface: interface.clone(),
                     },
                 },
             );
@@ -236,7 +266,19 @@ fn open_interface(bus: &str, interface: &str) -> Result<CanFdSocket, FieldbusErr
     if let Some(error) = socket.as_raw_socket().take_error().map_err(failed("set up"))? {
         return Err(failed("use")(error));
     }
+    if *fd && mtu(interface).map_err(failed("look at"))? < FD {
+        return Err(FieldbusError::ClassicInterface {
+            bus: bus.clone(),
+            interface: interface.clone(),
+        });
+    }
     Ok(socket)
+}
+
+/// Longest frame an interface takes, bytes.
+fn mtu(interface: &str) -> io::Result<usize> {
+    let text = fs::read_to_string(format!("/sys/class/net/{interface}/mtu"))?;
+    text.trim().parse().map_err(io::Error::other)
 }
 
 impl Reader {
@@ -271,9 +313,10 @@ impl Drop for Reader {
 /// A bus as the reader sees it.
 #[derive(Debug)]
 struct Source {
-    bus: usize,
-    interface: String,
-    socket: Arc<CanFdSocket>,
+    wire: Wire,
+    slot: Slot,
+    /// None while the interface is gone.
+    socket: Option<Arc<CanFdSocket>>,
     /// The kernel's count of frames its queue had no room for.
     lost: u32,
 }
@@ -285,14 +328,23 @@ struct Source {
 )]
 fn read_all(mut sources: Vec<Source>, stopped: &UnixStream, inbox: &Inbox) {
     let mut buffers = [[0_u8; FD]; BATCH];
+    let mut looked = Duration::ZERO;
     loop {
+        let gone = sources.iter().any(|source| source.socket.is_none());
+        if gone && inbox.clock.uptime() >= looked + REOPEN {
+            sources.iter_mut().for_each(Source::reopen);
+            looked = inbox.clock.uptime();
+        }
         let ready: Vec<bool> = {
-            let mut fds: Vec<PollFd<'_>> = sources
-                .iter()
-                .map(|source| PollFd::new(source.socket.as_fd(), PollFlags::POLLIN))
-                .collect();
-            fds.push(PollFd::new(stopped.as_fd(), PollFlags::POLLIN));
-            match poll(&mut fds, PollTimeout::NONE) {
+            let mut fds = vec![PollFd::new(stopped.as_fd(), PollFlags::POLLIN)];
+            let sockets = sources.iter().filter_map(|source| source.socket.as_ref());
+            fds.extend(sockets.map(|socket| PollFd::new(socket.as_fd(), PollFlags::POLLIN)));
+            let longest = if gone {
+                PollTimeout::try_from(REOPEN).unwrap_or(PollTimeout::MAX)
+            } else {
+                PollTimeout::NONE
+            };
+            match poll(&mut fds, longest) {
                 Ok(_) | Err(Errno::EINTR) => {}
                 Err(error) => {
                     inbox
@@ -303,15 +355,16 @@ fn read_all(mut sources: Vec<Source>, stopped: &UnixStream, inbox: &Inbox) {
             }
             fds.iter().map(|fd| fd.any().unwrap_or(true)).collect()
         };
-        if ready.last() == Some(&true) {
+        let mut ready = ready.into_iter();
+        if ready.next() == Some(true) {
             return;
         }
         let mut frames = Vec::new();
-        let mut place = 0;
-        sources.retain_mut(|source| {
-            place += 1;
-            !ready[place - 1] || source.read(&mut buffers, inbox, &mut frames)
-        });
+        for source in sources.iter_mut().filter(|source| source.socket.is_some()) {
+            if ready.next() == Some(true) {
+                source.read(&mut buffers, inbox, &mut frames);
+            }
+        }
         if !frames.is_empty() {
             // If there is no room, the inbox has counted the loss.
             let _ = inbox.put(Arrival::Frames(frames));
@@ -321,13 +374,28 @@ fn read_all(mut sources: Vec<Source>, stopped: &UnixStream, inbox: &Inbox) {
 }
 
 impl Source {
-    /// Takes what the socket has; `false` if it will never have anything again.
+    /// Looks for an interface of the same name, once it is there and up.
+    fn reopen(&mut self) {
+        if self.socket.is_some() {
+            return;
+        }
+        if let Ok(socket) = open_interface(&self.wire) {
+            tracing::warn!("CAN interface `{}` is there again", self.wire.interface);
+            let socket = Arc::new(socket);
+            *self.slot.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&socket);
+            self.socket = Some(socket);
+            self.lost = 0;
+        }
+    }
+
+    /// Takes what the socket has, and lets go of it if it will never have anything again.
     fn read(
         &mut self,
         buffers: &mut [[u8; FD]; BATCH],
         inbox: &Inbox,
-        frames: &mut Vec<(SimTime, usize, CanFrame)>,
-    ) -> bool {
+        frames: &mut Vec<(SimTime, WireInput)>,
+    ) {
+        let Some(socket) = self.socket.clone() else { return };
         loop {
             let mut slices: Vec<[IoSliceMut<'_>; 1]> = buffers
                 .iter_mut()
@@ -339,7 +407,7 @@ impl Source {
                 Some(vec![0; cmsg_space::<TimeSpec>() + cmsg_space::<u32>()]),
             );
             let received = recvmmsg(
-                self.socket.as_raw_fd(),
+                socket.as_raw_fd(),
                 &mut headers,
                 &mut slices,
                 MsgFlags::MSG_DONTWAIT,
@@ -348,15 +416,18 @@ impl Source {
             let received = match received {
                 Ok(received) => received,
                 Err(Errno::EINTR) => continue,
-                Err(Errno::EAGAIN) => return true,
+                Err(Errno::EAGAIN) => return,
                 Err(error) => {
                     inbox.losses.interface_trouble(format!(
                         "CAN interface `{}` does not receive: {}",
-                        self.interface,
+                        self.wire.interface,
                         error.desc()
                     ));
-                    // Down may come up again; gone is gone.
-                    return error == Errno::ENETDOWN;
+                    // What is down keeps its socket and may come up again; what is gone comes back as another one.
+                    if error != Errno::ENETDOWN {
+                        self.socket = None;
+                    }
+                    return;
                 }
             };
             let stamps = inbox.clock.kernel_stamps();
@@ -377,77 +448,18 @@ impl Source {
                         _ => {}
                     }
                 }
-                match message.iovs().next().and_then(from_kernel) {
-                    Some(frame) => frames.push((stamps.rig_time(stamp), self.bus, frame)),
+                match message
+                    .iovs()
+                    .next()
+                    .and_then(|bytes| from_kernel(self.wire.bus, bytes))
+                {
+                    Some(input) => frames.push((stamps.rig_time(stamp), input)),
                     None => count(&inbox.losses.undecoded, 1),
                 }
             }
             if n < BATCH {
-                return true;
+                return;
             }
         }
-    }
-}
-
-/// The kernel's `struct can_frame`.
-fn to_kernel(frame: &CanFrame) -> [u8; CLASSIC] {
-    let id = match frame.id {
-        CanId::Standard(id) => u32::from(id),
-        CanId::Extended(id) => id | EXTENDED_FLAG,
-    };
-    let data = frame.data();
-    let mut bytes = [0; CLASSIC];
-    bytes[..4].copy_from_slice(&id.to_ne_bytes());
-    bytes[4] = u8::try_from(data.len()).unwrap_or(8);
-    bytes[8..8 + data.len()].copy_from_slice(data);
-    bytes
-}
-
-/// A classic data frame; `None` for remote, error and FD frames.
-fn from_kernel(bytes: &[u8]) -> Option<CanFrame> {
-    if bytes.len() != CLASSIC {
-        return None;
-    }
-    let id = u32::from_ne_bytes(bytes[..4].try_into().ok()?);
-    if id & (REMOTE_FLAG | ERROR_FLAG) != 0 {
-        return None;
-    }
-    let id = if id & EXTENDED_FLAG != 0 {
-        CanId::Extended(id & 0x1FFF_FFFF)
-    } else {
-        CanId::Standard(u16::try_from(id & 0x7FF).ok()?)
-    };
-    CanFrame::new(id, bytes[8..].get(..usize::from(bytes[4]))?)
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a failed unwrap is the test failing")]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn frames_survive_the_kernel_form() {
-        for frame in [
-            CanFrame::new(CanId::Extended(0x18_A0_FF_01), &[1, 2, 3, 4, 5, 6, 7, 8]).unwrap(),
-            CanFrame::new(CanId::Standard(0x7FF), &[]).unwrap(),
-            CanFrame::new(CanId::Extended(0x10), &[0xAA]).unwrap(),
-        ] {
-            assert_eq!(from_kernel(&to_kernel(&frame)), Some(frame));
-        }
-    }
-
-    #[test]
-    fn other_frames_are_not_decoded() {
-        let data = to_kernel(&CanFrame::new(CanId::Standard(1), &[1]).unwrap());
-        for flag in [REMOTE_FLAG, ERROR_FLAG] {
-            let mut other = data;
-            other[..4].copy_from_slice(&(1 | flag).to_ne_bytes());
-            assert_eq!(from_kernel(&other), None);
-        }
-        assert_eq!(from_kernel(&[0; FD]), None);
-        assert_eq!(from_kernel(&[]), None);
-        let mut too_long = data;
-        too_long[4] = 9;
-        assert_eq!(from_kernel(&too_long), None);
     }
 }

@@ -19,11 +19,11 @@ use std::time::{Duration, Instant};
 
 use bess_fieldbus::{FieldbusError, Limits, PacedDriver};
 use bess_rig::{WireInput, WireOutput};
-use bess_types::{CanFrame, CanId, SimTime};
+use bess_types::{CanFrame, CanId, FdFlags, SimTime};
 use common::{Bench, open};
 use socketcan::{
-    CanDataFrame, CanFdFrame, CanFdSocket, CanRemoteFrame, CanSocket, EmbeddedFrame, ExtendedId, Socket,
-    StandardId,
+    CanAnyFrame, CanDataFrame, CanErrorFrame, CanFdFrame, CanFdSocket, CanRemoteFrame, CanSocket,
+    EmbeddedFrame, ExtendedId, Socket, StandardId,
 };
 
 /// The CAN interfaces, for one test at a time; says so if there are none.
@@ -63,6 +63,69 @@ fn outside(id: u32, data: &[u8]) -> CanDataFrame {
     CanDataFrame::new(ExtendedId::new(id).unwrap(), data).unwrap()
 }
 
+/// What was offered, with its bus.
+fn heard(driver: &PacedDriver<Bench>) -> Vec<String> {
+    let inputs = driver.rig().seen.iter().map(|(_, input)| match input {
+        WireInput::Can { bus, frame } => format!("{bus} {frame}"),
+        WireInput::CanError { bus, class, data } => format!("{bus} error {class:X} {data:?}"),
+        other => panic!("{other:?}"),
+    });
+    inputs.collect()
+}
+
+/// `ip` with these words.
+fn ip(words: &str) -> bool {
+    Command::new("ip")
+        .args(words.split(' '))
+        .status()
+        .is_ok_and(|status| status.success())
+}
+
+#[test]
+fn can_fd_goes_both_ways_where_the_interface_carries_it() {
+    let Some(_vcan) = vcan() else { return };
+    if !ip("link add dev vcan91 type vcan") {
+        println!("not run: may not create vcan91");
+        return;
+    }
+    assert!(ip("link set vcan91 mtu 16") && ip("link set vcan91 up"));
+    let classic = PacedDriver::new(Bench::new().with_can("vcan91").speaking_fd(), Limits::default()).err();
+    assert!(
+        matches!(classic, Some(FieldbusError::ClassicInterface { .. })),
+        "{classic:?}"
+    );
+    assert!(ip("link set vcan91 down") && ip("link set vcan91 mtu 72") && ip("link set vcan91 up"));
+    let peer = CanFdSocket::open("vcan91").unwrap();
+    let flags = FdFlags {
+        bit_rate_switch: true,
+        error_passive: false,
+    };
+    let long = CanFrame::new_fd(CanId::Extended(0x18_10_A0_01), flags, &[7; 64]).unwrap();
+    let mut driver = open(Bench::new().with_can("vcan91").speaking_fd().ticking(move |_| {
+        [long, frame(5, &[1]), long]
+            .map(|frame| WireOutput::Can { bus: 0, frame })
+            .into()
+    }));
+    driver.run(SimTime::from_millis(20), &mut |_| false);
+    let mut fd = CanFdFrame::new(StandardId::new(6).unwrap(), &[9; 24]).unwrap();
+    fd.set_brs(true);
+    peer.write_frame(&fd).unwrap();
+    driver.run(SimTime::from_millis(60), &mut |_| false);
+    assert_eq!(heard(&driver), [format!("0 006##1{}", "09".repeat(24))]);
+    for _ in 0..2 {
+        for expected in [64, 1, 64] {
+            let heard = peer.read_frame().unwrap();
+            assert_eq!(heard.data().len(), expected);
+            match heard {
+                CanAnyFrame::Fd(frame) => assert!(expected == 64 && frame.is_brs() && !frame.is_esi()),
+                other => assert!(expected == 1 && matches!(other, CanAnyFrame::Normal(_))),
+            }
+        }
+    }
+    assert_eq!(driver.health().dropped_frames, 0);
+    assert!(ip("link del dev vcan91"));
+}
+
 #[test]
 fn frames_go_both_ways_and_others_are_counted() {
     let Some(_vcan) = vcan() else { return };
@@ -86,25 +149,20 @@ fn frames_go_both_ways_and_others_are_counted() {
         .unwrap();
     peer.write_frame(&CanRemoteFrame::new_remote(StandardId::new(5).unwrap(), 2).unwrap())
         .unwrap();
-    peer.write_frame(&CanFdFrame::new(StandardId::new(6).unwrap(), &[9; 24]).unwrap())
+    peer.write_frame(&CanErrorFrame::new_error(0x84, &[0, 0x10, 0, 0, 0, 0, 128, 7]).unwrap())
         .unwrap();
     driver.run(SimTime::from_millis(100), &mut |_| false);
 
-    let got: Vec<_> = driver
-        .rig()
-        .seen
-        .iter()
-        .map(|(_, input)| match input {
-            WireInput::Can { bus, frame } => (*bus, frame.to_string()),
-            other => panic!("{other:?}"),
-        })
-        .collect();
     assert_eq!(
-        got,
-        [(1, "00001234#010203".to_owned()), (1, "123#".to_owned())],
+        heard(&driver),
+        [
+            "1 00001234#010203",
+            "1 123#",
+            "1 error 84 [0, 16, 0, 0, 0, 0, 128, 7]"
+        ],
         "own frames do not come back"
     );
-    assert_eq!(driver.health().undecoded, 2);
+    assert_eq!(driver.health().undecoded, 1, "the remote frame");
     assert_eq!(driver.health().dropped_frames, 0);
     for n in 1..=10_u64 {
         for id in [0x18_10_A0_01, 0x18_20_A0_01] {
@@ -138,15 +196,9 @@ fn arrivals_carry_the_time_the_kernel_saw_them() {
 }
 
 #[test]
-fn an_interface_that_goes_down_is_inconclusive_not_a_crash() {
+fn an_interface_that_goes_is_inconclusive_not_a_crash_and_is_used_again_when_it_is_back() {
     let Some(_vcan) = vcan() else { return };
-    let ip = |action: &[&str]| {
-        Command::new("ip")
-            .args(action)
-            .status()
-            .is_ok_and(|s| s.success())
-    };
-    if !ip(&["link", "add", "dev", "vcan90", "type", "vcan"]) {
+    if !ip("link add dev vcan90 type vcan") {
         println!("not run: may not create vcan90");
         return;
     }
@@ -155,7 +207,7 @@ fn an_interface_that_goes_down_is_inconclusive_not_a_crash() {
         matches!(down, Some(FieldbusError::InterfaceDown { .. })),
         "{down:?}"
     );
-    assert!(ip(&["link", "set", "vcan90", "up"]));
+    assert!(ip("link set vcan90 up"));
     let mut driver = open(Bench::new().with_can("vcan90").ticking(|_| {
         vec![WireOutput::Can {
             bus: 0,
@@ -163,12 +215,38 @@ fn an_interface_that_goes_down_is_inconclusive_not_a_crash() {
         }]
     }));
     driver.run(SimTime::from_millis(20), &mut |_| false);
-    assert!(ip(&["link", "del", "dev", "vcan90"]));
-    let until = bess_fieldbus::Steppable::now(driver.rig()) + Duration::from_millis(600);
-    driver.run(until, &mut |_| false);
+    // Both ways, and how much was lost so far.
+    let works = |driver: &mut PacedDriver<Bench>| {
+        let peer = CanSocket::open("vcan90").unwrap();
+        peer.set_nonblocking(true).unwrap();
+        let seen = driver.rig().seen.len();
+        peer.write_frame(&outside(0x77, &[])).unwrap();
+        // Time that `ip` took has to be caught up with first.
+        let limit = bess_fieldbus::Steppable::now(driver.rig()) + Duration::from_secs(10);
+        assert!(
+            driver.run(limit, &mut |bench| bench.seen.len() > seen),
+            "it hears"
+        );
+        let lost = driver.health().dropped_frames;
+        common::run_for(driver, Duration::from_millis(100));
+        assert!(peer.read_frame().is_ok(), "it sends");
+        assert_eq!(driver.health().dropped_frames, lost, "no more is lost");
+        lost
+    };
+    assert_eq!(works(&mut driver), 0);
+    assert!(ip("link set vcan90 down"));
+    common::run_for(&mut driver, Duration::from_millis(200));
+    assert!(ip("link set vcan90 up"));
+    let down = works(&mut driver);
+    assert!(down > 0);
+    assert!(ip("link del dev vcan90"));
+    common::run_for(&mut driver, Duration::from_millis(300));
+    assert!(ip("link add dev vcan90 type vcan") && ip("link set vcan90 up"));
+    thread::sleep(Duration::from_millis(800));
+    assert!(works(&mut driver) > down);
     let health = driver.health();
-    assert!(health.dropped_frames > 0, "{health:?}");
     assert!(health.inconclusive.unwrap().contains("vcan90"));
+    assert!(ip("link del dev vcan90"));
     let lo = PacedDriver::new(Bench::new().with_can("lo"), Limits::default()).err();
     assert!(
         matches!(lo, Some(FieldbusError::NotACanInterface { .. })),

@@ -31,6 +31,15 @@ pub enum WireInput {
         /// The frame.
         frame: CanFrame,
     },
+    /// An error frame on a bus, or another note of its controller, as the Linux kernel reports them (linux/can/error.h).
+    CanError {
+        /// Bus, as numbered in [`Wires`].
+        bus: usize,
+        /// Class of error, without the error flag.
+        class: u32,
+        /// What is known beyond the class.
+        data: [u8; 8],
+    },
     /// A client asks one of the rig's servers.
     ModbusRequest {
         /// Server device, as numbered in [`Wires`].
@@ -170,6 +179,8 @@ pub struct CanWire {
     pub name: String,
     /// What carries it.
     pub medium: CanMedium,
+    /// Whether devices of the rig speak CAN FD on it.
+    pub fd: bool,
 }
 
 /// What carries a CAN bus outside the process.
@@ -187,8 +198,8 @@ impl fmt::Display for CanMedium {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Interface(name) => f.write_str(name),
-            Self::Listen(address) => write!(f, "socketcand, served on {address}"),
-            Self::Connect(address) => write!(f, "socketcand, served by {address}"),
+            Self::Listen(address) => write!(f, "socketcand {address}"),
+            Self::Connect(address) => write!(f, "socketcand at {address}"),
         }
     }
 }
@@ -292,7 +303,7 @@ pub struct Counters {
     pub frames_sent: u64,
     /// Frames lost before they were on a bus: a queue was full, or its node was bus-off.
     pub frames_lost: u64,
-    /// Frames destroyed on a timed bus, each ended by an error frame.
+    /// Error frames: each ended a frame of a timed bus, or was reported by a wire.
     pub error_frames: u64,
     /// Frames that came in from wires.
     pub frames_received: u64,

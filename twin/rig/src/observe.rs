@@ -92,7 +92,15 @@ impl BusFigure {
         }
     }
 
+    /// Whether this is known of a bus: of one on a wire only what its controller reports, of an instant one nothing.
+    fn is_known(self, bus: &CanBus) -> bool {
+        bus.timed.is_some() || (bus.wire.is_some() && self == Self::ErrorFrames)
+    }
+
     fn of(self, bus: &CanBus) -> f64 {
+        if self == Self::ErrorFrames {
+            return bus.error_frames as f64;
+        }
         let Some(timed) = &bus.timed else { return 0.0 };
         let nodes = 0..bus.members.len();
         let count = |state| nodes.clone().filter(|&node| timed.state(node) == state).count() as f64;
@@ -127,7 +135,7 @@ pub struct PointInfo {
 
 /// Prefix of a tag that asks for plant truth.
 const TRUTH: &str = "plant:";
-/// Prefix of the name of a timed bus.
+/// Prefix of the name of a bus.
 const BUS: &str = "bus:";
 
 pub(crate) fn resolve(rig: &Rig, tag: &str, point: &str) -> Option<PointKey> {
@@ -136,9 +144,9 @@ pub(crate) fn resolve(rig: &Rig, tag: &str, point: &str) -> Option<PointKey> {
         return rig.plant()?.find(part, point).map(PointKey::Truth);
     }
     if let Some(name) = tag.strip_prefix(BUS) {
-        let timed = |bus: &CanBus| bus.name == name && bus.timed.is_some();
-        let bus = rig.buses.iter().position(timed)?;
-        let figure = BusFigure::ALL.into_iter().find(|figure| figure.name() == point)?;
+        let bus = rig.buses.iter().position(|bus| bus.name == name)?;
+        let known = |figure: &BusFigure| figure.name() == point && figure.is_known(&rig.buses[bus]);
+        let figure = BusFigure::ALL.into_iter().find(known)?;
         return Some(PointKey::Bus { bus, figure });
     }
     let tag: Tag = tag.parse().ok()?;
@@ -205,8 +213,8 @@ pub(crate) fn list(rig: &Rig) -> Vec<PointInfo> {
             });
         }
     }
-    for bus in rig.buses.iter().filter(|bus| bus.timed.is_some()) {
-        for figure in BusFigure::ALL {
+    for bus in &rig.buses {
+        for figure in BusFigure::ALL.into_iter().filter(|figure| figure.is_known(bus)) {
             out.push(PointInfo {
                 tag: format!("{BUS}{}", bus.name),
                 point: figure.name().into(),

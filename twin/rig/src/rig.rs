@@ -243,6 +243,7 @@ impl Rig {
         self.advance_to(t);
         match input {
             WireInput::Can { bus, frame } => self.frame_from_wire(bus, frame),
+            WireInput::CanError { bus, class, data } => self.error_frame(bus, class, data),
             WireInput::ModbusRequest {
                 server,
                 unit,
@@ -283,6 +284,7 @@ impl Rig {
                     bus,
                     name: b.name.clone(),
                     medium: b.wire.clone()?,
+                    fd: b.fd,
                 })
             })
             .collect();

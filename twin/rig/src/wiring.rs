@@ -716,13 +716,20 @@ fn announce_ids(
             let ids = transmitted_ids(&product, port, products.library, address_on(device, port))
                 .map_err(|error| product_error(products.library, device, &error))?;
             for Transmitted { id, period, is_fd } in ids {
-                if is_fd && buses[bus].wire.is_some() {
+                buses[bus].fd |= is_fd;
+                if is_fd
+                    && matches!(
+                        buses[bus].wire,
+                        Some(CanMedium::Listen(_) | CanMedium::Connect(_))
+                    )
+                {
                     return Err(device.origin.error(
                         format!(
-                            "{} sends CAN id {id} in CAN FD format on {}, but SocketCAN and socketcand carry classic frames here",
+                            "{} sends CAN id {id} in CAN FD format on {}, but the socketcand protocol has classic frames only",
                             device.tag, buses[bus].name
                         ),
-                        "attach the bus inside the rig (instant or timed), or take a product of classic frames",
+                        "attach the bus to a SocketCAN interface that carries CAN FD, or inside the rig (instant or timed), \
+                         or take a product of classic frames",
                     ));
                 }
                 buses[bus].announce(id, i, period).map_err(|other| {

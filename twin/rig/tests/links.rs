@@ -644,7 +644,7 @@ fn who_cannot_connect_cannot_in_part() {
 }
 
 #[test]
-fn can_fd_is_refused_on_a_wire_that_carries_classic_frames() {
+fn can_fd_is_refused_where_the_wire_has_classic_frames_only() {
     let mut library = Library::shipped();
     let dbc = "VERSION \"\"\n\nBS_:\n\nBU_: A B\n\nBO_ 803 LONG: 12 A\n \
                SG_ Sync : 0|8@1+ (1,0) [0|255] \"\" B\n";
@@ -659,11 +659,44 @@ fn can_fd_is_refused_on_a_wire_that_carries_classic_frames() {
             .map(drop)
             .map_err(|error| error.to_string())
     };
-    let wire = "[[can_bus]]\nname = \"cluster-can-{cluster}\"\nattach = \"socketcan\"\ninterface = \"vcan{cluster}\"\n";
+    let bus = "[[can_bus]]\nname = \"cluster-can-{cluster}\"\nattach = ";
+    let served = format!("{bus}\"socketcand\"\nlisten = \"127.0.0.1:29536\"\n");
     assert!(
-        built(wire)
+        built(&served)
             .unwrap_err()
             .contains("in CAN FD format on cluster-can-01")
     );
     assert!(built(TIMED).is_ok());
+    // An interface has to carry it: whether it does shows when it is opened.
+    let interface = format!("{bus}\"socketcan\"\ninterface = \"vcan{{cluster}}\"\n");
+    let config = load(&format!("{bmu}{interface}")).unwrap();
+    let wires = Rig::new(&config, &library, Role::Rig).unwrap().wires();
+    assert!(!wires.can.is_empty() && wires.can.iter().all(|wire| wire.fd));
+}
+
+#[test]
+fn an_error_frame_of_a_wire_is_counted_and_recorded() {
+    let wire = "[[can_bus]]\nname = \"cluster-can-{cluster}\"\nattach = \"socketcan\"\ninterface = \"vcan{cluster}\"\n";
+    let config = load(wire).unwrap();
+    let mut rig = Rig::new(&config, &Library::shipped(), Role::Rig).unwrap();
+    let figure = |rig: &Rig, point| rig.observe(&rig.resolve(&format!("bus:{BUS}"), point)?)?.ok();
+    assert_eq!(figure(&rig, "error-frames"), Some(0.0));
+    assert_eq!(figure(&rig, "load"), None, "nobody measures it");
+    let bus = rig.wires().can[0].bus;
+    let error = WireInput::CanError {
+        bus,
+        class: 0x88,
+        data: [0, 0, 4, 0, 0, 0, 0, 0],
+    };
+    rig.offer(rig.now() + Duration::from_millis(5), error);
+    assert_eq!(figure(&rig, "error-frames"), Some(1.0));
+    assert_eq!(rig.counters().error_frames, 1);
+    let mut driver = VirtualDriver::new(rig);
+    let lines = trace(&mut driver);
+    assert!(
+        lines
+            .iter()
+            .any(|line| line.id == 0x2000_0088 && line.data == "0000040000000000"),
+        "{lines:?}"
+    );
 }

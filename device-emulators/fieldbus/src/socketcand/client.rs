@@ -7,6 +7,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use bess_rig::WireInput;
 use bess_types::CanFrame;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
@@ -222,7 +223,15 @@ impl Member {
                 Piece::Noise => None,
             };
             match read {
-                Some(Report::Frame(frame)) => frames.push((at, self.bus, frame)),
+                Some(Report::Frame(frame)) => frames.push((at, WireInput::Can { bus: self.bus, frame })),
+                Some(Report::BusError(class)) => frames.push((
+                    at,
+                    WireInput::CanError {
+                        bus: self.bus,
+                        class,
+                        data: [0; 8],
+                    },
+                )),
                 _ => count(&self.inbox.losses.undecoded, 1),
             }
         });

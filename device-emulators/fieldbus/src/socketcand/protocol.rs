@@ -257,7 +257,9 @@ pub(crate) enum Report {
     Ok,
     /// A frame on the bus.
     Frame(CanFrame),
-    /// An error, of the bus or of the client's own.
+    /// An error frame on the bus, of this class.
+    BusError(u32),
+    /// What the client asked for cannot be.
     Error(String),
 }
 
@@ -267,7 +269,15 @@ pub(crate) fn report(element: &str) -> Option<Report> {
     match words.next()? {
         "hi" => Some(Report::Hi),
         "ok" => Some(Report::Ok),
-        "error" => Some(Report::Error(words.0.trim_ascii().into())),
+        "error" => {
+            let text = words.0.trim_ascii();
+            let class = words.next().and_then(|word| hex(word, 8));
+            let stamp = words.next().and_then(|word| word.parse::<f64>().ok());
+            Some(match class.zip(stamp) {
+                Some((class, _)) => Report::BusError(class & HIGHEST_EXTENDED),
+                None => Report::Error(text.into()),
+            })
+        }
         "frame" => {
             let id = words.id()?;
             words.next()?.parse::<f64>().ok()?;
@@ -504,6 +514,7 @@ mod tests {
             report(" error could not open bus "),
             Some(Report::Error("could not open bus".into()))
         );
+        assert_eq!(report(" error 004 1637791111.209224 "), Some(Report::BusError(4)));
         for text in [
             " frame 123 ",
             " frame 123 x 00 ",

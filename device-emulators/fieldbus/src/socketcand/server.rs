@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use bess_rig::WireInput;
 use bess_types::CanFrame;
 use nix::sys::socket::{setsockopt, sockopt};
 use tokio::net::{TcpListener, TcpStream};
@@ -331,9 +332,10 @@ impl Connection {
             seat.hub.spread(Some(seat.number), frame);
         }
         // If there is no room, the inbox has counted the loss.
-        let _ = self.inbox.put(Arrival::Frames(
-            frames.into_iter().map(|frame| (at, bus, frame)).collect(),
-        ));
+        let frames = frames
+            .into_iter()
+            .map(|frame| (at, WireInput::Can { bus, frame }));
+        let _ = self.inbox.put(Arrival::Frames(frames.collect()));
     }
 }
 

@@ -53,7 +53,14 @@ impl Bench {
             bus,
             name: format!("bus-{bus}"),
             medium,
+            fd: false,
         });
+        self
+    }
+
+    /// Devices speak CAN FD on the bus that was added last.
+    pub(crate) fn speaking_fd(mut self) -> Self {
+        self.wires.can.last_mut().unwrap().fd = true;
         self
     }
 

@@ -14,6 +14,8 @@ pub(crate) struct CanBus {
     pub name: String,
     /// What carries it outside the process as well.
     pub wire: Option<CanMedium>,
+    /// Whether devices speak CAN FD on it.
+    pub fd: bool,
     /// Emulated devices on it: device and its port. Their positions are the nodes of a timed bus.
     pub members: Vec<(usize, u8)>,
     /// Keeps the time of its wires, if it is a timed bus.
@@ -59,6 +61,7 @@ impl CanBus {
         Self {
             name: name.into(),
             wire,
+            fd: false,
             members: vec![],
             timed: None,
             error_frames: 0,

@@ -33,17 +33,10 @@ impl Rig {
                     self.schedule.deliver(self.now, delivery);
                 }
                 Outcome::Failed { node, error } => {
-                    self.counters.error_frames += 1;
-                    let CanBus {
-                        name,
-                        timed,
-                        error_frames,
-                        ..
-                    } = &mut self.buses[bus];
-                    *error_frames += 1;
-                    let errors = timed.as_ref().map_or((0, 0), |timed| timed.errors(node));
+                    let timed = self.buses[bus].timed.as_ref();
+                    let errors = timed.map_or((0, 0), |timed| timed.errors(node));
                     let (class, data) = error.as_kernel(errors);
-                    self.recorder.error_frame(bus, name, self.now, class, data);
+                    self.error_frame(bus, class, data);
                 }
                 Outcome::State { node, state } => {
                     let text = format!("{} on {}", state.name(), self.buses[bus].name);
@@ -60,6 +53,16 @@ impl Rig {
                 }
             }
         }
+    }
+
+    /// Counts and records an error frame.
+    pub(super) fn error_frame(&mut self, bus: usize, class: u32, data: [u8; 8]) {
+        self.counters.error_frames += 1;
+        let CanBus {
+            name, error_frames, ..
+        } = &mut self.buses[bus];
+        *error_frames += 1;
+        self.recorder.error_frame(bus, name, self.now, class, data);
     }
 
     pub(super) fn frame_from_wire(&mut self, bus: usize, frame: CanFrame) {
