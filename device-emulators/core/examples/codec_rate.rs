@@ -1,4 +1,5 @@
-//! How many BMU_CELLV frames per second one core encodes and decodes. Prints one JSON line each.
+//! How many BMU_CELLV frames per second one core encodes and decodes. Prints one JSON line each. `codec_rate payloads` prints
+//! the payloads of one pack instead, for comparison with another codec's.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -35,6 +36,10 @@ fn main() -> Result<(), ProductError> {
     for (port, messages, points) in &senders {
         frames.extend(messages.iter().map(|&message| port.encode(message, points)));
     }
+    if std::env::args().any(|argument| argument == "payloads") {
+        print_payloads(&frames[..CELL_FRAMES]);
+        return Ok(());
+    }
     report("codec-encode", frames.len(), || {
         for (port, messages, points) in &senders {
             for &message in messages {
@@ -48,6 +53,14 @@ fn main() -> Result<(), ProductError> {
         }
     });
     Ok(())
+}
+
+#[allow(clippy::print_stdout, reason = "the payloads are its output")]
+fn print_payloads(frames: &[CanFrame]) {
+    for frame in frames {
+        let hex: Vec<String> = frame.data().iter().map(|byte| format!("{byte:02x}")).collect();
+        println!("{}", hex.concat());
+    }
 }
 
 /// Best of five rounds of at least 200 ms.

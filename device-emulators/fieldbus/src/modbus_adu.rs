@@ -274,4 +274,82 @@ mod tests {
             proptest::prop_assert!(raw.is_empty());
         }
     }
+
+    /// Whatever a peer sends as requests or as replies: whole ADUs are taken off, a reply fits into one, and a client
+    /// understands what a server says to the same request.
+    #[test]
+    fn fuzz_modbus() {
+        use bess_devices::codec::modbus::pdu;
+        use bess_types::{ModbusData, ModbusRequest, Table};
+
+        let seeds: [&[&[u8]]; 6] = [
+            &[&[3, 0x9C, 0x40, 0, 100], &[4, 0, 0, 0, 125], &[3, 0, 0, 0, 126]],
+            &[
+                &[1, 0, 0, 7, 0xD0],
+                &[2, 0, 0, 0, 9],
+                &[5, 0, 1, 0xFF, 0],
+                &[5, 0, 1, 1, 0],
+            ],
+            &[
+                &[6, 0, 1, 0xAB, 0xCD],
+                &[16, 0, 1, 0, 2, 4, 0, 1, 0, 2],
+                &[15, 0, 1, 0, 9, 2, 0xFF, 1],
+            ],
+            &[
+                &[0x17, 0, 1, 0, 2, 0, 3, 0, 1, 2, 0, 1],
+                &[0x16, 0, 4, 0, 0xF2, 0, 0x25],
+                &[0x11],
+            ],
+            &[
+                &[0x2B, 0x0E, 1, 0],
+                &[7],
+                &[20, 7, 6, 0, 4, 0, 1, 0, 2],
+                &[22],
+                &[24, 0, 1],
+            ],
+            &[&[3, 4, 0, 1, 0, 2], &[0x83, 2], &[1, 1, 5], &[16, 0, 1, 0, 2]],
+        ];
+        let stream = |pdus: &&[&[u8]]| {
+            pdus.iter()
+                .flat_map(|pdu| adu(7, pdu).bytes())
+                .collect::<Vec<u8>>()
+        };
+        let target = bess_fuzz::Target::new(env!("CARGO_MANIFEST_DIR"), "modbus");
+        target
+            .seeds(seeds.iter().map(stream))
+            .runs(10_000)
+            .check(|input| {
+                let mut raw = input.to_vec();
+                while let Ok(Some(adu)) = Adu::take(&mut raw) {
+                    assert!(!adu.pdu.is_empty() && adu.pdu.len() <= MAX_PDU);
+                    let request = pdu::decode_request(&adu.pdu);
+                    let data = match request {
+                        ModbusRequest::Read {
+                            table: Table::Holding | Table::Input,
+                            count,
+                            ..
+                        } => ModbusData::Registers((0..count).collect()),
+                        ModbusRequest::Read { count, .. } => {
+                            ModbusData::Bits((0..count).map(|i| i % 3 == 0).collect())
+                        }
+                        ModbusRequest::ReadWrite { read_count, .. } => {
+                            ModbusData::Registers((0..read_count).collect())
+                        }
+                        _ => ModbusData::Written,
+                    };
+                    let answer = pdu::encode_reply(&adu.pdu, &Ok(data.clone()));
+                    assert!(answer.len() <= MAX_PDU, "{answer:?}");
+                    if let Some(Ok(heard)) = pdu::decode_reply(&request, &answer) {
+                        assert_eq!(heard, data, "{request:?}");
+                    }
+                    if !matches!(
+                        request,
+                        ModbusRequest::Malformed { .. } | ModbusRequest::Unsupported { .. }
+                    ) {
+                        assert_eq!(pdu::decode_request(&pdu::encode_request(&request)), request);
+                    }
+                    let _ = pdu::decode_reply(&request, &adu.pdu);
+                }
+            });
+    }
 }

@@ -16,8 +16,6 @@
 
 use core::hint::black_box;
 use core::time::Duration;
-use std::io;
-use std::io::Write as _;
 use std::time::Instant;
 
 use bess_catalogue::Catalogue;
@@ -26,6 +24,11 @@ use bess_plant::{InitialState, Site};
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
+
+#[path = "../../../ci/report.rs"]
+mod report;
+
+use report::Report;
 
 type Failure = Box<dyn core::error::Error + Send + Sync>;
 
@@ -53,7 +56,7 @@ const LINEAR_GOAL: f64 = 1.25;
 fn main() -> Result<(), Failure> {
     let check = std::env::args().any(|argument| argument == "--check");
     let spec = Catalogue::shipped().site(CASE)?;
-    let mut report = Report { missed: vec![] };
+    let mut report = Report::default();
 
     let cells = cells(&spec);
     let per_run = (cells * STEPS_PER_S * RUN_S) as f64;
@@ -180,44 +183,6 @@ fn run(site: &mut Site, seconds: usize) -> f64 {
         site.advance();
     }
     begin.elapsed().as_secs_f64()
-}
-
-struct Report {
-    missed: Vec<String>,
-}
-
-impl Report {
-    fn plain(name: &str, value: f64, unit: &str) -> io::Result<()> {
-        writeln!(
-            io::stdout(),
-            r#"{{"name":"{name}","value":{value:.3},"unit":"{unit}"}}"#
-        )
-    }
-
-    fn at_least(&mut self, name: &str, value: f64, unit: &str, goal: f64) -> io::Result<()> {
-        self.judged(name, value, unit, (">=", goal), value >= goal)
-    }
-
-    fn at_most(&mut self, name: &str, value: f64, unit: &str, goal: f64) -> io::Result<()> {
-        self.judged(name, value, unit, ("<=", goal), value <= goal)
-    }
-
-    fn judged(
-        &mut self,
-        name: &str,
-        value: f64,
-        unit: &str,
-        (sign, goal): (&str, f64),
-        met: bool,
-    ) -> io::Result<()> {
-        if !met {
-            self.missed.push(name.to_owned());
-        }
-        writeln!(
-            io::stdout(),
-            r#"{{"name":"{name}","value":{value:.3},"unit":"{unit}","goal":"{sign} {goal:.3}","met":{met}}}"#
-        )
-    }
 }
 
 /// High-water mark of the process, from /proc.

@@ -615,4 +615,49 @@ mod tests {
             }
         }
     }
+
+    /// Whatever a client sends: it is told little for each byte, and has sent no more than its commands ask for.
+    #[test]
+    fn fuzz_socketcand() {
+        use super::super::protocol::report;
+
+        let seeds = [
+            "< open stack-can >< rawmode >< send 123 2 1 ff >< send 1FFFFFFF 0 >< echo >< frame 123 1.5 0011 >",
+            "< open cluster-can-01 >< add 0 1000 123 8 1 2 3 4 5 6 7 8 >< update 123 1 ff >< delete 123 >",
+            "< open stack-can >< subscribe 0 0 123 >< filter 0 5000 123 1 FF >< unsubscribe 123 >",
+            "< open stack-can >< muxfilter 0 0 123 2 FF 00 00 00 00 00 00 00 33 FF FF FF FF FF FF FF >< bcmmode >",
+            "< open stack-can >< controlmode >< statistics 5 >\n<hi><ok>< error no >",
+        ];
+        let frame = CanFrame::new(CanId::Standard(0x123), &[1, 2, 3]).unwrap();
+        let target = bess_fuzz::Target::new(env!("CARGO_MANIFEST_DIR"), "socketcand").seeds(seeds);
+        target.runs(5000).check(|input| {
+            let mut bench = Bench::default();
+            for chunk in input.chunks(97) {
+                let mut out = Output::default();
+                let (session, now) = (&mut bench.session, bench.now);
+                let pushed = bench.decoder.push(chunk, |piece| {
+                    if let Piece::Element(element) = piece {
+                        let _ = report(element);
+                    }
+                    session.take(now, piece, &BUSES, &mut out);
+                });
+                assert!(out.text.len() <= 32 * chunk.len() && out.frames.len() <= chunk.len());
+                if out.close || pushed.is_err() {
+                    return;
+                }
+                let mut out = Output::default();
+                bench.session.frame(bench.now, Duration::MAX, &frame, &mut out);
+                assert!(out.text.len() < 100, "{}", out.text);
+                let end = bench.now + ms(20);
+                while let Some(due) = bench.session.next_due().filter(|due| *due <= end) {
+                    assert!(due >= bench.now, "time goes on");
+                    let mut out = Output::default();
+                    bench.session.tick(due, &mut out);
+                    assert!(out.frames.len() <= ENTRIES, "one of each at a time");
+                    bench.now = due;
+                }
+                bench.now = end;
+            }
+        });
+    }
 }
