@@ -114,6 +114,19 @@ pub(crate) fn older_than(now: SimTime, since: Option<SimTime>, limit_s: f64) -> 
     since.is_none_or(|since| now - since > seconds(limit_s))
 }
 
+/// Points of another device's product that this controller relies on.
+pub(crate) fn needed<const N: usize>(
+    product: &Product,
+    table: &PointTable,
+    names: [&str; N],
+) -> Result<[PointId; N], ProductError> {
+    let mut found = Vec::with_capacity(N);
+    for name in names {
+        found.push(need(product, table, name)?);
+    }
+    Ok(found.try_into().expect("as many points as names"))
+}
+
 /// A point of another device's product that this controller relies on.
 pub(crate) fn need(product: &Product, table: &PointTable, name: &str) -> Result<PointId, ProductError> {
     table.find(name).ok_or_else(|| ProductError::UnknownPoint {

@@ -1,7 +1,7 @@
 //! What differs by device kind, in one place: the only match over all kinds.
 
 use crate::points::PointTable;
-use crate::product::{Product, ProductError};
+use crate::product::{DeviceKind, Product, ProductError};
 use crate::{bau, bcu, bmu, chiller, ems, fire_panel, hmi, hv_unit, meter, pcs, remote_io, safety_relay};
 
 /// The points a device of this product has.
@@ -9,7 +9,7 @@ use crate::{bau, bcu, bmu, chiller, ems, fire_panel, hmi, hv_unit, meter, pcs, r
 /// # Errors
 /// If the product's settings do not read as those of its kind.
 pub fn point_table(product: &Product) -> Result<PointTable, ProductError> {
-    use crate::product::DeviceKind as Kind;
+    use DeviceKind as Kind;
     match product.kind {
         Kind::Bmu => bmu::point_table(product),
         Kind::HvUnit => hv_unit::point_table(product),
@@ -23,5 +23,16 @@ pub fn point_table(product: &Product) -> Result<PointTable, ProductError> {
         Kind::Bau => bau::point_table(product),
         Kind::Ems => Ok(ems::point_table()),
         Kind::Hmi => Ok(hmi::point_table()),
+    }
+}
+
+/// What this rig's controllers use of a device of this kind over Modbus: who, and the points. A product whose register map
+/// lacks one of them is not driven or seen in that.
+pub fn used_over_modbus(kind: DeviceKind) -> &'static [(&'static str, &'static [&'static str])] {
+    match kind {
+        DeviceKind::Pcs => &[("BAU", &bau::USED_OF_PCS), ("EMS", &ems::USED_OF_PCS)],
+        DeviceKind::Chiller => &[("BAU", &bau::USED_OF_CHILLER)],
+        DeviceKind::Bau => &[("EMS", &ems::USED_OF_BAU)],
+        _ => &[],
     }
 }

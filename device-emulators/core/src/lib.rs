@@ -19,6 +19,7 @@ pub mod contract;
 pub mod defects;
 pub mod device;
 pub mod ems;
+pub mod finding;
 pub mod fire_panel;
 pub mod hmi;
 pub mod hv_unit;

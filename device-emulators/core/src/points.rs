@@ -63,6 +63,24 @@ pub struct PointDef {
     pub states: &'static [&'static str],
 }
 
+impl PointDef {
+    /// The value of a state's name, or of a number.
+    pub fn value_of(&self, text: &str) -> Option<f64> {
+        match self.states.iter().position(|state| *state == text) {
+            Some(at) => Some(at as f64),
+            None => text.parse().ok(),
+        }
+    }
+
+    /// Its states, for a message about a wrong one.
+    pub fn states_in_words(&self) -> String {
+        match self.states {
+            [] => "the point has no states: give a number".into(),
+            states => format!("its states are {}", states.join(", ")),
+        }
+    }
+}
+
 /// The points a kind of device has. Built once, then shared.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PointTable {

@@ -1,6 +1,6 @@
 //! CAN buses and Modbus connections inside the rig.
 
-pub(crate) mod bits;
+pub mod bits;
 pub(crate) mod can;
 pub(crate) mod modbus;
 pub(crate) mod rules;

@@ -27,7 +27,7 @@ use crate::bcu::sequence::Request;
 use crate::bcu::settings::BcuSettings;
 use crate::codec::can::CanPort;
 use crate::codec::modbus::{ModbusPeer, ModbusServer};
-use crate::controller::{Outbox, Supply, Tick, Watch, need, older_than};
+use crate::controller::{Outbox, Supply, Tick, Watch, need, needed, older_than};
 use crate::defects::Defect;
 use crate::library::Library;
 use crate::product::{Product, ProductError};
@@ -1157,34 +1157,62 @@ impl IoPoints {
     }
 }
 
+/// What a BAU uses of a PCS.
+pub(crate) const USED_OF_PCS: [&str; 9] = [
+    "bms-heartbeat",
+    "bms-charge-limit",
+    "bms-discharge-limit",
+    "bms-permit",
+    "bms-state",
+    "bms-stop",
+    "bms-soc",
+    "bms-soh",
+    "bms-energy-rating",
+];
+
 impl PcsPoints {
     fn find(product: &Product, table: &PointTable) -> Result<Self, ProductError> {
-        let need = |name| need(product, table, name);
+        let [
+            heartbeat,
+            charge_limit,
+            discharge_limit,
+            permit,
+            bms_state,
+            stop,
+            soc,
+            soh,
+            energy,
+        ] = needed(product, table, USED_OF_PCS)?;
         Ok(Self {
-            heartbeat: need("bms-heartbeat")?,
-            charge_limit: need("bms-charge-limit")?,
-            discharge_limit: need("bms-discharge-limit")?,
-            permit: need("bms-permit")?,
-            bms_state: need("bms-state")?,
-            stop: need("bms-stop")?,
-            soc: need("bms-soc")?,
-            soh: need("bms-soh")?,
-            energy: need("bms-energy-rating")?,
+            heartbeat,
+            charge_limit,
+            discharge_limit,
+            permit,
+            bms_state,
+            stop,
+            soc,
+            soh,
+            energy,
         })
     }
 }
 
+/// What a BAU uses of a chiller.
+pub(crate) const USED_OF_CHILLER: [&str; 5] = [
+    "mode",
+    "setpoint",
+    "battery-temperature-max",
+    "battery-temperature-min",
+    "battery-temperature-mean",
+];
+
 impl ChillerPoints {
     fn find(product: &Product, table: &PointTable) -> Result<Self, ProductError> {
-        let need = |name| need(product, table, name);
+        let [mode, setpoint, temperatures @ ..] = needed(product, table, USED_OF_CHILLER)?;
         Ok(Self {
-            mode: need("mode")?,
-            setpoint: need("setpoint")?,
-            temperatures: [
-                need("battery-temperature-max")?,
-                need("battery-temperature-min")?,
-                need("battery-temperature-mean")?,
-            ],
+            mode,
+            setpoint,
+            temperatures,
         })
     }
 }

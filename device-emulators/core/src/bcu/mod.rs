@@ -249,6 +249,7 @@ impl Bcu {
         .chain(AlarmId::ALL.map(AlarmId::point));
         let watch = Watch::new(&point_table, noted);
         let quirks = quirks(config.defect);
+        let balance_command = cluster_port.message_with(table.single.balance_target);
         let never_falls = config.defect == Some(Defect::StuckLimits);
         Ok(Self {
             cluster: usize::from(config.cluster) - 1,
@@ -260,7 +261,7 @@ impl Bcu {
             outbox: Outbox::default(),
             supply: Supply::ColdStart,
             counters_frozen: false,
-            balance_command: cluster_port.message("BCU_BALCMD"),
+            balance_command,
             cluster_port,
             stack_port,
             bmu_addresses: config.bmus.iter().map(|bmu| bmu.address).collect(),

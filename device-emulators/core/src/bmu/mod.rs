@@ -89,7 +89,7 @@ impl Bmu {
         let ids = BmuPoints::add_to(&mut table, &settings);
         let port = CanPort::compile(product, "cluster", library, &table, node)?;
         Ok(Self {
-            sync: port.received("BCU_SYNC"),
+            sync: port.received_with(ids.sync_counter),
             settings,
             ids,
             points: Points::new(Arc::new(table)),

@@ -25,12 +25,16 @@ mod checksum;
 mod compile;
 mod dbc;
 mod layout;
+pub mod lint;
+pub mod listing;
 
 use bits::BitField;
 pub(super) use bits::{decimal, reduced};
 pub use checksum::Profile;
 use compile::Compiler;
+pub(super) use compile::test_of;
 pub use dbc::DbcFile;
+pub(super) use layout::Change;
 pub use layout::Refused;
 use layout::{Index, Layout, buffer};
 
@@ -206,6 +210,18 @@ impl CanPort {
     /// A transmitted message by DBC name.
     pub fn message(&self, name: &str) -> Option<MessageRef> {
         let found = self.transmit.iter().position(|m| m.layout.name == name);
+        found.map(MessageRef::new)
+    }
+
+    /// The first transmitted message that carries this point.
+    pub fn message_with(&self, point: PointId) -> Option<MessageRef> {
+        let found = self.transmit.iter().position(|m| m.layout.carries(point));
+        found.map(MessageRef::new)
+    }
+
+    /// The first received message that carries this point.
+    pub fn received_with(&self, point: PointId) -> Option<MessageRef> {
+        let found = self.receive.layouts.iter().position(|l| l.carries(point));
         found.map(MessageRef::new)
     }
 

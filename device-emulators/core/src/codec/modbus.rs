@@ -2,12 +2,15 @@
 //!
 //! Read in this order: [`pdu`] (bytes and requests), [`RegisterMap`] (a map file compiled), `server` (how a device
 //! answers), `state` (what a write does besides), `identification` (what a device says of itself), `settings` (what of
-//! all that is a property of the product), `peer` (the client's side).
+//! all that is a property of the product), `peer` (the client's side), [`listing`] and [`lint`] (a map as a list, and what is
+//! likely wrong with it).
 
 mod compile;
 mod entry;
 mod file;
 pub(crate) mod identification;
+pub mod lint;
+pub mod listing;
 mod number;
 pub mod pdu;
 mod peer;
@@ -17,12 +20,13 @@ mod state;
 
 use bess_types::Table;
 
+pub use file::{OutOfRangeWrite, ReadOnlyWrite};
+pub use number::RegisterType;
 pub use peer::ModbusPeer;
 pub use server::{ModbusAccess, ModbusServer};
 pub use settings::{ModbusSettings, UnknownUnit};
 
 use self::entry::Entry;
-use self::file::{OutOfRangeWrite, ReadOnlyWrite};
 use self::state::Effects;
 use crate::library::Library;
 use crate::points::PointTable;

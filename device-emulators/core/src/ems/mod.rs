@@ -15,7 +15,7 @@ use serde::Deserialize;
 use self::points::EmsPoints;
 use crate::bau::Stack;
 use crate::codec::modbus::{ModbusPeer, ModbusServer};
-use crate::controller::{Outbox, Supply, Tick, Watch, need, older_than};
+use crate::controller::{Outbox, Supply, Tick, Watch, need, needed, older_than};
 use crate::library::Library;
 use crate::product::{Product, ProductError};
 use crate::protection::seconds;
@@ -662,6 +662,18 @@ impl Device for Ems {
     }
 }
 
+/// What an EMS uses of a BAU.
+pub(crate) const USED_OF_BAU: [&str; 8] = [
+    "stack-state",
+    "heartbeat",
+    "soc",
+    "voltage",
+    "charge-current-max",
+    "discharge-current-max",
+    "command",
+    "controller-heartbeat",
+];
+
 impl BauPeer {
     const POLLED: [&'static str; 6] = [
         "stack-state",
@@ -673,38 +685,76 @@ impl BauPeer {
     ];
 
     fn find(product: &Product, table: &PointTable) -> Result<Self, ProductError> {
-        let need = |name| need(product, table, name);
+        let [
+            stack_state,
+            heartbeat,
+            soc,
+            voltage,
+            charge_max,
+            discharge_max,
+            command,
+            controller_heartbeat,
+        ] = needed(product, table, USED_OF_BAU)?;
         Ok(Self {
-            stack_state: need("stack-state")?,
-            heartbeat: need("heartbeat")?,
-            soc: need("soc")?,
-            voltage: need("voltage")?,
-            charge_max: need("charge-current-max")?,
-            discharge_max: need("discharge-current-max")?,
-            command: need("command")?,
-            controller_heartbeat: need("controller-heartbeat")?,
+            stack_state,
+            heartbeat,
+            soc,
+            voltage,
+            charge_max,
+            discharge_max,
+            command,
+            controller_heartbeat,
         })
     }
 }
+
+/// What an EMS uses of a PCS.
+pub(crate) const USED_OF_PCS: [&str; 12] = [
+    "pcs-state",
+    "trip-cause",
+    "active-power",
+    "reactive-power",
+    "command",
+    "active-power-enable",
+    "active-power-mode",
+    "active-power-setpoint",
+    "reactive-power-enable",
+    "reactive-power-mode",
+    "reactive-power-setpoint",
+    "controller-heartbeat",
+];
 
 impl PcsPeer {
     const POLLED: [&'static str; 4] = ["pcs-state", "trip-cause", "active-power", "reactive-power"];
 
     fn find(product: &Product, table: &PointTable) -> Result<Self, ProductError> {
-        let need = |name| need(product, table, name);
+        let [
+            state,
+            trip_cause,
+            active_power,
+            reactive_power,
+            command,
+            power_enable,
+            power_mode,
+            power_setpoint,
+            reactive_enable,
+            reactive_mode,
+            reactive_setpoint,
+            controller_heartbeat,
+        ] = needed(product, table, USED_OF_PCS)?;
         Ok(Self {
-            state: need("pcs-state")?,
-            trip_cause: need("trip-cause")?,
-            active_power: need("active-power")?,
-            reactive_power: need("reactive-power")?,
-            command: need("command")?,
-            power_enable: need("active-power-enable")?,
-            power_mode: need("active-power-mode")?,
-            power_setpoint: need("active-power-setpoint")?,
-            reactive_enable: need("reactive-power-enable")?,
-            reactive_mode: need("reactive-power-mode")?,
-            reactive_setpoint: need("reactive-power-setpoint")?,
-            controller_heartbeat: need("controller-heartbeat")?,
+            state,
+            trip_cause,
+            active_power,
+            reactive_power,
+            command,
+            power_enable,
+            power_mode,
+            power_setpoint,
+            reactive_enable,
+            reactive_mode,
+            reactive_setpoint,
+            controller_heartbeat,
         })
     }
 }

@@ -7,13 +7,13 @@
 use bess_types::{CanFrame, CanId};
 
 /// Bits between two frames.
-pub(crate) const INTERMISSION: u32 = 3;
+pub const INTERMISSION: u32 = 3;
 /// Delimiters, acknowledgement and end of frame: not stuffed.
 const TAIL: u32 = 1 + 1 + 1 + 7;
 
 /// Length of a frame in bits, without the intermission after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct FrameBits {
+pub struct FrameBits {
     /// At the arbitration bit rate.
     pub nominal: u32,
     /// At the data bit rate: none in a classic frame, or without the bit rate switch.
@@ -21,7 +21,8 @@ pub(crate) struct FrameBits {
 }
 
 impl FrameBits {
-    pub(crate) fn of(frame: &CanFrame) -> Self {
+    /// Counts a frame's bits.
+    pub fn of(frame: &CanFrame) -> Self {
         match frame.fd {
             None => Self {
                 nominal: classic(frame),

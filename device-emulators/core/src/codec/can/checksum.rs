@@ -39,6 +39,20 @@ pub enum Profile {
 }
 
 impl Profile {
+    /// Name as in product files.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Crc8J1850 => "crc8-j1850",
+            Self::Crc8H2f => "crc8-8h2f",
+            Self::Crc8 => "crc8",
+            Self::Crc16Ccitt => "crc16-ccitt",
+            Self::Crc16Modbus => "crc16-modbus",
+            Self::Xor => "xor",
+            Self::Sum => "sum",
+            Self::SumInverted => "sum-inverted",
+        }
+    }
+
     /// The checksum of these bytes.
     pub fn of(self, bytes: impl Iterator<Item = u8>) -> u16 {
         match self {

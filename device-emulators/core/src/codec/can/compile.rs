@@ -499,23 +499,31 @@ impl<'a> Compiler<'a> {
             .find(|(name, _)| pattern::matches(name.get_ref(), &signal.name).is_some());
         let change = match (test, table) {
             (Some((comparison, limit)), _) => {
-                let limit = self.value_of(id, limit).ok_or_else(|| ProductError::Setting {
-                    place: self.source.place(point.span()),
-                    key: signal.name.clone(),
-                    message: format!("`{limit}` is neither a number nor a state of `{name}`"),
-                    help: self.states_of(id),
-                })?;
+                let limit = self
+                    .table
+                    .def(id)
+                    .value_of(limit)
+                    .ok_or_else(|| ProductError::Setting {
+                        place: self.source.place(point.span()),
+                        key: signal.name.clone(),
+                        message: format!("`{limit}` is neither a number nor a state of `{name}`"),
+                        help: self.table.def(id).states_in_words(),
+                    })?;
                 Some(Change::Test(comparison, limit))
             }
             (None, Some((key, values))) => {
                 let mut pairs = Vec::new();
                 for (state, value) in values {
-                    let own = self.value_of(id, state).ok_or_else(|| ProductError::Setting {
-                        place: self.source.place(key.span()),
-                        key: "values".into(),
-                        message: format!("`{state}` is neither a number nor a state of `{name}`"),
-                        help: self.states_of(id),
-                    })?;
+                    let own = self
+                        .table
+                        .def(id)
+                        .value_of(state)
+                        .ok_or_else(|| ProductError::Setting {
+                            place: self.source.place(key.span()),
+                            key: "values".into(),
+                            message: format!("`{state}` is neither a number nor a state of `{name}`"),
+                            help: self.table.def(id).states_in_words(),
+                        })?;
                     pairs.push((own, *value));
                 }
                 Some(Change::Table(pairs))
@@ -531,22 +539,6 @@ impl<'a> Compiler<'a> {
             change: change.map(Box::new),
         });
         Ok(())
-    }
-
-    /// A number, or the value of a state's name.
-    fn value_of(&self, point: PointId, text: &str) -> Option<f64> {
-        let states = self.table.def(point).states;
-        match states.iter().position(|state| *state == text) {
-            Some(at) => Some(at as f64),
-            None => text.parse().ok(),
-        }
-    }
-
-    fn states_of(&self, point: PointId) -> String {
-        match self.table.def(point).states {
-            [] => "the point has no states: give a number".into(),
-            states => format!("its states are {}", states.join(", ")),
-        }
     }
 
     fn constant(
@@ -712,7 +704,7 @@ impl<'a> Compiler<'a> {
 
 /// The numbers a page stands for: of the message's name, of each multiplexor by its name, and `page`, the value of the
 /// last one.
-fn page_captures(page: &Page<'_>, outer: &pattern::Captures) -> pattern::Captures {
+pub(super) fn page_captures(page: &Page<'_>, outer: &pattern::Captures) -> pattern::Captures {
     let one =
         |name: &str, value: u64| pattern::Captures::one(name, usize::try_from(value).unwrap_or(usize::MAX));
     let named = page
@@ -737,7 +729,7 @@ fn page_of(answer: &str) -> (&str, Option<u64>) {
 }
 
 /// A binding such as `charge-current-limit > 0`: the point, and how it compares with what.
-fn test_of(binding: &str) -> (&str, Option<(Comparison, &str)>) {
+pub(in crate::codec) fn test_of(binding: &str) -> (&str, Option<(Comparison, &str)>) {
     for (sign, comparison) in [
         (" >= ", Comparison::AtLeast),
         (" <= ", Comparison::AtMost),
@@ -753,7 +745,7 @@ fn test_of(binding: &str) -> (&str, Option<(Comparison, &str)>) {
     (binding, None)
 }
 
-fn value_for<'a>(
+pub(super) fn value_for<'a>(
     values: Option<&'a BTreeMap<Spanned<String>, Constant>>,
     signal: &str,
 ) -> Option<&'a Constant> {

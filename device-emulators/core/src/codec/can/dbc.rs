@@ -9,6 +9,8 @@ use crate::product::{ProductError, Source};
 pub struct DbcFile {
     /// Path it was read from.
     pub file: String,
+    /// Its text.
+    pub text: String,
     /// Its content.
     pub dbc: Dbc,
 }
@@ -29,6 +31,7 @@ impl DbcFile {
         })?;
         Ok(Self {
             file: file.into(),
+            text: text.into(),
             dbc,
         })
     }

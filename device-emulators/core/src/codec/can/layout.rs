@@ -34,7 +34,7 @@ pub(super) struct Signal {
 
 /// A value that is not the point's own.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Change {
+pub(in crate::codec) enum Change {
     /// Pairs of the point's value and the signal's.
     Table(Vec<(f64, f64)>),
     /// One while the point compares so with the number, else zero; nothing is read back.
@@ -43,7 +43,7 @@ pub(super) enum Change {
 
 /// How a point compares with a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Comparison {
+pub(in crate::codec) enum Comparison {
     Above,
     AtLeast,
     Below,
@@ -67,7 +67,7 @@ impl Comparison {
 
 impl Change {
     /// From the point to the signal.
-    fn out(&self, reading: Reading) -> Reading {
+    pub(in crate::codec) fn out(&self, reading: Reading) -> Reading {
         if reading.ok().is_none() {
             return match self {
                 Self::Table(_) => reading,
@@ -85,8 +85,8 @@ impl Change {
         }
     }
 
-    /// From the signal to the point; nothing for a value the table does not have.
-    fn back(&self, reading: Reading) -> Option<Reading> {
+    /// From the signal to the point; nothing for a test.
+    pub(in crate::codec) fn back(&self, reading: Reading) -> Option<Reading> {
         match self {
             Self::Table(pairs) if reading.ok().is_some() => {
                 let found = pairs.iter().find(|(_, signal)| *signal == reading.value);

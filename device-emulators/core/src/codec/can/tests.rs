@@ -440,6 +440,37 @@ fn nodes_are_added_to_11_bit_identifiers() {
     );
 }
 
+#[test]
+fn a_turned_sign_turns_the_offset_too() {
+    let dbc = "VERSION \"\"\n\nBS_:\n\nBU_: A B\n\nBO_ 384 AMPS: 4 A\n \
+               SG_ Plain : 0|16@1+ (0.1,-400) [-400|400] \"A\" B\n \
+               SG_ Turned : 16|16@1+ (0.1,-400) [-400|400] \"A\" B\n";
+    let product = "id = \"own\"\ninherits = \"rig-hv-unit\"\ntitle = \"X\"\n[[can]]\nport = \"cluster\"\ndbc = \"own.dbc\"\n\
+                   [[can.transmit]]\nmessage = \"AMPS\"\nperiod_ms = 10\nflip = [\"Turned\"]\n\
+                   bind = { Plain = \"current\", Turned = \"current\" }\n";
+    let mut library = Library::shipped();
+    library.overlay("own", "dbc/own.dbc", dbc);
+    library.overlay("own", "products/own.toml", product);
+    let product = library.product("own").unwrap();
+    let table = kinds::point_table(&product).unwrap();
+    let port = CanPort::compile(&product, "cluster", &library, &table, 0).unwrap();
+    let mut node = RemoteNode::compile(&product, "cluster", &library, 0).unwrap();
+    let mut points = Points::new(table.into());
+    let current = points.table().find("current").unwrap();
+    points.set(current, 100.0);
+    let frame = port.encode(port.message("AMPS").unwrap(), &points);
+    assert_eq!(
+        frame.data(),
+        [5000_u16.to_le_bytes(), 3000_u16.to_le_bytes()].concat()
+    );
+    node.receive(SimTime::ZERO, &frame).unwrap();
+    assert_eq!(
+        node.points.get(current),
+        Some(100.0),
+        "the turned one is read last"
+    );
+}
+
 /// What a vendor's DBC may have: pages in pages, floats, both byte orders in CAN FD, names of values, start values,
 /// cycle times, a counter and a checksum.
 const VENDOR: &str = r#"VERSION ""

@@ -8,13 +8,13 @@ use std::sync::Arc;
 use bess_types::Table;
 use toml::Spanned;
 
-use super::entry::{Content, Entry, Latch};
+use super::entry::{Content, Entry, Flag, Latch};
 use super::file::{Access, BlockSpec, Fallback, MapFile, RegisterSpec, RevertSpec, WordOrder};
 use super::number::NumberFormat;
 use super::pdu::is_bits;
 use super::state::{Effects, Operand, Return, Revert};
-use super::{RegisterMap, slot};
-use crate::codec::can::{decimal, reduced};
+use super::{RegisterMap, listing, slot};
+use crate::codec::can::{Change, decimal, reduced, test_of};
 use crate::codec::{pattern, unit};
 use crate::points::{PointId, PointTable};
 use crate::product::{ProductError, Source};
@@ -120,27 +120,19 @@ impl Compiler<'_> {
                 return Err(self.bad(outside.span.clone(), &outside.name, &reason));
             }
             if let Some(word) = block.fill {
-                entries.sort_by_key(|entry| entry.address);
-                let mut fillers = Vec::new();
-                let mut at = start;
-                let ends = entries.iter().map(|entry| (entry.address, entry.end()));
-                for (next, after) in ends.chain([(end, end)]) {
-                    if next > at {
-                        fillers.push(Entry {
-                            address: at,
-                            width: next - at,
-                            name: format!("{name}: not used"),
-                            content: Content::Fill(word),
-                            writable: false,
-                            roles: None,
-                            latch: None,
-                            mirrored: false,
-                            span: span.clone(),
-                        });
-                    }
-                    at = at.max(after);
-                }
-                entries.extend(fillers);
+                let taken = entries.iter().map(|entry| (entry.address, entry.end()));
+                let holes = listing::holes(taken.collect(), start, end);
+                entries.extend(holes.into_iter().map(|(at, until)| Entry {
+                    address: at,
+                    width: until - at,
+                    name: format!("{name}: not used"),
+                    content: Content::Fill(word),
+                    writable: false,
+                    roles: None,
+                    latch: None,
+                    mirrored: false,
+                    span: span.clone(),
+                }));
             }
         } else if block.fill.is_some() {
             return Err(self.bad(span, name, "`fill` needs the block's `length`"));
@@ -161,7 +153,10 @@ impl Compiler<'_> {
         let spec = register.get_ref();
         let span = register.span();
         let address = u32::from(block.base) + u32::from(spec.at);
-        let label = format!("{} offset {}", block.name.get_ref(), spec.at);
+        let label = match &spec.name {
+            Some(name) => name.get_ref().clone(),
+            None => format!("{} offset {}", block.name.get_ref(), spec.at),
+        };
         let access = spec.access.unwrap_or(block.access);
         let bits = is_bits(block.table);
         let writable = access == Access::ReadWrite && matches!(block.table, Table::Coil | Table::Holding);
@@ -206,8 +201,10 @@ impl Compiler<'_> {
                 let id = self.find(point, &name)?;
                 let content = if bits {
                     Content::Bit(id)
-                } else {
+                } else if spec.values.is_empty() {
                     Content::Number(id, self.with_unit(format, spec, id)?)
+                } else {
+                    Content::State(id, format, self.states(spec, id)?)
                 };
                 push(address + u32::from(i) * width, width, name, content);
             }
@@ -218,7 +215,19 @@ impl Compiler<'_> {
                 let number: u8 = number
                     .filter(|&bit: &u8| !bits && u32::from(bit) < 16 * spec.kind.words())
                     .ok_or_else(|| self.bad(bit.span(), &label, "there is no such bit"))?;
-                list.push((number, self.find(point, point.get_ref())?));
+                let (named, test) = test_of(point.get_ref());
+                let id = self.find(point, named)?;
+                let test = match test {
+                    None => None,
+                    Some((comparison, limit)) => {
+                        Some(Change::Test(comparison, self.value_of(point.span(), id, limit)?))
+                    }
+                };
+                list.push(Flag {
+                    bit: number,
+                    point: id,
+                    test,
+                });
             }
             push(address, width, label.clone(), Content::Flags(list, format));
         } else if let Some(text) = &spec.text {
@@ -245,11 +254,7 @@ impl Compiler<'_> {
             let number = self.effects.held.len();
             let mask = if bits { 1 } else { spec.kind.mask() };
             self.effects.held.push(raw.cast_unsigned() & mask);
-            let name = spec
-                .name
-                .as_ref()
-                .map_or(label.clone(), |name| name.get_ref().clone());
-            push(address, width, name, Content::Held(number, format));
+            push(address, width, label.clone(), Content::Held(number, format));
             if let Some(name) = &spec.name
                 && self
                     .names
@@ -258,6 +263,9 @@ impl Compiler<'_> {
             {
                 return Err(self.bad(name.span(), name.get_ref(), "another register has this name"));
             }
+        } else if let Some(words) = spec.words {
+            let word = u16::try_from(spec.constant.unwrap_or(0) & 0xFFFF).unwrap_or(0);
+            push(address, u32::from(words), label.clone(), Content::Fill(word));
         } else if bits {
             let word = u16::from(spec.constant.unwrap_or(0) != 0);
             push(address, 1, label.clone(), Content::Words(vec![word]));
@@ -290,16 +298,57 @@ impl Compiler<'_> {
             "give only one of point, constant, text, bits and hold"
         } else if spec.count.is_some() && !row {
             "`count` needs a point with {i}"
-        } else if spec.words.is_some() && spec.text.is_none() {
-            "`words` is for text only"
-        } else if spec.name.is_some() && spec.hold.is_none() {
-            "`name` is for a register with `hold`"
+        } else if spec.words.is_some() && (spec.point.is_some() || spec.bits.is_some() || spec.hold.is_some())
+        {
+            "`words` is for texts and for registers not used"
+        } else if spec.words == Some(0) && spec.text.is_none() {
+            "it has 0 words"
+        } else if !spec.values.is_empty() && spec.point.is_none() {
+            "`values` is for a point"
         } else if spec.scale == Some(0.0) {
             "the scale is 0"
         } else {
-            return Ok(());
+            return self.check_names(spec, label);
         };
         Err(self.bad(span.clone(), label, reason))
+    }
+
+    /// Names of values and of bits must be of values and bits the register has.
+    fn check_names(&self, spec: &RegisterSpec, label: &str) -> Result<(), ProductError> {
+        for value in spec.names.keys() {
+            if listing::whole_number(value.get_ref()).is_none() {
+                let reason = "the keys of `enum` are whole numbers, the register's raw values";
+                return Err(self.bad(value.span(), label, reason));
+            }
+        }
+        for bits in spec.bit_names.keys() {
+            let last = listing::bits_of(bits.get_ref()).map(|(_, last)| u32::from(last));
+            if last.is_none_or(|last| last >= 16 * spec.kind.words()) {
+                let reason = "the keys of `bit_names` are bits of the register, as in 3 or 4-7";
+                return Err(self.bad(bits.span(), label, reason));
+            }
+        }
+        Ok(())
+    }
+
+    /// The numbers a register has for the states of a point.
+    fn states(&self, spec: &RegisterSpec, point: PointId) -> Result<Change, ProductError> {
+        let mut pairs = Vec::new();
+        for (state, value) in &spec.values {
+            pairs.push((self.value_of(state.span(), point, state.get_ref())?, *value));
+        }
+        Ok(Change::Table(pairs))
+    }
+
+    /// A number, or the value of a state's name.
+    fn value_of(&self, span: Range<usize>, point: PointId, text: &str) -> Result<f64, ProductError> {
+        let def = self.points.def(point);
+        def.value_of(text).ok_or_else(|| ProductError::Setting {
+            place: self.source.place(span),
+            key: def.name.clone(),
+            message: format!("`{text}` is neither a number nor a state of `{}`", def.name),
+            help: def.states_in_words(),
+        })
     }
 
     /// What happens to the register besides being read and written.
@@ -321,7 +370,7 @@ impl Compiler<'_> {
                 let bits = match &entry.content {
                     Content::Bit(_) | Content::Flags(..) => true,
                     Content::Number(_, format) => !format.kind.is_signed() && format.kind.is_integer(),
-                    Content::Fill(_) | Content::Words(_) | Content::Held(..) => false,
+                    Content::State(..) | Content::Fill(_) | Content::Words(_) | Content::Held(..) => false,
                 };
                 if !bits {
                     return bad("only bits, or a point of an unsigned type, can be cleared");
@@ -341,7 +390,9 @@ impl Compiler<'_> {
             match (spec.returns_to, spec.after_ms) {
                 (None, None) => {}
                 (Some(to), Some(after @ 1..)) => {
-                    let (Content::Bit(point) | Content::Number(point, _)) = entry.content else {
+                    let (Content::Bit(point) | Content::Number(point, _) | Content::State(point, ..)) =
+                        entry.content
+                    else {
                         return bad("`returns_to` needs a point");
                     };
                     if !entry.writable || entry.latch.is_some() {

@@ -7,6 +7,7 @@ use bess_types::Reading;
 
 use super::number::NumberFormat;
 use super::state::State;
+use crate::codec::can::Change;
 use crate::points::{PointId, Points};
 
 /// A value, constant or filler at consecutive addresses.
@@ -35,10 +36,30 @@ pub(super) enum Content {
     Bit(PointId),
     /// A number.
     Number(PointId, NumberFormat),
+    /// A number whose values are others than the point's.
+    State(PointId, NumberFormat, Change),
     /// Flags in a number's bits.
-    Flags(Vec<(u8, PointId)>, NumberFormat),
+    Flags(Vec<Flag>, NumberFormat),
     /// A register of the server's own, by number.
     Held(usize, NumberFormat),
+}
+
+/// A bit of a register.
+#[derive(Clone, Debug)]
+pub(super) struct Flag {
+    pub(super) bit: u8,
+    pub(super) point: PointId,
+    /// It says how the point compares with a number; nothing is read back.
+    pub(super) test: Option<Change>,
+}
+
+impl Flag {
+    fn is_on(&self, points: &Points) -> bool {
+        match &self.test {
+            None => points.is_on(self.point),
+            Some(test) => test.out(points.reading(self.point)).value != 0.0,
+        }
+    }
 }
 
 /// Bits that stay as seen on until a client clears them. Their points are not changed by that: what is still on is on
@@ -63,9 +84,13 @@ impl Content {
                 let reading = points.reading(*point);
                 reading.ok().map_or(0, |_| format.bits_of(reading))
             }
+            Self::State(point, format, change) => {
+                let reading = change.out(points.reading(*point));
+                reading.ok().map_or(0, |_| format.bits_of(reading))
+            }
             Self::Flags(flags, _) => {
-                let on = flags.iter().filter(|(_, point)| points.is_on(*point));
-                on.fold(0, |bits, (bit, _)| bits | 1 << bit)
+                let on = flags.iter().filter(|flag| flag.is_on(points));
+                on.fold(0, |bits, flag| bits | 1 << flag.bit)
             }
         }
     }
@@ -74,9 +99,10 @@ impl Content {
         match self {
             Self::Fill(_) | Self::Words(_) => {}
             Self::Bit(_) => words.push(u16::from(bits != 0)),
-            Self::Number(_, format) | Self::Flags(_, format) | Self::Held(_, format) => {
-                format.push_words(bits, words);
-            }
+            Self::Number(_, format)
+            | Self::State(_, format, _)
+            | Self::Flags(_, format)
+            | Self::Held(_, format) => format.push_words(bits, words),
         }
     }
 
@@ -84,9 +110,10 @@ impl Content {
         match self {
             Self::Fill(_) | Self::Words(_) => 0,
             Self::Bit(_) => u64::from(words[0] != 0),
-            Self::Number(_, format) | Self::Flags(_, format) | Self::Held(_, format) => {
-                format.bits_from(words)
-            }
+            Self::Number(_, format)
+            | Self::State(_, format, _)
+            | Self::Flags(_, format)
+            | Self::Held(_, format) => format.bits_from(words),
         }
     }
 }
@@ -106,12 +133,15 @@ impl Entry {
     }
 
     pub(super) fn points(&self) -> impl Iterator<Item = PointId> {
-        let (one, many): (Option<PointId>, &[(u8, PointId)]) = match &self.content {
+        let (one, many): (Option<PointId>, &[Flag]) = match &self.content {
             Content::Fill(_) | Content::Words(_) | Content::Held(..) => (None, &[]),
-            Content::Bit(point) | Content::Number(point, _) => (Some(*point), &[]),
+            Content::Bit(point) | Content::Number(point, _) | Content::State(point, ..) => {
+                (Some(*point), &[])
+            }
             Content::Flags(flags, _) => (None, flags),
         };
-        one.into_iter().chain(many.iter().map(|flag| flag.1))
+        let read_back = many.iter().filter(|flag| flag.test.is_none());
+        one.into_iter().chain(read_back.map(|flag| flag.point))
     }
 
     pub(super) fn may_write(&self, role: Option<&str>) -> bool {
@@ -131,6 +161,9 @@ impl Entry {
             Content::Number(point, format) => {
                 format.push_words(format.bits_of(points.reading(*point)), words);
             }
+            Content::State(point, format, change) => {
+                format.push_words(format.bits_of(change.out(points.reading(*point))), words);
+            }
             Content::Bit(_) | Content::Flags(..) => self.content.push_bits(self.content.bits(points), words),
             Content::Held(number, format) => format.push_words(state.held(*number), words),
         }
@@ -144,10 +177,14 @@ impl Entry {
             Content::Number(point, format) => {
                 put(*point, format.reading_of(format.bits_from(words)));
             }
+            Content::State(point, format, change) => {
+                let reading = change.back(format.reading_of(format.bits_from(words)));
+                put(*point, reading.unwrap_or(Reading::invalid()));
+            }
             Content::Flags(flags, format) => {
                 let bits = format.bits_from(words);
-                for (bit, point) in flags {
-                    put(*point, Reading::valid((bits >> bit & 1) as f64));
+                for flag in flags.iter().filter(|flag| flag.test.is_none()) {
+                    put(flag.point, Reading::valid((bits >> flag.bit & 1) as f64));
                 }
             }
         }
@@ -163,15 +200,18 @@ impl Entry {
             Content::Number(_, format) => {
                 format.push_words(format.bits_of(Reading::valid(value)), &mut words);
             }
+            Content::State(_, format, change) => {
+                format.push_words(format.bits_of(change.out(Reading::valid(value))), &mut words);
+            }
             Content::Flags(flags, format) => {
                 let clears = self.latch.is_some_and(|latch| latch.on_write);
-                let bits = flags.iter().fold(0, |bits, (bit, flag)| {
-                    let on = if *flag == point {
+                let bits = flags.iter().fold(0, |bits, flag| {
+                    let on = if flag.point == point && flag.test.is_none() {
                         value != 0.0
                     } else {
-                        !clears && points.is_on(*flag)
+                        !clears && flag.is_on(points)
                     };
-                    bits | u64::from(on) << bit
+                    bits | u64::from(on) << flag.bit
                 });
                 format.push_words(bits, &mut words);
             }

@@ -12,8 +12,7 @@ use super::number::RegisterType;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct MapFile {
-    #[serde(rename = "title")]
-    pub(super) _title: String,
+    pub(super) title: String,
     #[serde(default)]
     pub(super) read_only_write: ReadOnlyWrite,
     #[serde(default)]
@@ -24,21 +23,26 @@ pub(super) struct MapFile {
 }
 
 /// What a write to a read-only register gets; devices differ.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(super) enum ReadOnlyWrite {
+pub enum ReadOnlyWrite {
+    /// Exception 02.
     #[default]
     IllegalDataAddress,
+    /// Exception 03.
     IllegalDataValue,
+    /// It is answered as done, and nothing changes.
     Ignore,
 }
 
 /// What a write of a value outside the point's range gets.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(super) enum OutOfRangeWrite {
+pub enum OutOfRangeWrite {
+    /// Exception 03.
     #[default]
     IllegalDataValue,
+    /// The nearest value inside is taken.
     Clamp,
 }
 
@@ -89,8 +93,19 @@ pub(super) struct RegisterSpec {
     pub(super) bits: Option<BTreeMap<Spanned<String>, Spanned<String>>>,
     /// A register of the server's own, with this raw value at start-up: keeps what is written.
     pub(super) hold: Option<i64>,
-    /// What `[[revert]]` calls a register that holds.
+    /// What its maker calls it, and `[[revert]]` one that holds.
     pub(super) name: Option<Spanned<String>>,
+    /// Any words on it.
+    pub(super) description: Option<String>,
+    /// What its maker calls its bits and fields of bits, as in `3` and `4-7`.
+    #[serde(default)]
+    pub(super) bit_names: BTreeMap<Spanned<String>, String>,
+    /// What its maker calls its raw values.
+    #[serde(default, rename = "enum")]
+    pub(super) names: BTreeMap<Spanned<String>, String>,
+    /// Values that are others than the point's: by name of the point's state, or its value.
+    #[serde(default)]
+    pub(super) values: BTreeMap<Spanned<String>, f64>,
     #[serde(default, rename = "type")]
     pub(super) kind: RegisterType,
     pub(super) scale: Option<f64>,

@@ -94,21 +94,30 @@ impl NumberFormat {
     }
 }
 
+/// How a value stands in its registers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(super) enum RegisterType {
+pub enum RegisterType {
+    /// 16 bits, unsigned.
     #[default]
     U16,
+    /// 16 bits, two's complement.
     I16,
+    /// 32 bits, unsigned.
     U32,
+    /// 32 bits, two's complement.
     I32,
+    /// 64 bits, unsigned.
     U64,
+    /// 64 bits, two's complement.
     I64,
+    /// IEEE 754, 32 bits.
     F32,
 }
 
 impl RegisterType {
-    pub(super) const fn words(self) -> u32 {
+    /// Registers it takes.
+    pub const fn words(self) -> u32 {
         match self {
             Self::U16 | Self::I16 => 1,
             Self::U32 | Self::I32 | Self::F32 => 2,
@@ -129,7 +138,7 @@ impl RegisterType {
     }
 
     /// Lowest and highest raw value; 64-bit types are cut to what a double holds without rounding up.
-    pub(super) const fn range(self) -> (f64, f64) {
+    pub const fn range(self) -> (f64, f64) {
         match self {
             Self::U16 => (0.0, 65_535.0),
             Self::I16 => (-32_768.0, 32_767.0),
@@ -142,7 +151,7 @@ impl RegisterType {
     }
 
     /// SunSpec's code for a value that is not implemented.
-    pub(super) const fn not_implemented(self) -> u64 {
+    pub const fn not_implemented(self) -> u64 {
         match self {
             Self::U16 | Self::U32 | Self::U64 => self.mask(),
             Self::I16 | Self::I32 | Self::I64 => self.mask() ^ (self.mask() >> 1),

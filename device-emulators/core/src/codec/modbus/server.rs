@@ -343,7 +343,7 @@ struct Span {
     end: u32,
 }
 
-const fn table_name(table: Table) -> &'static str {
+pub(super) const fn table_name(table: Table) -> &'static str {
     match table {
         Table::Coil => "coil",
         Table::DiscreteInput => "discrete-input",

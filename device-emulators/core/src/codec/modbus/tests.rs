@@ -348,6 +348,64 @@ fn errors_name_the_line_and_the_remedy() {
     insta::assert_snapshot!(text);
 }
 
+const VENDOR: &str = r#"
+title = "As a vendor writes it"
+[[block]]
+name = "state"
+table = "holding"
+register = [
+    { at = 0, name = "Run state", point = "mode", values = { off = 3, on = 7 }, enum = { 3 = "Halt", 7 = "Run" } },
+    { at = 1, name = "Status", bits = { 0 = "mode == on", 3 = "alarm-a" }, bit_names = { 0 = "Running", 4-7 = "Zone" } },
+    { at = 2, name = "Current", point = "pair[0]", type = "i16", scale = -0.1 },
+    { at = 3, words = 3, constant = 7, description = "reserved" },
+    { at = 6, name = "Serial", constant = 5 },
+]
+"#;
+
+#[test]
+fn states_bits_and_signs_of_a_vendor_are_put_right() {
+    let map = RegisterMap::compile("test.toml", VENDOR, &table(), "M").unwrap();
+    let (mut client, mut server, mut points) = peer_of(map, &ModbusSettings::default());
+    for (name, value) in [("mode", 1.0), ("alarm-a", 1.0), ("pair[0]", 12.5)] {
+        set(&mut points, name, value);
+    }
+    assert_eq!(
+        serve(&mut server, &mut points, &read(0, 7)),
+        Ok(ModbusData::Registers(vec![7, 9, 0xFF83, 7, 7, 7, 5]))
+    );
+    answer(&mut client, &mut server, &mut points, SimTime::ZERO);
+    assert_eq!(get(&client.points, "mode"), Some(1.0));
+    assert_eq!(get(&client.points, "alarm-a"), Some(1.0));
+    assert_eq!(get(&client.points, "pair[0]"), Some(12.5));
+    set(&mut points, "mode", 2.0);
+    assert_eq!(
+        serve(&mut server, &mut points, &read(0, 2)),
+        Ok(ModbusData::Registers(vec![0xFFFF, 8])),
+        "a state the vendor has no number for is no value"
+    );
+}
+
+#[test]
+fn mistakes_in_names_of_values_and_bits_are_explained() {
+    let mut text = String::new();
+    for (from, to) in [
+        ("off = 3, on = 7 }", "of = 3, on = 7 }"),
+        ("3 = \"Halt\"", "three = \"Halt\""),
+        ("4-7 = ", "4-17 = "),
+        ("\"mode == on\"", "\"mode == onn\""),
+        ("\"mode == on\"", "\"mood == on\""),
+        ("words = 3", "words = 0"),
+        ("words = 3, constant = 7", "words = 3, hold = 7"),
+        ("constant = 5 }", "constant = 5, values = { on = 1 } }"),
+    ] {
+        assert!(VENDOR.contains(from), "{from}");
+        let error =
+            RegisterMap::compile("test.toml", &VENDOR.replacen(from, to, 1), &table(), "M").unwrap_err();
+        writeln!(text, "{error}\n  help: {}", error.help()).unwrap();
+    }
+    insta::assert_snapshot!(text);
+}
+
 fn any_type() -> impl Strategy<Value = RegisterType> {
     use RegisterType::{I16, I32, I64, U16, U32, U64};
     prop::sample::select(vec![U16, I16, U32, I32, U64, I64])

@@ -402,11 +402,6 @@ fn mistakes_in_side_effects_name_line_and_remedy() {
             "returns_to = 0",
         ),
         ("return at once", "after_ms = 500", "after_ms = 0"),
-        (
-            "name without hold",
-            "point = \"limit\"",
-            "point = \"limit\", name = \"l\"",
-        ),
         ("two of a name", "name = \"fallback\"", "name = \"timeout\""),
         ("revert without time", "after = \"timeout\"\n", ""),
         (

@@ -1,0 +1,351 @@
+//! What is likely wrong with a DBC, or with what a product makes of it, beyond what cannot be compiled.
+
+use core::time::Duration;
+use std::collections::BTreeMap;
+
+use bess_types::CanId;
+
+use super::bits::{BUFFER, BitField};
+use super::compile::Compiler;
+use super::listing::{Bound, Means, Message, Signal, bindings};
+use super::{CanPort, DbcFile, MAX_STANDARD, key};
+use crate::codec::modbus::lint::{no_range, short};
+use crate::codec::unit;
+use crate::finding::Finding;
+use crate::library::Library;
+use crate::points::{PointDef, PointTable};
+use crate::product::{CanSpec, InvalidCodes, Place, Product, ProductError};
+
+/// Highest 29-bit identifier.
+const MAX_EXTENDED: u32 = 0x1FFF_FFFF;
+
+/// Looks through a DBC.
+pub fn lint(file: &DbcFile) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let listing = file.listing();
+    let mut ids: BTreeMap<u32, &Message> = BTreeMap::new();
+    let mut names: BTreeMap<&str, &Message> = BTreeMap::new();
+    for (message, of_dbc) in listing.iter().zip(&file.dbc.messages) {
+        if let Some(other) = ids.insert(key(message.id), message) {
+            findings.push(Finding::error(
+                &message.place,
+                format!(
+                    "{} has the identifier of {} in line {}",
+                    message.name, other.name, other.place.line
+                ),
+                "give each message an identifier of its own",
+            ));
+        }
+        if let Some(other) = names.insert(&message.name, message) {
+            findings.push(Finding::error(
+                &message.place,
+                format!(
+                    "{} is the name of a message in line {} too",
+                    message.name, other.place.line
+                ),
+                "give each message a name of its own",
+            ));
+        }
+        let too_high = match message.id {
+            CanId::Standard(id) => id > MAX_STANDARD,
+            CanId::Extended(id) => id > MAX_EXTENDED,
+        };
+        if too_high {
+            findings.push(Finding::error(
+                &message.place,
+                format!("{} has an identifier that no frame has", message.name),
+                "11-bit identifiers end at 2047; a 29-bit one has 2147483648 added in the DBC",
+            ));
+        }
+        if message.cycle_ms.is_none() {
+            findings.push(Finding::note(
+                &message.place,
+                format!("{} has no cycle time", message.name),
+                "add BA_ \"GenMsgCycleTime\", or give period_ms in the product; without either it is sent on an event",
+            ));
+        }
+        signals(file, message, of_dbc, &mut findings);
+    }
+    findings.sort_by_key(|finding| finding.place.line);
+    findings
+}
+
+fn signals(file: &DbcFile, listed: &Message, message: &can_dbc::Message, findings: &mut Vec<Finding>) {
+    let mut fields: BTreeMap<&str, [u8; BUFFER]> = BTreeMap::new();
+    for (signal, of_dbc) in listed.signals.iter().zip(&message.signals) {
+        let value_type = file.value_type(message.id, &signal.name);
+        match BitField::compile(of_dbc, value_type, message.size, InvalidCodes::default()) {
+            Ok(field) => {
+                fields.insert(&signal.name, field.claimed());
+            }
+            Err(reason) => findings.push(Finding::error(
+                &signal.place,
+                format!("{} of {}: {reason}", signal.name, listed.name),
+                "correct its start bit, length or factor",
+            )),
+        }
+        range_of_dbc(listed, signal, findings);
+    }
+    let without = listed
+        .signals
+        .iter()
+        .filter(|signal| signal.min >= signal.max && signal.length > 1);
+    let without: Vec<_> = without.map(|signal| signal.name.as_str()).collect();
+    if !without.is_empty() {
+        findings.push(Finding::note(
+            &listed.place,
+            format!("{} without a range: {}", listed.name, without.join(", ")),
+            "write the lowest and highest value in [..|..]; what is outside is then never sent",
+        ));
+    }
+    let (big, little): (Vec<_>, Vec<_>) = (listed.signals.iter())
+        .filter(|signal| signal.length > 8)
+        .partition(|signal| signal.big_endian);
+    if let (Some(big), Some(little)) = (big.first(), little.first()) {
+        findings.push(Finding::note(
+            &listed.place,
+            format!(
+                "{} mixes byte orders: {} is big-endian, {} little-endian",
+                listed.name, big.name, little.name
+            ),
+            "hold it against the vendor's document",
+        ));
+    }
+    let pages = match file.pages(message) {
+        Ok(pages) => pages,
+        Err(reason) => {
+            findings.push(Finding::error(
+                &listed.place,
+                format!("{}: {reason}", listed.name),
+                "correct M and m marks",
+            ));
+            return;
+        }
+    };
+    let mut told: Vec<(&str, &str)> = Vec::new();
+    for page in &pages {
+        for (at, signal) in page.signals.iter().enumerate() {
+            let Some(own) = fields.get(signal.name.as_str()) else {
+                continue;
+            };
+            for other in &page.signals[..at] {
+                let Some(taken) = fields.get(other.name.as_str()) else {
+                    continue;
+                };
+                let pair = (signal.name.as_str(), other.name.as_str());
+                if own.iter().zip(taken).any(|(a, b)| a & b != 0) && !told.contains(&pair) {
+                    told.push(pair);
+                    let place = place_of(listed, &signal.name);
+                    findings.push(Finding::error(
+                        &place,
+                        format!("{} of {} overlaps {}", signal.name, listed.name, other.name),
+                        "correct a start bit, a length or a byte order (@0 counts from the highest bit)",
+                    ));
+                }
+            }
+        }
+    }
+}
+
+fn place_of(message: &Message, signal: &str) -> Place {
+    let found = message.signals.iter().find(|listed| listed.name == signal);
+    found.map_or_else(|| message.place.clone(), |signal| signal.place.clone())
+}
+
+/// A range in the DBC that its bits cannot say.
+fn range_of_dbc(message: &Message, signal: &Signal, findings: &mut Vec<Finding>) {
+    let (low, high) = signal.range_of_bits();
+    let step = signal.scale.abs();
+    if signal.min < signal.max && (signal.min < low - step || signal.max > high + step) {
+        findings.push(Finding::warning(
+            &signal.place,
+            format!(
+                "{} of {} is to go from {} to {}, but {} bits at {} say {} to {}",
+                signal.name,
+                message.name,
+                short(signal.min),
+                short(signal.max),
+                signal.length,
+                signal.scale,
+                short(low),
+                short(high)
+            ),
+            "correct the range, the length or the factor",
+        ));
+    }
+}
+
+/// Looks through a port of a product.
+pub fn lint_port(product: &Product, port: &str, library: &Library, table: &PointTable) -> Vec<Finding> {
+    if let Err(error) = CanPort::compile(product, port, library, table, 1) {
+        return vec![error.into()];
+    }
+    let mut findings = Vec::new();
+    let parts = || -> Result<_, ProductError> {
+        let (spec, source) = product.can_port(port)?;
+        Ok((
+            spec,
+            source,
+            library.dbc(spec.dbc.get_ref())?,
+            bindings(product, port, library, table)?,
+        ))
+    };
+    let (spec, source, file, bound) = match parts() {
+        Ok(parts) => parts,
+        Err(error) => return vec![error.into()],
+    };
+    let listing = file.listing();
+    for bound in &bound {
+        let message = listing.iter().find(|message| message.name == bound.message);
+        let signal =
+            message.and_then(|message| message.signals.iter().find(|signal| signal.name == bound.signal));
+        if let Some(signal) = signal {
+            held(bound, signal, table, &mut findings);
+        }
+    }
+    for message in &listing {
+        cycle(spec, source, message, &bound, &mut findings);
+    }
+    findings.dedup();
+    findings
+}
+
+/// Whether a signal can say what its point can be. The first of a row of points speaks for all.
+fn held(bound: &Bound, signal: &Signal, table: &PointTable, findings: &mut Vec<Finding>) {
+    let Some(Means::Point(point)) = bound.means.first() else {
+        return;
+    };
+    let Some(def) = table.find(point).map(|id| table.def(id)) else {
+        return;
+    };
+    let what = format!("{} of {}", bound.signal, bound.message);
+    if index_in(point).is_some_and(|index| index > 0) {
+        return;
+    }
+    no_range(&bound.place, &what, def, findings);
+    let Some(factor) =
+        unit::factor(&signal.unit, def.unit).filter(|_| !bound.has_values && def.states.is_empty())
+    else {
+        return;
+    };
+    let (low, high) = sayable(signal);
+    let (low, high) = if bound.is_flipped {
+        (-high, -low)
+    } else {
+        (low, high)
+    };
+    let (low, high, step) = (low * factor, high * factor, (signal.scale * factor).abs());
+    if bound.is_sent && (def.min < low - step || def.max > high + step) {
+        findings.push(cut_off(bound, &what, signal, def, (low, high)));
+    }
+}
+
+fn cut_off(bound: &Bound, what: &str, signal: &Signal, def: &PointDef, (low, high): (f64, f64)) -> Finding {
+    let place = &bound.place;
+    Finding::warning(
+        place,
+        format!(
+            "{what}, {} bits at {}, says {} to {} {u}, and `{}` goes from {} to {} {u}: what is outside is cut off",
+            signal.length,
+            signal.scale,
+            short(low),
+            short(high),
+            def.name,
+            short(def.min),
+            short(def.max),
+            u = def.unit,
+        ),
+        "take more bits, a coarser factor or a wider range in the DBC, unless this device stays inside",
+    )
+}
+
+/// What a signal can say: its bits, within its range in the DBC.
+fn sayable(signal: &Signal) -> (f64, f64) {
+    let (low, high) = signal.range_of_bits();
+    if signal.min < signal.max {
+        (low.max(signal.min), high.min(signal.max))
+    } else {
+        (low, high)
+    }
+}
+
+/// Place in a row of points, as 3 in `cell[3].voltage`.
+fn index_in(point: &str) -> Option<usize> {
+    let (_, rest) = point.split_once('[')?;
+    rest.split_once(']')?.0.parse().ok()
+}
+
+fn cycle(
+    spec: &CanSpec,
+    source: &crate::product::Source,
+    message: &Message,
+    bound: &[Bound],
+    findings: &mut Vec<Finding>,
+) {
+    if !bound
+        .iter()
+        .any(|bound| bound.is_sent && bound.message == message.name)
+    {
+        return;
+    }
+    let matching = |pattern: &str| crate::codec::pattern::matches(pattern, &message.name).is_some();
+    let Some(sent) = spec.transmit.iter().find(|sent| matching(sent.message.get_ref())) else {
+        return;
+    };
+    let is_answer =
+        (spec.receive.iter().flat_map(|heard| &heard.answer)).any(|answer| matching(answer.get_ref()));
+    let asked_for = is_answer || sent.on_change_ms.is_some() || sent.at_start;
+    match (&sent.period_ms, message.cycle_ms) {
+        (Some(own), Some(of_dbc)) if *own.get_ref() != of_dbc => findings.push(Finding::warning(
+            &source.place(own.span()),
+            format!(
+                "{} is sent every {} ms, and the DBC says {of_dbc} ms",
+                message.name,
+                own.get_ref()
+            ),
+            "leave period_ms out to take the DBC's, or correct the DBC",
+        )),
+        (None, None) if !asked_for => findings.push(Finding::note(
+            &source.place(sent.message.span()),
+            format!(
+                "{} has no cycle time, here or in the DBC: it is sent on an event only",
+                message.name
+            ),
+            "give period_ms if it is cyclic, or name it in an `answer`",
+        )),
+        _ => {}
+    }
+}
+
+/// A message on the wire, or one page of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sent {
+    /// Identifier.
+    pub id: CanId,
+    /// Payload bytes.
+    pub bytes: u8,
+    /// None in answers and on events.
+    pub period: Option<Duration>,
+    /// Bit rate switch of a CAN FD frame; none of a classic one.
+    pub fd: Option<bess_types::FdFlags>,
+}
+
+/// What a node of this product sends on a port; what is sent on change as often as it is looked at.
+///
+/// # Errors
+/// If the product, the DBC and the points do not fit together.
+pub fn traffic(
+    product: &Product,
+    port: &str,
+    library: &Library,
+    table: &PointTable,
+) -> Result<Vec<Sent>, ProductError> {
+    let transmit = Compiler::new(product, port, library, table, 1)?.transmit()?;
+    let sent = transmit.iter().map(|message| Sent {
+        id: message.layout.id,
+        bytes: message.layout.len,
+        period: message.on_change.or(message.period),
+        fd: message.layout.fd,
+    });
+    Ok(sent.collect())
+}

@@ -1,0 +1,367 @@
+//! A DBC as a list, and what a product makes of its signals; for documents and checks.
+
+use core::fmt;
+use std::collections::BTreeMap;
+
+use bess_types::CanId;
+use can_dbc::{
+    ByteOrder, Message as DbcMessage, MessageId, MultiplexIndicator, NumericValue, Signal as DbcSignal,
+    SignalExtendedValueType, ValueType,
+};
+
+use super::compile::{page_captures, test_of, value_for};
+use super::dbc::{DbcFile, Page};
+use crate::codec::pattern;
+use crate::library::Library;
+use crate::points::PointTable;
+use crate::product::{Constant, Place, Product, ProductError, Source};
+
+/// A message of a DBC.
+#[derive(Clone, Debug)]
+pub struct Message {
+    /// Name.
+    pub name: String,
+    /// Identifier as in the DBC.
+    pub id: CanId,
+    /// Payload bytes.
+    pub bytes: u64,
+    /// It goes out in CAN FD format.
+    pub is_fd: bool,
+    /// Cycle time its attribute gives it.
+    pub cycle_ms: Option<u64>,
+    /// Node that sends it.
+    pub sender: String,
+    /// What the DBC says about it.
+    pub comment: String,
+    /// Its signals in the order of the DBC.
+    pub signals: Vec<Signal>,
+    /// Where it stands.
+    pub place: Place,
+}
+
+/// A signal of a DBC.
+#[derive(Clone, Debug)]
+pub struct Signal {
+    /// Name.
+    pub name: String,
+    /// `M` for a multiplexor, `m3` on its page 3, as in the DBC; else empty.
+    pub page: String,
+    /// Start bit as in the DBC: lowest bit, or highest of a big-endian signal, counted 7 to 0 in each byte.
+    pub start: u64,
+    /// Bits.
+    pub length: u64,
+    /// The byte with the highest bits comes first.
+    pub big_endian: bool,
+    /// unsigned, signed, float or double.
+    pub kind: &'static str,
+    /// Value = raw · scale + offset, in `unit`.
+    pub scale: f64,
+    /// See `scale`.
+    pub offset: f64,
+    /// Lowest value the DBC allows.
+    pub min: f64,
+    /// Highest value the DBC allows; no more than the lowest if it says nothing.
+    pub max: f64,
+    /// Unit.
+    pub unit: String,
+    /// Names of raw values.
+    pub names: BTreeMap<i64, String>,
+    /// What the DBC says about it.
+    pub comment: String,
+    /// Where it stands.
+    pub place: Place,
+}
+
+/// What a product makes of a signal.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Bound {
+    /// Message it is in.
+    pub message: String,
+    /// Signal.
+    pub signal: String,
+    /// The product sends it; else it hears it.
+    pub is_sent: bool,
+    /// What it carries; of a multiplexed signal on each of its pages.
+    pub means: Vec<Means>,
+    /// Its sign is the other way round than the point's.
+    pub is_flipped: bool,
+    /// Its values are others than the point's.
+    pub has_values: bool,
+    /// Where the product says so.
+    pub place: Place,
+}
+
+/// What a signal carries.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Means {
+    /// A point, or how a point compares with a number.
+    Point(String),
+    /// Always the same value or name of a value.
+    Constant(String),
+    /// The rolling counter.
+    Counter,
+    /// A checksum of this profile.
+    Checksum(&'static str),
+    /// The page.
+    Page(u64),
+}
+
+impl fmt::Display for Means {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Point(point) => f.write_str(point),
+            Self::Constant(value) => write!(f, "= {value}"),
+            Self::Counter => f.write_str("counter"),
+            Self::Checksum(profile) => write!(f, "checksum {profile}"),
+            Self::Page(page) => write!(f, "page {page}"),
+        }
+    }
+}
+
+impl DbcFile {
+    /// Its messages in order.
+    pub fn listing(&self) -> Vec<Message> {
+        let lines = Lines::read(Source::new(&self.file, &self.text));
+        let messages = self.dbc.messages.iter().enumerate();
+        messages
+            .map(|(at, message)| self.listed(at, message, &lines))
+            .collect()
+    }
+
+    fn listed(&self, at: usize, message: &DbcMessage, lines: &Lines) -> Message {
+        let place = lines.of(at, "");
+        let signals = message.signals.iter();
+        Message {
+            name: message.name.clone(),
+            id: match message.id {
+                MessageId::Standard(id) => CanId::Standard(id),
+                MessageId::Extended(id) => CanId::Extended(id),
+            },
+            bytes: message.size,
+            is_fd: self.is_fd(message),
+            cycle_ms: self.cycle_ms(message.id),
+            sender: message.transmitter.clone().unwrap_or_default(),
+            comment: self
+                .dbc
+                .message_comment(message.id)
+                .unwrap_or_default()
+                .to_owned(),
+            signals: signals
+                .map(|signal| self.listed_signal(message, signal, lines.of(at, &signal.name)))
+                .collect(),
+            place,
+        }
+    }
+
+    fn listed_signal(&self, message: &DbcMessage, signal: &DbcSignal, place: Place) -> Signal {
+        let names = self.dbc.value_descriptions_for_signal(message.id, &signal.name);
+        let names = names.into_iter().flatten();
+        Signal {
+            name: signal.name.clone(),
+            page: match signal.multiplexer_indicator {
+                MultiplexIndicator::Plain => String::new(),
+                MultiplexIndicator::Multiplexor => "M".into(),
+                MultiplexIndicator::MultiplexedSignal(page) => format!("m{page}"),
+                MultiplexIndicator::MultiplexorAndMultiplexedSignal(page) => format!("m{page}M"),
+            },
+            start: signal.start_bit,
+            length: signal.size,
+            big_endian: signal.byte_order == ByteOrder::BigEndian,
+            kind: match (self.value_type(message.id, &signal.name), signal.value_type) {
+                (SignalExtendedValueType::IEEEfloat32Bit, _) => "float",
+                (SignalExtendedValueType::IEEEdouble64bit, _) => "double",
+                (SignalExtendedValueType::SignedOrUnsignedInteger, ValueType::Signed) => "signed",
+                (SignalExtendedValueType::SignedOrUnsignedInteger, ValueType::Unsigned) => "unsigned",
+            },
+            scale: signal.factor,
+            offset: signal.offset,
+            min: number(signal.min),
+            max: number(signal.max),
+            unit: signal.unit.clone(),
+            names: names.map(|entry| (entry.id, entry.description.clone())).collect(),
+            comment: self
+                .dbc
+                .signal_comment(message.id, &signal.name)
+                .unwrap_or_default()
+                .to_owned(),
+            place,
+        }
+    }
+}
+
+impl Signal {
+    /// Lowest and highest value its bits can say.
+    pub fn range_of_bits(&self) -> (f64, f64) {
+        let bits = u32::try_from(self.length.clamp(1, 64)).unwrap_or(64);
+        let all = (u64::MAX >> (64 - bits)) as f64;
+        let (low, high) = match self.kind {
+            "float" => (f64::from(f32::MIN), f64::from(f32::MAX)),
+            "double" => return (f64::MIN, f64::MAX),
+            "signed" => (-(all + 1.0) / 2.0, (all - 1.0) / 2.0),
+            _ => (0.0, all),
+        };
+        let (a, b) = (low * self.scale + self.offset, high * self.scale + self.offset);
+        (a.min(b), a.max(b))
+    }
+}
+
+fn number(value: NumericValue) -> f64 {
+    match value {
+        NumericValue::Uint(value) => value as f64,
+        NumericValue::Int(value) => value as f64,
+        NumericValue::Double(value) => value,
+    }
+}
+
+/// Lines of messages and signals; the parser does not keep them.
+struct Lines {
+    source: Source,
+    /// By the message's place in the file and the signal's name, empty for the message itself.
+    found: BTreeMap<(usize, String), usize>,
+}
+
+impl Lines {
+    fn read(source: Source) -> Self {
+        let mut found = BTreeMap::new();
+        let mut messages = 0;
+        for (number, line) in (1..).zip(source.text.lines()) {
+            let mut words = line.split_whitespace();
+            match words.next() {
+                Some("BO_") => {
+                    found.insert((messages, String::new()), number);
+                    messages += 1;
+                }
+                Some("SG_") if messages > 0 => {
+                    let name = words.next().unwrap_or_default().to_owned();
+                    found.entry((messages - 1, name)).or_insert(number);
+                }
+                _ => {}
+            }
+        }
+        Self { source, found }
+    }
+
+    fn of(&self, message: usize, signal: &str) -> Place {
+        let line = self.found.get(&(message, signal.to_owned()));
+        self.source.place(self.source.line(line.copied().unwrap_or(1)))
+    }
+}
+
+/// What a product makes of the signals of a port's DBC, in the order of its file.
+///
+/// # Errors
+/// If the product has no such port, or its DBC is not there or does not parse.
+pub fn bindings(
+    product: &Product,
+    port: &str,
+    library: &Library,
+    table: &PointTable,
+) -> Result<Vec<Bound>, ProductError> {
+    let (spec, source) = product.can_port(port)?;
+    let file = library.dbc(spec.dbc.get_ref())?;
+    let is_there = |point: &str| table.find(test_of(point).0).is_some();
+    let mut all = Vec::new();
+    for sent in &spec.transmit {
+        let means = |signal: &str, captures: &pattern::Captures, page: &Page<'_>| {
+            let is = |name: &str| name == signal;
+            if let Some(checksum) = sent
+                .checksum
+                .as_ref()
+                .filter(|checksum| is(checksum.signal.get_ref()))
+            {
+                return Some((Means::Checksum(checksum.profile.name()), checksum.signal.span()));
+            }
+            if let Some(counter) = sent.counter.as_ref().filter(|counter| is(counter.get_ref())) {
+                return Some((Means::Counter, counter.span()));
+            }
+            if let Some((_, value)) = page.multiplexors.iter().find(|(by, _)| is(&by.name)) {
+                return Some((Means::Page(*value), sent.message.span()));
+            }
+            if let Some((point, span)) = bound_to(&sent.bind, signal, captures) {
+                return is_there(&point).then_some((Means::Point(point), span));
+            }
+            value_for(Some(&sent.constant), signal).map(|value| {
+                let text = match value {
+                    Constant::Number(value) => value.to_string(),
+                    Constant::Name(name) => name.clone(),
+                };
+                (Means::Constant(text), sent.message.span())
+            })
+        };
+        let first = all.len();
+        collect(&file, sent.message.get_ref(), true, source, &means, &mut all);
+        let values: Vec<&str> = sent.values.keys().map(|name| name.get_ref().as_str()).collect();
+        mark(&mut all[first..], &sent.flip, &values);
+    }
+    for heard in &spec.receive {
+        let means = |signal: &str, captures: &pattern::Captures, _: &Page<'_>| {
+            let (point, span) = bound_to(&heard.bind, signal, captures)?;
+            is_there(&point).then_some((Means::Point(point), span))
+        };
+        let first = all.len();
+        collect(&file, heard.message.get_ref(), false, source, &means, &mut all);
+        let values: Vec<&str> = heard.values.keys().map(|name| name.get_ref().as_str()).collect();
+        mark(&mut all[first..], &heard.flip, &values);
+    }
+    Ok(all)
+}
+
+fn mark(all: &mut [Bound], flip: &[toml::Spanned<String>], values: &[&str]) {
+    for bound in all {
+        bound.is_flipped = flip.iter().any(|name| *name.get_ref() == bound.signal);
+        bound.has_values = values
+            .iter()
+            .any(|name| pattern::matches(name, &bound.signal).is_some());
+    }
+}
+
+type Span = core::ops::Range<usize>;
+type Binds = BTreeMap<toml::Spanned<String>, toml::Spanned<String>>;
+
+/// The point or comparison a signal is bound to, whether this product has the point or not.
+fn bound_to(bind: &Binds, signal: &str, captures: &pattern::Captures) -> Option<(String, Span)> {
+    let mut bound = bind.iter();
+    bound.find_map(|(name, point)| {
+        let inner = pattern::matches(name.get_ref(), signal)?;
+        let all = captures.merged(&inner)?;
+        Some((all.fill(point.get_ref()), point.span()))
+    })
+}
+
+fn collect(
+    file: &DbcFile,
+    wanted: &str,
+    is_sent: bool,
+    source: &Source,
+    means: &impl Fn(&str, &pattern::Captures, &Page<'_>) -> Option<(Means, Span)>,
+    all: &mut Vec<Bound>,
+) {
+    for message in &file.dbc.messages {
+        let Some(captures) = pattern::matches(wanted, &message.name) else {
+            continue;
+        };
+        let first = all.len();
+        for page in file.pages(message).unwrap_or_default() {
+            let captures = page_captures(&page, &captures);
+            for signal in &page.signals {
+                let Some((text, span)) = means(&signal.name, &captures, &page) else {
+                    continue;
+                };
+                let known = all[first..].iter_mut().find(|bound| bound.signal == signal.name);
+                match known {
+                    Some(bound) if !bound.means.contains(&text) => bound.means.push(text),
+                    Some(_) => {}
+                    None => all.push(Bound {
+                        message: message.name.clone(),
+                        signal: signal.name.clone(),
+                        is_sent,
+                        means: vec![text],
+                        is_flipped: false,
+                        has_values: false,
+                        place: source.place(span),
+                    }),
+                }
+            }
+        }
+    }
+}
