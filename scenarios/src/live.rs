@@ -6,7 +6,8 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use bess_rig::{Attach, ClockMode, Driver, Health, Rig, RigConfig, Role};
+use bess_fieldbus::PacedDriver;
+use bess_rig::{Attach, ClockMode, Driver, Health, ModbusAddress, Rig, RigConfig, Role};
 use bess_types::{Reading, Tag};
 use serde::Serialize;
 
@@ -44,6 +45,7 @@ pub(crate) fn run(
     say(&format!("{} (seed {})", config.title, config.seed));
     print_wires(&built);
     let mut driver = paced_driver(built, &config)?;
+    print_lines(&driver);
     let folder = options.out.map_or_else(
         || std::env::temp_dir().join(format!("bessrig-run-{}", std::process::id())),
         Path::to_owned,
@@ -110,6 +112,7 @@ pub(crate) fn host(rig: &Path, data: &Data, tags: &[Tag], interrupted: &AtomicBo
     }
     print_wires(&built);
     let mut driver = paced_driver(built, &config)?;
+    print_lines(&driver);
     while !interrupted.load(Ordering::Relaxed) {
         advance(&mut driver, None, interrupted)?;
     }
@@ -202,7 +205,25 @@ fn print_wires(rig: &Rig) {
         say(&format!("CAN     {:<18} on {}", wire.name, wire.medium));
     }
     for server in &wires.servers {
-        say(&format!("Modbus  {:<18} on {}", server.tag, server.listen));
+        let place = match server.address {
+            ModbusAddress::Tcp(address) => address.to_string(),
+            ModbusAddress::Line(line) => {
+                let line = wires.lines.iter().find(|wire| wire.line == line);
+                format!(
+                    "RTU line {}, unit {}",
+                    line.map_or("", |line| &line.name),
+                    server.unit
+                )
+            }
+        };
+        say(&format!("Modbus  {:<18} on {place}", server.tag));
+    }
+}
+
+/// Tells where the RTU lines are: a pseudo-terminal has its path from the kernel.
+fn print_lines(driver: &PacedDriver) {
+    for (name, place) in driver.lines() {
+        say(&format!("RTU     {name:<18} on {place}"));
     }
 }
 

@@ -116,6 +116,16 @@ pub enum FieldbusError {
         /// What the kernel said.
         source: io::Error,
     },
+    /// An RTU line could not be opened.
+    #[error("RTU line `{line}`: cannot {what}")]
+    Line {
+        /// Name in the rig file.
+        line: String,
+        /// What was tried.
+        what: String,
+        /// What the system said.
+        source: io::Error,
+    },
     /// A thread or the Modbus runtime could not be started.
     #[error("cannot start the {what}")]
     Start {

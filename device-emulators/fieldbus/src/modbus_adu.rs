@@ -118,8 +118,13 @@ impl Faulty {
         }
         let mut bytes = wrap(&reply);
         for fault in faults {
-            if let WireFault::Truncate { bytes: at_most } = *fault {
-                bytes.truncate(at_most);
+            match *fault {
+                WireFault::Truncate { bytes: at_most } => bytes.truncate(at_most),
+                WireFault::Crc => bytes.iter_mut().rev().take(2).for_each(|byte| *byte = !*byte),
+                WireFault::Noise { bytes: count, bits } => {
+                    bytes.splice(0..0, bits.to_be_bytes().into_iter().take(count));
+                }
+                _ => {}
             }
         }
         if faults.contains(&WireFault::Merge) && kept.is_empty() {
@@ -233,6 +238,13 @@ mod tests {
             ],
         );
         assert_eq!(other.pieces[0].1[..7], [0, 0, 0, 0, 0, 5, 0]);
+        let noise = WireFault::Noise {
+            bytes: 2,
+            bits: 0xABCD_0000_0000_0000,
+        };
+        let noisy = &with(&[], &[WireFault::Crc, noise]).pieces[0].1;
+        assert_eq!(noisy[..2], [0xAB, 0xCD]);
+        assert_eq!(noisy[2..], [0, 1, 0, 0, 0, 5, 1, 3, 2, 0xFF, 0xFA]);
         for (fault, end) in [
             (WireFault::Reset, End::Reset),
             (WireFault::HalfOpen, End::HalfOpen),

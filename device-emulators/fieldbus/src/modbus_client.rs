@@ -7,6 +7,7 @@
 //! that could not be made the next attempt waits, longer each time, so that a server that is gone is not stormed.
 
 use std::collections::BTreeMap;
+use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -26,7 +27,7 @@ use crate::paced::{Arrival, Inbox};
 use bess_devices::Token;
 
 /// Requests waiting on one connection; devices ask one at a time, so this is generous.
-const QUEUE: usize = 64;
+pub(crate) const QUEUE: usize = 64;
 /// Rest after the first connection that could not be made; doubled by each further one.
 const FIRST_REST: Duration = Duration::from_millis(100);
 /// Longest rest: what a returning server waits for its clients.
@@ -41,11 +42,12 @@ pub(crate) struct Clients {
     connections: BTreeMap<(usize, SocketAddr), mpsc::Sender<Ask>>,
 }
 
+/// A request of a device.
 #[derive(Debug)]
-struct Ask {
-    token: Token,
-    unit: u8,
-    request: ModbusRequest,
+pub(crate) struct Ask {
+    pub(crate) token: Token,
+    pub(crate) unit: u8,
+    pub(crate) request: ModbusRequest,
 }
 
 impl Clients {
@@ -59,14 +61,7 @@ impl Clients {
     }
 
     /// Sends a request of device `client`; `false` if too many wait already, and then no reply will come.
-    pub(crate) fn ask(
-        &mut self,
-        client: usize,
-        address: SocketAddr,
-        token: Token,
-        unit: u8,
-        request: ModbusRequest,
-    ) -> bool {
+    pub(crate) fn ask(&mut self, client: usize, address: SocketAddr, ask: Ask) -> bool {
         let queue = self.connections.entry((client, address)).or_insert_with(|| {
             let (queue, asks) = mpsc::channel(QUEUE);
             let connection = Connection {
@@ -75,17 +70,12 @@ impl Clients {
                 inbox: self.inbox.clone(),
                 link: None,
                 transaction: 0,
-                rest: FIRST_REST,
-                not_before: None,
+                rest: Rest::default(),
             };
             self.runtime.spawn(connection.serve(client, asks));
             queue
         });
-        let taken = queue.try_send(Ask { token, unit, request }).is_ok();
-        if !taken {
-            count(&self.inbox.losses.modbus, 1);
-        }
-        taken
+        queue.try_send(ask).is_ok()
     }
 }
 
@@ -95,9 +85,42 @@ struct Connection {
     inbox: Inbox,
     link: Option<Link>,
     transaction: u16,
-    /// How long to wait after the next connection that cannot be made, and until when after the last one.
-    rest: Duration,
-    not_before: Option<Instant>,
+    rest: Rest,
+}
+
+/// Rests between connections that cannot be made.
+#[derive(Debug)]
+pub(crate) struct Rest {
+    /// After the next one.
+    next: Duration,
+    /// When the present one is over.
+    over: Option<Instant>,
+}
+
+impl Default for Rest {
+    fn default() -> Self {
+        Self {
+            next: FIRST_REST,
+            over: None,
+        }
+    }
+}
+
+impl Rest {
+    /// Connects as soon as the rest after the last failure is over.
+    pub(crate) async fn connect<T, F>(&mut self, connect: impl FnOnce() -> F) -> io::Result<T>
+    where
+        F: Future<Output = io::Result<T>>,
+    {
+        if let Some(over) = self.over {
+            sleep_until(over).await;
+        }
+        self.over = Some(Instant::now() + self.next);
+        self.next = LONGEST_REST.min(2 * self.next);
+        let connected = connect().await?;
+        *self = Self::default();
+        Ok(connected)
+    }
 }
 
 /// A connection that is up.
@@ -176,13 +199,8 @@ impl Connection {
     }
 
     async fn connect(&mut self) -> io::Result<Link> {
-        if let Some(not_before) = self.not_before {
-            sleep_until(not_before).await;
-        }
-        self.not_before = Some(Instant::now() + self.rest);
-        self.rest = LONGEST_REST.min(2 * self.rest);
-        let stream = TcpStream::connect(self.address).await?;
-        (self.rest, self.not_before) = (FIRST_REST, None);
+        let address = self.address;
+        let stream = self.rest.connect(|| TcpStream::connect(address)).await?;
         // Without effect on what is said, only on when.
         let _ = stream.set_nodelay(true);
         Ok(Link {

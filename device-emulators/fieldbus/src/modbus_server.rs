@@ -23,7 +23,7 @@ use tokio::time::{sleep, timeout};
 use crate::error::FieldbusError;
 use crate::modbus_adu::{Adu, End, Faulty, MAX_ADU};
 use crate::paced::{Arrival, Inbox};
-use bess_rig::{ModbusServerWire, WireFault};
+use bess_rig::{ModbusAddress, ModbusServerWire, WireFault};
 
 /// After this the connection is free for the client's next request. Real clients give up much earlier.
 const LONGEST_ANSWER: Duration = Duration::from_secs(10);
@@ -32,7 +32,7 @@ const CONNECTIONS: usize = 16;
 /// Requests waiting for answers, over all servers; more get exception 06.
 const OPEN_REQUESTS: usize = 256;
 /// Rest after a failed accept, such as with all file descriptors in use, or while another program has the address.
-const REST: Duration = Duration::from_millis(100);
+pub(crate) const REST: Duration = Duration::from_millis(100);
 /// What a client may send ahead of its answers.
 const AHEAD: usize = 16 * MAX_ADU;
 
@@ -94,6 +94,16 @@ pub(crate) struct Answer {
     pub(crate) faults: Vec<WireFault>,
 }
 
+impl Answer {
+    /// What a server says before its device is asked.
+    fn of_itself(exception: ModbusException) -> Self {
+        Self {
+            reply: Some(Err(exception)),
+            faults: vec![],
+        }
+    }
+}
+
 /// The owner's side of all servers: requests that wait for an answer, and how each address treats connections.
 #[derive(Debug)]
 pub(crate) struct Servers {
@@ -104,6 +114,8 @@ pub(crate) struct Servers {
     /// Devices that refuse connections now.
     refusing: BTreeMap<usize, SocketAddr>,
     addresses: BTreeMap<usize, SocketAddr>,
+    inbox: Inbox,
+    open_requests: Arc<Semaphore>,
 }
 
 /// How an address treats connections. Every change ends what is half open.
@@ -119,13 +131,23 @@ impl Servers {
         runtime: &Runtime,
         inbox: &Inbox,
     ) -> Result<Self, FieldbusError> {
-        let open_requests = Arc::new(Semaphore::new(OPEN_REQUESTS));
         let _context = runtime.handle().enter();
+        let mut servers = Self {
+            open: BTreeMap::new(),
+            next_token: 0,
+            links: BTreeMap::new(),
+            refusing: BTreeMap::new(),
+            addresses: BTreeMap::new(),
+            inbox: inbox.clone(),
+            open_requests: Arc::new(Semaphore::new(OPEN_REQUESTS)),
+        };
         let mut at_address: BTreeMap<SocketAddr, Vec<&ModbusServerWire>> = BTreeMap::new();
         for wire in wires {
-            at_address.entry(wire.listen).or_default().push(wire);
+            if let ModbusAddress::Tcp(address) = wire.address {
+                at_address.entry(address).or_default().push(wire);
+                servers.addresses.insert(wire.device, address);
+            }
         }
-        let mut links = BTreeMap::new();
         for (address, wires) in at_address {
             let tag = wires[0].tag.clone();
             let listener = bind(address).map_err(|source| {
@@ -137,12 +159,10 @@ impl Servers {
                 }
             })?;
             let (link, state) = watch::channel(Link::default());
-            let devices = Devices {
-                units: wires.iter().map(|wire| (wire.unit, wire.device)).collect(),
-                inbox: inbox.clone(),
-                open_requests: Arc::clone(&open_requests),
-            };
-            links.extend(wires.iter().map(|wire| (wire.device, link.clone())));
+            let devices = servers.devices(wires.iter().map(|wire| (wire.unit, wire.device)).collect());
+            servers
+                .links
+                .extend(wires.iter().map(|wire| (wire.device, link.clone())));
             let port = Port {
                 tag,
                 address,
@@ -152,13 +172,16 @@ impl Servers {
             };
             tokio::spawn(port.serve(listener));
         }
-        Ok(Self {
-            open: BTreeMap::new(),
-            next_token: 0,
-            links,
-            refusing: BTreeMap::new(),
-            addresses: wires.iter().map(|wire| (wire.device, wire.listen)).collect(),
-        })
+        Ok(servers)
+    }
+
+    /// Devices that are reached in one place.
+    pub(crate) fn devices(&self, units: Vec<(u8, usize)>) -> Devices {
+        Devices {
+            units,
+            inbox: self.inbox.clone(),
+            open_requests: Arc::clone(&self.open_requests),
+        }
     }
 
     /// Keeps the way back to a client; the token to answer it by.
@@ -210,7 +233,7 @@ pub(crate) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 
 /// Devices that are reached in one place.
 #[derive(Debug)]
-struct Devices {
+pub(crate) struct Devices {
     /// Unit id and device.
     units: Vec<(u8, usize)>,
     inbox: Inbox,
@@ -231,19 +254,52 @@ impl Devices {
         }
     }
 
+    /// The device of a unit id on a line.
+    pub(crate) fn on_line(&self, unit: u8) -> Option<usize> {
+        let found = self.units.iter().find(|(of, _)| *of == unit);
+        found.map(|(_, device)| *device)
+    }
+
     /// Asks the device behind `unit`. Silence of one behind a gateway is the gateway's exception 0B.
     async fn ask(&self, unit: u8, request: &[u8]) -> Answer {
-        let of_itself = |exception| Answer {
-            reply: Some(Err(exception)),
-            faults: vec![],
-        };
         let Some(server) = self.find(unit) else {
-            return of_itself(ModbusException::GatewayTargetFailedToRespond);
+            return Answer::of_itself(ModbusException::GatewayTargetFailedToRespond);
         };
+        let mut answer = self.ask_one(server, unit, request).await;
+        if self.units.len() > 1 && answer.reply.is_none() {
+            answer.reply = Some(Err(ModbusException::GatewayTargetFailedToRespond));
+        }
+        answer
+    }
+
+    /// Asks a device.
+    pub(crate) async fn ask_one(&self, server: usize, unit: u8, request: &[u8]) -> Answer {
         let Ok(_place) = self.open_requests.try_acquire() else {
-            return of_itself(ModbusException::ServerDeviceBusy);
+            return Answer::of_itself(ModbusException::ServerDeviceBusy);
         };
         let (answer, answered) = oneshot::channel();
+        if !self.put(server, unit, request, answer) {
+            return Answer::of_itself(ModbusException::ServerDeviceBusy);
+        }
+        let answer = timeout(LONGEST_ANSWER, answered).await;
+        answer.ok().and_then(Result::ok).unwrap_or(Answer {
+            reply: None,
+            faults: vec![],
+        })
+    }
+
+    /// Gives a broadcast to every device, if it is a write: whatever they say to it, nobody hears.
+    pub(crate) fn tell_all(&self, request: &[u8]) {
+        const WRITES: [u8; 5] = [5, 6, 15, 16, 22];
+        if WRITES.contains(&request[0]) {
+            for (_, server) in &self.units {
+                let (unheard, _) = oneshot::channel();
+                self.put(*server, 0, request, unheard);
+            }
+        }
+    }
+
+    fn put(&self, server: usize, unit: u8, request: &[u8], answer: oneshot::Sender<Answer>) -> bool {
         let arrival = Arrival::Request {
             at: self.inbox.clock.now(),
             server,
@@ -251,18 +307,7 @@ impl Devices {
             request: pdu::decode_request(request),
             answer,
         };
-        if self.inbox.put(arrival).is_err() {
-            return of_itself(ModbusException::ServerDeviceBusy);
-        }
-        let answer = timeout(LONGEST_ANSWER, answered).await;
-        let mut answer = answer.ok().and_then(Result::ok).unwrap_or(Answer {
-            reply: None,
-            faults: vec![],
-        });
-        if self.units.len() > 1 && answer.reply.is_none() {
-            answer.reply = Some(Err(ModbusException::GatewayTargetFailedToRespond));
-        }
-        answer
+        self.inbox.put(arrival).is_ok()
     }
 }
 

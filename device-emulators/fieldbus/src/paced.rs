@@ -22,10 +22,11 @@ use tokio::sync::oneshot;
 use crate::can::CanBuses;
 use crate::error::FieldbusError;
 use crate::health::{Accounts, Losses};
-use crate::modbus_client::Clients;
+use crate::modbus_client::{Ask, Clients};
+use crate::modbus_line::Lines;
 use crate::modbus_server::{Answer, Runtime, Servers};
 use bess_devices::Token;
-use bess_rig::{Driver, Health, Rig, WireInput, WireOutput, Wires, config};
+use bess_rig::{Driver, Health, ModbusAddress, Rig, WireInput, WireOutput, Wires, config};
 
 /// How late is too late, and how long a Modbus server may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,6 +107,7 @@ pub struct PacedDriver<R = Rig> {
     can: CanBuses,
     servers: Servers,
     clients: Clients,
+    lines: Lines,
     _runtime: Runtime,
 }
 
@@ -127,6 +129,9 @@ impl<R: Steppable> PacedDriver<R> {
         let runtime = Runtime::start()?;
         let can = CanBuses::open(&wires.can, &runtime, &inbox)?;
         let servers = Servers::open(&wires.servers, &runtime, &inbox)?;
+        let lines = Lines::open(&wires, &runtime, &inbox, limits.modbus_timeout, |units| {
+            servers.devices(units)
+        })?;
         let clients = Clients::new(&runtime, inbox, limits.modbus_timeout);
         Ok(Self {
             rig,
@@ -139,6 +144,7 @@ impl<R: Steppable> PacedDriver<R> {
             can,
             servers,
             clients,
+            lines,
             _runtime: runtime,
         })
     }
@@ -206,6 +212,11 @@ impl<R: Steppable> PacedDriver<R> {
     /// Lateness and losses so far.
     pub fn health(&self) -> Health {
         self.accounts.report(&self.losses)
+    }
+
+    /// Names of RTU lines and where each is, for the program at its far end: a path or an address.
+    pub fn lines(&self) -> &[(String, String)] {
+        &self.lines.places
     }
 
     /// Blocks for `span`, less if something arrives.
@@ -278,7 +289,13 @@ impl<R: Steppable> PacedDriver<R> {
                     unit,
                     request,
                 } => {
-                    if !self.clients.ask(client, address, token, unit, request) {
+                    let ask = Ask { token, unit, request };
+                    let taken = match address {
+                        ModbusAddress::Tcp(address) => self.clients.ask(client, address, ask),
+                        ModbusAddress::Line(line) => self.lines.ask(line, client, ask),
+                    };
+                    if !taken {
+                        crate::health::count(&self.losses.modbus, 1);
                         let refused = WireInput::ModbusReply {
                             client,
                             token,

@@ -13,15 +13,14 @@ mod common;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use bess_devices::Token;
 use bess_fieldbus::{FieldbusError, Limits, PacedDriver};
-use bess_rig::{WireInput, WireOutput};
+use bess_rig::{ModbusAddress, WireInput, WireOutput};
 use bess_types::{ModbusData, ModbusException, ModbusReply, ModbusRequest, SimTime, Table};
-use common::{Bench, free_address, open, run_for};
+use common::{Bench, free_address, meanwhile, open, run_for};
 
 /// A device of four holding registers at 100 and eight coils at 0; unit 9 is switched off.
 fn device(registers: &mut [u16; 4], unit: u8, request: &ModbusRequest) -> Option<ModbusReply> {
@@ -105,7 +104,7 @@ fn ask(token: u64, address: SocketAddr, unit: u8, request: ModbusRequest) -> Wir
     WireOutput::ModbusRequest {
         client: 7,
         token: Token(token),
-        address,
+        address: ModbusAddress::Tcp(address),
         unit,
         request,
     }
@@ -351,25 +350,6 @@ fn driver_until(bench: Bench, done: impl Fn(&Bench) -> bool) {
     assert!(stopped, "{:?}", driver.rig().replies());
 }
 
-/// Runs a driver while `stranger` talks to its server from another thread.
-fn with_stranger<T: Send + 'static>(
-    driver: &mut PacedDriver<Bench>,
-    stranger: impl FnOnce() -> T + Send + 'static,
-) -> T {
-    let (done, result) = mpsc::channel();
-    let handle = driver.interrupt_handle();
-    let thread = thread::spawn(move || {
-        let _ = done.send(stranger());
-        handle.store(true, std::sync::atomic::Ordering::Relaxed);
-    });
-    driver.run(SimTime::from_millis(20_000), &mut |_| false);
-    driver
-        .interrupt_handle()
-        .store(false, std::sync::atomic::Ordering::Relaxed);
-    thread.join().unwrap();
-    result.recv().unwrap()
-}
-
 fn say(stream: &mut TcpStream, pdu: &[u8]) {
     let mut adu = vec![0xAB, 0xCD, 0, 0, 0, u8::try_from(pdu.len() + 1).unwrap(), 1];
     adu.extend_from_slice(pdu);
@@ -390,7 +370,7 @@ fn hear(stream: &mut TcpStream) -> Vec<u8> {
 fn malformed_requests_get_exception_03_on_a_connection_that_lives_on() {
     let listen = free_address();
     let mut driver = open(serving(listen));
-    with_stranger(&mut driver, move || {
+    meanwhile(&mut driver, move || {
         let mut stream = TcpStream::connect(listen).unwrap();
         for (request, answer) in [
             (&[16, 0, 100, 0x80, 0, 0][..], &[0x90, 3][..]),
@@ -430,7 +410,7 @@ fn clients_that_leave_while_waiting_are_forgotten() {
     let listen = free_address();
     // A device that never answers, not even with silence.
     let mut driver = open(Bench::new().with_server(listen));
-    with_stranger(&mut driver, move || {
+    meanwhile(&mut driver, move || {
         // More than the server takes at once: each must have left its place before the next.
         for _ in 0..40 {
             let mut stream = TcpStream::connect(listen).unwrap();
@@ -472,7 +452,7 @@ fn devices_at_one_address_are_told_apart_by_unit_id() {
         }],
         _ => Vec::new(),
     }));
-    with_stranger(&mut driver, move || {
+    meanwhile(&mut driver, move || {
         let mut stream = TcpStream::connect(listen).unwrap();
         for (unit, answer) in [
             (1, &[3, 2, 0, 0][..]),

@@ -11,23 +11,23 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use bess_catalogue::Catalogue;
 use bess_devices::library::Library;
 use bess_fieldbus::{Limits, PacedDriver};
-use bess_rig::fault::{CATALOGUE, Layer, LinkFault};
+use bess_rig::fault::{CATALOGUE, Layer, LinkFault, Wire};
 use bess_rig::{Rig, RigCommand, RigConfig, Role};
 use bess_types::SimTime;
+use common::{Serial, frame, meanwhile};
 
 const CONTAINER: &str = include_str!("../../../scenarios/rigs/base/container.toml");
 const RIG: &str = include_str!("../../../scenarios/rigs/liquid-20ft.toml");
 const CHILLER: &str = "container-01/chiller";
 
-/// A live rig of one cluster, every server on a port of its own, and the chiller's address.
-fn rig() -> (Rig, SocketAddr) {
+/// A live rig of one cluster, every server on a port of its own, and the chiller's address; the chiller may be elsewhere.
+fn rig(overlay: &str) -> (Rig, SocketAddr) {
     let mut top =
         "inherits = \"rig.toml\"\n[plant]\nclusters = 1\n[clock]\nmode = \"paced\"\nhard_limit_ms = 5000\n"
             .to_owned();
@@ -43,11 +43,15 @@ fn rig() -> (Rig, SocketAddr) {
         ("meter", "site-01/meter"),
     ] {
         let listen = common::free_address();
-        write!(top, "[[{table}]]\ntag = \"{tag}\"\nlisten = \"{listen}\"\n").unwrap();
         if table == "chiller" {
             chiller = Some(listen);
+            if !overlay.is_empty() {
+                continue;
+            }
         }
+        write!(top, "[[{table}]]\ntag = \"{tag}\"\nlisten = \"{listen}\"\n").unwrap();
     }
+    top.push_str(overlay);
     let read = |path: &str| match path {
         "top.toml" => Ok(top.clone()),
         "rig.toml" => Ok(RIG.to_owned()),
@@ -223,28 +227,9 @@ fn witnesses() -> BTreeMap<&'static str, (Given, Witness)> {
     all
 }
 
-/// Runs the rig while `stranger` does something.
-fn meanwhile<T: Send + 'static>(
-    driver: &mut PacedDriver<Rig>,
-    stranger: impl FnOnce() -> T + Send + 'static,
-) -> T {
-    let handle = driver.interrupt_handle();
-    let thread = thread::spawn(move || {
-        let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(stranger));
-        handle.store(true, Ordering::Relaxed);
-        done
-    });
-    driver.run_forever(&mut |_| false);
-    driver.interrupt_handle().store(false, Ordering::Relaxed);
-    match thread.join().unwrap() {
-        Ok(seen) => seen,
-        Err(panic) => std::panic::resume_unwind(panic),
-    }
-}
-
 #[test]
 fn every_fault_of_bytes_is_seen_on_the_wire_and_ends() {
-    let (rig, address) = rig();
+    let (rig, address) = rig("");
     let mut driver = PacedDriver::new(rig, Limits::default()).unwrap();
     driver.run(SimTime::from_millis(100), &mut |_| false);
     let witnesses = witnesses();
@@ -283,12 +268,82 @@ fn every_fault_of_bytes_is_seen_on_the_wire_and_ends() {
             "{name} in the event log"
         );
     }
-    let of_bytes = |name: &&str| LinkFault::new(name, CHILLER, &[]).unwrap().is_of_bytes();
-    let known = CATALOGUE
-        .iter()
-        .filter(|kind| kind.layer == Layer::Modbus)
+    for name in of_bytes(|wire| wire != Some(Wire::RtuLine)) {
+        assert!(witnesses.contains_key(name), "no witness for {name}");
+    }
+}
+
+/// Faults of bytes on some wires.
+fn of_bytes(on: fn(Option<Wire>) -> bool) -> impl Iterator<Item = &'static str> {
+    let kinds = CATALOGUE.iter().filter(|kind| kind.layer == Layer::Modbus);
+    kinds
+        .filter(move |kind| on(kind.wire) && LinkFault::new(kind.name, CHILLER, &[]).unwrap().is_of_bytes())
         .map(|kind| kind.name)
-        .filter(of_bytes);
-    let missing: Vec<_> = known.filter(|name| !witnesses.contains_key(name)).collect();
-    assert!(missing.is_empty(), "no witness for {missing:?}");
+}
+
+#[test]
+fn every_fault_of_an_rtu_line_is_seen_on_it_and_ends() {
+    let (rig, _) = rig(&format!(
+        "[[rtu_line]]\nname = \"aux\"\nattach = \"pty\"\nbaud = 115200\n\
+         [[chiller]]\ntag = \"{CHILLER}\"\nline = \"aux\"\nunit = 5\n"
+    ));
+    let mut driver = PacedDriver::new(rig, Limits::default()).unwrap();
+    driver.run(SimTime::from_millis(100), &mut |_| false);
+    let path = driver.lines()[0].1.clone();
+    // Mode and setpoint of the chiller, which stay as they are.
+    let ask = |driver: &mut PacedDriver<Rig>| {
+        let path = path.clone();
+        meanwhile(driver, move || {
+            Serial::open(&path).answer(&frame(&[5, 3, 0, 0, 0, 2]))
+        })
+    };
+    let clean = ask(&mut driver);
+    assert_eq!((clean.len(), &clean[..3]), (9, &[5, 3, 4][..]));
+    let mut seen = Vec::new();
+    for name in of_bytes(|wire| wire != Some(Wire::Tcp)) {
+        let fault = LinkFault::new(name, CHILLER, &[]).unwrap();
+        driver.rig_mut().command(RigCommand::LinkFault(fault)).unwrap();
+        let during = ask(&mut driver);
+        match name {
+            "modbus-truncate" => assert_eq!(during, clean[..8]),
+            // Later, but all of it.
+            "modbus-split" | "modbus-trickle" => assert_eq!(during, clean),
+            "modbus-merge" => assert_eq!(during, []),
+            "modbus-wrong-unit" => assert_eq!((during[0], &during[1..7]), (6, &clean[1..7])),
+            "rtu-wrong-crc" => {
+                assert_eq!(during[..7], clean[..7]);
+                assert_eq!(during[7..], [!clean[7], !clean[8]]);
+            }
+            "rtu-noise" => assert_eq!((during.len(), &during[2..]), (11, &clean[..])),
+            other => panic!("no witness for {other}"),
+        }
+        let end = RigCommand::EndLinkFault {
+            name: name.into(),
+            target: CHILLER.into(),
+        };
+        driver.rig_mut().command(end).unwrap();
+        let after = ask(&mut driver);
+        // What a merged reply left comes with the first one after.
+        assert!(
+            after.ends_with(&clean) && (after == clean || name == "modbus-merge"),
+            "{name}: {after:?}"
+        );
+        seen.push(name);
+    }
+    assert_eq!(seen.len(), 7);
+    for (name, target, why) in [
+        (
+            "modbus-reset",
+            CHILLER,
+            "it is on RTU line `aux`, which has neither connections",
+        ),
+        ("rtu-noise", "container-01/pcs", "it is on no RTU line"),
+    ] {
+        let fault = LinkFault::new(name, target, &[]).unwrap();
+        let refused = driver
+            .rig_mut()
+            .command(RigCommand::LinkFault(fault))
+            .unwrap_err();
+        assert!(refused.to_string().contains(why), "{refused}");
+    }
 }

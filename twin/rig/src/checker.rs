@@ -195,7 +195,7 @@ mod tests {
             place: Place::default(),
             ports: vec![],
             peers: vec![],
-            listen: None,
+            address: None,
             unit: 1,
             silenced: false,
             excused: false,

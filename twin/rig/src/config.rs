@@ -6,6 +6,7 @@
 //! and packs (two digits), `{c}` is the cluster number without leading zero.
 
 mod file;
+pub mod line;
 mod load;
 
 use core::fmt;
@@ -23,6 +24,7 @@ use bess_types::{SimTime, Tag};
 use serde::{Deserialize, Serialize};
 
 use crate::fault::LinkFault;
+pub use line::{ModbusAddress, RtuLineConfig};
 
 /// A rig as its files describe it, patterns expanded, not yet built.
 #[derive(Clone, Debug)]
@@ -41,6 +43,8 @@ pub struct RigConfig {
     pub plant: PlantSection,
     /// CAN buses, in file order.
     pub can_buses: Vec<CanBusConfig>,
+    /// Modbus RTU lines, in file order.
+    pub rtu_lines: Vec<RtuLineConfig>,
     /// Devices, by tag.
     pub devices: Vec<DeviceConfig>,
     /// Controller processes the rig starts and watches.
@@ -191,9 +195,9 @@ pub struct DeviceConfig {
     pub can: BTreeMap<String, String>,
     /// Modbus server it asks, by the device kind's peer name.
     pub peers: BTreeMap<String, Tag>,
-    /// Where its Modbus server listens on a wire rig.
-    pub listen: Option<SocketAddr>,
-    /// Modbus unit id it answers to (any, if it is the only one at its address).
+    /// Where its Modbus server is reached on a wire rig.
+    pub address: Option<ModbusAddress>,
+    /// Modbus unit id it answers to (any, if it is the only one at its TCP address).
     pub unit: u8,
     /// A known bug to build in, for the self-test.
     pub defect: Option<Defect>,

@@ -23,6 +23,15 @@ pub enum Layer {
     Modbus,
 }
 
+/// A wire that some faults need.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wire {
+    /// Connections and transactions: a Modbus server that is on no RTU line.
+    Tcp,
+    /// A Modbus RTU line.
+    RtuLine,
+}
+
 /// What a fault can be aimed at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
@@ -74,6 +83,8 @@ pub struct FaultKind {
     pub about: &'static str,
     /// Numbers it takes, beside `share`.
     pub parameters: &'static [Parameter],
+    /// What its target must be attached to.
+    pub wire: Option<Wire>,
     /// Whether it hits all or nothing, so that there is no `share` of it.
     pub whole: bool,
     effect: fn(&Values<'_>) -> Effect,
@@ -152,8 +163,35 @@ const fn can(
         target,
         about,
         parameters,
+        wire: None,
         whole: false,
         effect,
+    }
+}
+
+/// A fault of what only connections have.
+const fn tcp(
+    name: &'static str,
+    about: &'static str,
+    parameters: &'static [Parameter],
+    effect: fn(&Values<'_>) -> Effect,
+) -> FaultKind {
+    FaultKind {
+        wire: Some(Wire::Tcp),
+        ..modbus(name, about, parameters, effect)
+    }
+}
+
+/// A fault of what only RTU lines have.
+const fn rtu(
+    name: &'static str,
+    about: &'static str,
+    parameters: &'static [Parameter],
+    effect: fn(&Values<'_>) -> Effect,
+) -> FaultKind {
+    FaultKind {
+        wire: Some(Wire::RtuLine),
+        ..modbus(name, about, parameters, effect)
     }
 }
 
@@ -169,6 +207,7 @@ const fn modbus(
         target: Target::Device,
         about,
         parameters,
+        wire: None,
         whole: false,
         effect,
     }
@@ -416,13 +455,13 @@ pub const CATALOGUE: &[FaultKind] = &[
         &[],
         |_| Effect::Wire(WireFault::Merge),
     ),
-    modbus(
+    tcp(
         "modbus-reset",
         "the request is carried out, but instead of a reply the connection is reset",
         &[],
         |_| Effect::Wire(WireFault::Reset),
     ),
-    modbus(
+    tcp(
         "modbus-half-open",
         "a request makes its connection dead without a word: nothing is done, nothing comes back; reset when the fault ends",
         &[],
@@ -430,14 +469,14 @@ pub const CATALOGUE: &[FaultKind] = &[
     ),
     FaultKind {
         whole: true,
-        ..modbus(
+        ..tcp(
             "modbus-refuse",
             "open connections are reset and new ones refused, as if the server's program were gone",
             &[],
             |_| Effect::Refuse,
         )
     },
-    modbus(
+    tcp(
         "modbus-wrong-transaction",
         "replies carry another transaction id than the request",
         &[number("add", 1.0, 65_535.0, 1.0, "is added to it")],
@@ -454,6 +493,23 @@ pub const CATALOGUE: &[FaultKind] = &[
         |values| {
             Effect::Wire(WireFault::Unit {
                 add: u8::try_from(values.whole("add")).unwrap_or(1),
+            })
+        },
+    ),
+    rtu(
+        "rtu-wrong-crc",
+        "replies end with another checksum than theirs",
+        &[],
+        |_| Effect::Wire(WireFault::Crc),
+    ),
+    rtu(
+        "rtu-noise",
+        "replies come behind bytes that nobody sent",
+        &[number("bytes", 1.0, 8.0, 2.0, "how many")],
+        |values| {
+            Effect::Wire(WireFault::Noise {
+                bytes: values.whole("bytes") as usize,
+                bits: 0,
             })
         },
     ),

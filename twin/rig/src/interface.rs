@@ -10,6 +10,7 @@ use bess_plant::PlantFault;
 use bess_types::{CanFrame, Line, ModbusReply, ModbusRequest, Tag};
 use serde::Serialize;
 
+use crate::config::line::{LineFormat, ModbusAddress};
 use crate::fault::{FaultError, LinkFault};
 
 /// Which part of a rig file this process is.
@@ -90,12 +91,12 @@ pub enum WireOutput {
     },
     /// A request to a server outside.
     ModbusRequest {
-        /// Asking device; one connection for each (client, address).
+        /// Asking device; one connection for each (client, TCP address).
         client: usize,
         /// To be given back with the reply.
         token: Token,
-        /// Where the server listens.
-        address: SocketAddr,
+        /// Where the server is reached; a line by its number in [`Wires`].
+        address: ModbusAddress,
         /// Unit id.
         unit: u8,
         /// What is asked.
@@ -139,6 +140,15 @@ pub enum WireFault {
         /// Is added to it.
         add: u8,
     },
+    /// Both bytes of the CRC turned over. On RTU lines only.
+    Crc,
+    /// Bytes in front. On RTU lines only.
+    Noise {
+        /// How many, at most eight.
+        bytes: usize,
+        /// Which: the first of these, highest first.
+        bits: u64,
+    },
 }
 
 impl WireFault {
@@ -156,7 +166,13 @@ impl WireFault {
                 let gaps = u32::try_from(reply_bytes.saturating_sub(1)).unwrap_or(u32::MAX);
                 Some(gap.saturating_mul(gaps))
             }
-            Self::Merge | Self::Reset | Self::HalfOpen | Self::Transaction { .. } | Self::Unit { .. } => None,
+            Self::Merge
+            | Self::Reset
+            | Self::HalfOpen
+            | Self::Transaction { .. }
+            | Self::Unit { .. }
+            | Self::Crc
+            | Self::Noise { .. } => None,
         }
     }
 }
@@ -168,6 +184,8 @@ pub struct Wires {
     pub can: Vec<CanWire>,
     /// Modbus servers to listen for.
     pub servers: Vec<ModbusServerWire>,
+    /// Modbus RTU lines to open.
+    pub lines: Vec<RtuLineWire>,
 }
 
 /// A CAN bus that is carried outside the process.
@@ -211,10 +229,43 @@ pub struct ModbusServerWire {
     pub device: usize,
     /// Its tag.
     pub tag: Tag,
-    /// Where it listens.
-    pub listen: SocketAddr,
+    /// Where it is reached; a line by its number in [`RtuLineWire`].
+    pub address: ModbusAddress,
     /// Its unit id.
     pub unit: u8,
+}
+
+/// A Modbus RTU line this process takes part in. Either its devices are masters there, which ask, or servers.
+#[derive(Clone, Debug)]
+pub struct RtuLineWire {
+    /// Number in [`ModbusAddress::Line`].
+    pub line: usize,
+    /// Name in the rig file.
+    pub name: String,
+    /// What this process opens.
+    pub end: LineEnd,
+    /// Characters and timing.
+    pub format: LineFormat,
+    /// Whether this process asks.
+    pub asks: bool,
+}
+
+/// One end of an RTU line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LineEnd {
+    /// A pseudo-terminal to make, with a path that is to lead to it.
+    NewPty {
+        /// The path.
+        link: Option<String>,
+    },
+    /// The far end of a pseudo-terminal that another process has made.
+    Pty(String),
+    /// A serial device.
+    Serial(String),
+    /// Connections that come in here.
+    Listen(SocketAddr),
+    /// A connection to there.
+    Connect(SocketAddr),
 }
 
 /// Something done to the rig from outside the buses.

@@ -24,10 +24,10 @@ pub mod virtual_time;
 pub mod wiring;
 
 pub use checker::{Blame, Violation};
-pub use config::{Attach, Backing, ClockMode, RigConfig, RigConfigError};
+pub use config::{Attach, Backing, ClockMode, ModbusAddress, RigConfig, RigConfigError};
 pub use interface::{
-    CanMedium, CanWire, CommandError, Counters, ModbusServerWire, RigCommand, Role, WireFault, WireInput,
-    WireOutput, Wires,
+    CanMedium, CanWire, CommandError, Counters, LineEnd, ModbusServerWire, RigCommand, Role, RtuLineWire,
+    WireFault, WireInput, WireOutput, Wires,
 };
 pub use observe::{PointInfo, PointKey};
 pub use rig::Rig;

@@ -3,7 +3,6 @@
 //! [`Rig::advance_to`] is the main flow; everything else is what it calls, in the order given in [`crate::schedule`].
 
 use core::cmp::Reverse;
-use core::net::SocketAddr;
 use core::time::Duration;
 use std::collections::{BTreeMap, VecDeque};
 
@@ -20,10 +19,12 @@ use crate::bus::modbus::{Asker, OpenRequests, ServerFault};
 use crate::bus::rules::Active;
 use crate::bus::timed::TimedBus;
 use crate::checker::{self, Blame, Violation};
+use crate::config::line::{LineAttach, ModbusAddress, RtuLineConfig};
 use crate::config::{ClockMode, RigConfig, RigConfigError};
 use crate::fault::LinkFault;
 use crate::interface::{
-    CanWire, CommandError, Counters, ModbusServerWire, RigCommand, Role, WireInput, WireOutput, Wires,
+    CanWire, CommandError, Counters, LineEnd, ModbusServerWire, RigCommand, Role, RtuLineWire, WireInput,
+    WireOutput, Wires,
 };
 use crate::noise::Noise;
 use crate::observe::{self, PointInfo, PointKey};
@@ -60,7 +61,7 @@ impl Emulator {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Peer {
     Local { server: usize, unit: u8 },
-    Wire { address: SocketAddr, unit: u8 },
+    Wire { address: ModbusAddress, unit: u8 },
     Nobody,
 }
 
@@ -74,7 +75,8 @@ pub(crate) struct Slot {
     pub ports: Vec<Option<usize>>,
     /// Server by peer number.
     pub peers: Vec<Peer>,
-    pub listen: Option<SocketAddr>,
+    /// Of its Modbus server.
+    pub address: Option<ModbusAddress>,
     pub unit: u8,
     /// A fault silences it, so its missing frames are no news.
     pub silenced: bool,
@@ -112,6 +114,7 @@ pub struct Rig {
     sensing: Vec<Sensing>,
     pub(crate) buses: Vec<CanBus>,
     requests: OpenRequests,
+    pub(crate) rtu_lines: Vec<RtuLineConfig>,
     line_listeners: BTreeMap<Line, Vec<usize>>,
     schedule: Schedule,
     pub(crate) observers: Vec<Observer>,
@@ -153,6 +156,7 @@ impl Rig {
             recorder: Recorder::new(built.buses.len()),
             buses: built.buses,
             requests: OpenRequests::default(),
+            rtu_lines: config.rtu_lines.clone(),
             line_listeners: built.line_listeners,
             schedule: Schedule::new(devices),
             observers: built
@@ -288,24 +292,65 @@ impl Rig {
                 })
             })
             .collect();
-        let servers = if self.paced {
-            self.slots
-                .iter()
-                .enumerate()
-                .filter(|(_, slot)| slot.emulator.is_some())
-                .filter_map(|(device, slot)| {
-                    Some(ModbusServerWire {
-                        device,
-                        tag: slot.tag.clone(),
-                        listen: slot.listen?,
-                        unit: slot.unit,
-                    })
-                })
-                .collect()
-        } else {
-            vec![]
+        if !self.paced {
+            return Wires {
+                can,
+                ..Wires::default()
+            };
+        }
+        let emulated = || {
+            let slots = self.slots.iter().enumerate();
+            slots.filter(|(_, slot)| slot.emulator.is_some())
         };
-        Wires { can, servers }
+        let mut servers: Vec<_> = emulated()
+            .filter_map(|(device, slot)| {
+                Some(ModbusServerWire {
+                    device,
+                    tag: slot.tag.clone(),
+                    address: slot.address?,
+                    unit: slot.unit,
+                })
+            })
+            .collect();
+        let asked: Vec<ModbusAddress> = emulated()
+            .flat_map(|(_, slot)| &slot.peers)
+            .filter_map(|peer| match peer {
+                Peer::Wire { address, .. } => Some(*address),
+                _ => None,
+            })
+            .collect();
+        // A line has one master. Where a device of this process asks, nobody outside does.
+        servers.retain(|server| {
+            !matches!(server.address, ModbusAddress::Line(_)) || !asked.contains(&server.address)
+        });
+        let lines = self.rtu_lines.iter().enumerate().filter_map(|(line, config)| {
+            let address = ModbusAddress::Line(line);
+            let asks = asked.contains(&address);
+            let serves = servers.iter().any(|server| server.address == address);
+            (asks || serves).then(|| RtuLineWire {
+                line,
+                name: config.name.clone(),
+                end: self.line_end(config, asks),
+                format: config.format,
+                asks,
+            })
+        });
+        let lines = lines.collect();
+        Wires { can, servers, lines }
+    }
+
+    /// What this process opens of a line: a hosted part of a rig comes to what the rig has made.
+    fn line_end(&self, line: &RtuLineConfig, asks: bool) -> LineEnd {
+        let text = |path: &Option<String>| path.clone().unwrap_or_default();
+        match (line.attach, line.listen) {
+            (LineAttach::Pty, _) if self.plant.is_some() => LineEnd::NewPty {
+                link: line.link.clone(),
+            },
+            (LineAttach::Pty, _) => LineEnd::Pty(text(&line.link)),
+            (LineAttach::Tcp, Some(address)) if asks => LineEnd::Connect(address),
+            (LineAttach::Tcp, Some(address)) => LineEnd::Listen(address),
+            (LineAttach::Serial | LineAttach::Tcp, _) => LineEnd::Serial(text(&line.device)),
+        }
     }
 
     /// Carries out a command at this instant.

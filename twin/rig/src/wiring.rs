@@ -25,6 +25,7 @@ use bess_types::{Line, Tag};
 
 use crate::bus::can::CanBus;
 use crate::bus::timed::TimedBus;
+use crate::config::line::{LineAttach, ModbusAddress};
 use crate::config::{Attach, Backing, DeviceConfig, RigConfig, RigConfigError};
 use crate::interface::{CanMedium, Role};
 use crate::noise::Noise;
@@ -144,7 +145,7 @@ pub(crate) fn build(config: &RigConfig, library: &Library, role: Role<'_>) -> Re
             place: place_of(&device.tag),
             ports,
             peers: vec![],
-            listen: device.listen,
+            address: device.address,
             unit: device.unit,
             silenced: false,
             excused: false,
@@ -240,6 +241,23 @@ fn check_hosted(config: &RigConfig, tags: &[Tag]) -> Result<(), RigConfigError> 
                 format!("devices with backing = \"real\" are: {}", known.join(", ")),
             ));
         };
+        let mut serves_or_asks = [tag].into_iter().chain(device.peers.values());
+        let on_line = serves_or_asks.find_map(|tag| match config.device(tag)?.address? {
+            ModbusAddress::Line(line) => Some(&config.rtu_lines[line]),
+            ModbusAddress::Tcp(_) => None,
+        });
+        if let Some(line) = on_line
+            && line.attach == LineAttach::Pty
+            && line.link.is_none()
+        {
+            return Err(line.origin.error(
+                format!(
+                    "{tag} cannot be hosted: it does not find the pseudo-terminal of RTU line `{}`",
+                    line.name
+                ),
+                "add a link, such as link = \"/tmp/line\"",
+            ));
+        }
         for name in device.can.values() {
             if config
                 .can_buses
@@ -675,7 +693,7 @@ fn peers(config: &RigConfig, slots: &[Slot], i: usize) -> Result<Vec<Peer>, RigC
             }
         } else if config.devices[server].backing == Backing::Absent {
             Peer::Nobody
-        } else if let Some(address) = slots[server].listen {
+        } else if let Some(address) = slots[server].address {
             Peer::Wire {
                 address,
                 unit: slots[server].unit,
@@ -683,10 +701,10 @@ fn peers(config: &RigConfig, slots: &[Slot], i: usize) -> Result<Vec<Peer>, RigC
         } else {
             return Err(config.devices[server].origin.error(
                 format!(
-                    "{} asks {tag} over TCP, but {tag} does not say where it listens",
+                    "{} asks {tag} over a wire, but {tag} does not say where it listens",
                     device.tag
                 ),
-                "add listen = \"127.0.0.1:<port>\"",
+                "add listen = \"127.0.0.1:<port>\", or line = \"<name of an [[rtu_line]]>\"",
             ));
         };
         peers.push(peer);

@@ -8,11 +8,12 @@
 
 use bess_catalogue::{Catalogue, File, Kind};
 use bess_devices::Library;
-use bess_rig::{CanMedium, Rig, RigConfig, RigConfigError, Role};
+use bess_rig::{CanMedium, LineEnd, ModbusAddress, Rig, RigConfig, RigConfigError, Role};
 
 const CONTAINER: &str = include_str!("../../../scenarios/rigs/base/container.toml");
 const BASE: &str = include_str!("../../../scenarios/rigs/liquid-20ft.toml");
 const TCP: &str = include_str!("../../../scenarios/rigs/liquid-20ft-tcp.toml");
+const RTU: &str = include_str!("../../../scenarios/rigs/liquid-20ft-rtu.toml");
 const VCAN: &str = include_str!("../../../scenarios/rigs/liquid-20ft-vcan.toml");
 const VCAN_3: &str = include_str!("../../../scenarios/rigs/liquid-20ft-vcan-3.toml");
 const SOCKETCAND: &str = include_str!("../../../scenarios/rigs/liquid-20ft-socketcand.toml");
@@ -28,6 +29,7 @@ fn build_of(top: &str, catalogue: &Catalogue) -> Result<RigConfig, RigConfigErro
         "rigs/top.toml" => Ok(top.to_owned()),
         "rigs/base/container.toml" => Ok(CONTAINER.to_owned()),
         "rigs/liquid-20ft.toml" => Ok(BASE.to_owned()),
+        "rigs/liquid-20ft-tcp.toml" => Ok(TCP.to_owned()),
         "rigs/liquid-20ft-vcan.toml" => Ok(VCAN.to_owned()),
         "rigs/liquid-20ft-socketcand.toml" => Ok(SOCKETCAND.to_owned()),
         _ => Err("no such file".to_owned()),
@@ -85,6 +87,7 @@ fn shipped_rig_files_build() {
         81 + 9 + 10 + 1 + 1 + 1 + 1 + 9 + 1 + 1 + 1 + 1
     );
     assert_eq!(build(TCP).unwrap().cuts.len(), 0);
+    assert_eq!(build(RTU).unwrap().rtu_lines.len(), 1);
     assert_eq!(build(VCAN).unwrap().cuts[0].devices.len(), 10);
     assert_eq!(build(VCAN_3).unwrap().plant.clusters, 3);
     assert_eq!(build(SOCKETCAND).unwrap().cuts[0].devices.len(), 10);
@@ -109,10 +112,68 @@ fn the_rig_serves_its_buses_and_a_host_joins_them() {
 
 #[test]
 fn effective_file_loads_again_and_says_the_same() {
-    let merged = build(VCAN_3).unwrap();
-    let again = build(merged.effective_toml()).unwrap();
-    assert_eq!(again.effective_toml(), merged.effective_toml());
-    assert_eq!(again.devices.len(), merged.devices.len());
+    for file in [VCAN_3, RTU] {
+        let merged = build(file).unwrap();
+        let again = build(merged.effective_toml()).unwrap();
+        assert_eq!(again.effective_toml(), merged.effective_toml());
+        assert_eq!(again.devices.len(), merged.devices.len());
+    }
+}
+
+#[test]
+fn lines_are_opened_from_the_side_that_needs_them() {
+    let ends = |text: &str, hosted: &[&str]| {
+        let text = format!("inherits = \"liquid-20ft-rtu.toml\"\n[plant]\nclusters = 1\n{text}");
+        let read = |path: &str| match path {
+            "rigs/top.toml" => Ok(text.clone()),
+            "rigs/base/container.toml" => Ok(CONTAINER.to_owned()),
+            "rigs/liquid-20ft.toml" => Ok(BASE.to_owned()),
+            "rigs/liquid-20ft-tcp.toml" => Ok(TCP.to_owned()),
+            "rigs/liquid-20ft-rtu.toml" => Ok(RTU.to_owned()),
+            _ => Err("no such file".to_owned()),
+        };
+        let config = RigConfig::load("rigs/top.toml", &Catalogue::shipped(), &read).unwrap();
+        let tags: Vec<_> = hosted.iter().map(|tag| tag.parse().unwrap()).collect();
+        let role = if tags.is_empty() {
+            Role::Rig
+        } else {
+            Role::Host(&tags)
+        };
+        let rig = Rig::new(&config, &Library::shipped(), role).unwrap();
+        let wires = rig.wires();
+        let on_line = wires
+            .servers
+            .iter()
+            .filter(|server| matches!(server.address, ModbusAddress::Line(_)));
+        let on_line = on_line.count();
+        let line = wires.lines.into_iter().next().unwrap();
+        (line.end, line.asks, on_line)
+    };
+    let link = "/tmp/bessrig-aux".to_owned();
+    let made = LineEnd::NewPty {
+        link: Some(link.clone()),
+    };
+    assert_eq!(ends("", &[]), (made.clone(), false, 2));
+    // The chiller is real: the BAU asks on the line, so nobody else does, and the fire panel does not answer there.
+    let real = "[[chiller]]\ntag = \"container-01/chiller\"\nbacking = \"real\"\n";
+    assert_eq!(ends(real, &[]), (made, true, 0));
+    // The same chiller in a process of its own.
+    assert_eq!(
+        ends(real, &["container-01/chiller"]),
+        (LineEnd::Pty(link), false, 1)
+    );
+    let tcp = "[[rtu_line]]\nname = \"aux\"\nattach = \"tcp\"\nlisten = \"127.0.0.1:15502\"\n";
+    let address = "127.0.0.1:15502".parse().unwrap();
+    assert_eq!(ends(tcp, &[]), (LineEnd::Listen(address), false, 2));
+    assert_eq!(
+        ends(&format!("{tcp}{real}"), &[]),
+        (LineEnd::Connect(address), true, 0)
+    );
+    let serial = "[[rtu_line]]\nname = \"aux\"\nattach = \"serial\"\ndevice = \"/dev/ttyUSB0\"\n";
+    assert_eq!(
+        ends(serial, &[]),
+        (LineEnd::Serial("/dev/ttyUSB0".into()), false, 2)
+    );
 }
 
 #[test]
@@ -194,6 +255,52 @@ fn mistakes_are_explained() {
             "Modbus and socketcand on one port",
             with(
                 "[[can_bus]]\nname = \"stack-can\"\nattach = \"socketcand\"\nlisten = \"127.0.0.1:15050\"\n",
+            ),
+        ),
+        (
+            "a line that does not exist",
+            with("[[meter]]\ntag = \"site-01/meter\"\nline = \"aux\"\n"),
+        ),
+        (
+            "a server in two places",
+            with(
+                "[[rtu_line]]\nname = \"aux\"\nattach = \"pty\"\n\
+                 [[meter]]\ntag = \"site-01/meter\"\nline = \"aux\"\nlisten = \"127.0.0.1:15060\"\n",
+            ),
+        ),
+        (
+            "two owners of a unit id on a line",
+            with(
+                "[[rtu_line]]\nname = \"aux\"\nattach = \"pty\"\n\
+                 [[meter]]\ntag = \"site-01/meter\"\nline = \"aux\"\n\
+                 [[chiller]]\ntag = \"container-01/chiller\"\nline = \"aux\"\n",
+            ),
+        ),
+        (
+            "a reserved unit id on a line",
+            with(
+                "[[rtu_line]]\nname = \"aux\"\nattach = \"pty\"\n\
+                 [[meter]]\ntag = \"site-01/meter\"\nline = \"aux\"\nunit = 248\n",
+            ),
+        ),
+        ("a line without a wire", with("[[rtu_line]]\nname = \"aux\"\n")),
+        (
+            "a serial line without a device",
+            with("[[rtu_line]]\nname = \"aux\"\nattach = \"serial\"\n"),
+        ),
+        (
+            "a key of another kind of line",
+            with("[[rtu_line]]\nname = \"aux\"\nattach = \"pty\"\ndevice = \"/dev/ttyS0\"\n"),
+        ),
+        (
+            "a speed that is none",
+            with("[[rtu_line]]\nname = \"aux\"\nattach = \"pty\"\nbaud = 9601\n"),
+        ),
+        (
+            "two lines in one place",
+            with(
+                "[[rtu_line]]\nname = \"aux\"\nattach = \"pty\"\nlink = \"/tmp/aux\"\n\
+                 [[rtu_line]]\nname = \"aux-2\"\nattach = \"pty\"\nlink = \"/tmp/aux\"\n",
             ),
         ),
         ("too many clusters", with("[plant]\nclusters = 12\n")),

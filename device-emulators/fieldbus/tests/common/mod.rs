@@ -1,13 +1,26 @@
 //! A bench: the least thing the paced driver can drive. Ticks every 10 ms and does what a test tells it.
 #![allow(dead_code, reason = "each test file uses its part")]
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is the test failing")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a stranger on the other side has a wall clock of its own"
+)]
 
 use std::collections::VecDeque;
+use std::fs::{File, OpenOptions};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::time::Duration;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use bess_fieldbus::{PacedDriver, Steppable};
-use bess_rig::{CanMedium, CanWire, ModbusServerWire, WireInput, WireOutput, Wires};
+use bess_rig::config::line::LineFormat;
+use bess_rig::{
+    CanMedium, CanWire, LineEnd, ModbusAddress, ModbusServerWire, RtuLineWire, WireInput, WireOutput, Wires,
+};
 use bess_types::{ModbusReply, SimTime};
 
 pub(crate) const TICK: Duration = Duration::from_millis(10);
@@ -70,14 +83,32 @@ impl Bench {
     }
 
     /// A server with this unit id.
-    pub(crate) fn with_unit(mut self, listen: SocketAddr, unit: u8) -> Self {
+    pub(crate) fn with_unit(self, listen: SocketAddr, unit: u8) -> Self {
+        self.with_server_at(ModbusAddress::Tcp(listen), unit)
+    }
+
+    /// A server on TCP or on a line.
+    pub(crate) fn with_server_at(mut self, address: ModbusAddress, unit: u8) -> Self {
         let device = self.wires.servers.len();
         let tag = format!("container-01/server-{device:02}").parse().unwrap();
         self.wires.servers.push(ModbusServerWire {
             device,
             tag,
-            listen,
+            address,
             unit,
+        });
+        self
+    }
+
+    /// A line; its number is its place in the order of calls.
+    pub(crate) fn with_line(mut self, end: LineEnd, format: LineFormat, asks: bool) -> Self {
+        let line = self.wires.lines.len();
+        self.wires.lines.push(RtuLineWire {
+            line,
+            name: format!("line-{line}"),
+            end,
+            format,
+            asks,
         });
         self
     }
@@ -166,6 +197,85 @@ pub(crate) fn open(bench: Bench) -> PacedDriver<Bench> {
 pub(crate) fn run_for(driver: &mut PacedDriver<Bench>, span: Duration) {
     let until = driver.rig().now() + span;
     driver.run(until, &mut |_| false);
+}
+
+/// The far end of a pseudo-terminal.
+pub(crate) struct Serial(File);
+
+impl Serial {
+    pub(crate) fn open(path: &str) -> Self {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true);
+        Self(
+            options
+                .custom_flags(nix::libc::O_NONBLOCK | nix::libc::O_NOCTTY)
+                .open(path)
+                .unwrap(),
+        )
+    }
+
+    pub(crate) fn say(&mut self, bytes: &[u8]) {
+        self.0.write_all(bytes).unwrap();
+    }
+
+    /// So many bytes, or what comes within the time.
+    pub(crate) fn hear(&mut self, bytes: usize, within: Duration) -> Vec<u8> {
+        let until = Instant::now() + within;
+        let mut heard = Vec::new();
+        while heard.len() < bytes && Instant::now() < until {
+            let mut some = [0; 300];
+            match self.0.read(&mut some) {
+                Ok(n) => heard.extend_from_slice(&some[..n]),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    thread::sleep(Duration::from_micros(200));
+                }
+                Err(error) => panic!("{error}"),
+            }
+        }
+        heard
+    }
+
+    /// What comes back within a quarter of a second.
+    pub(crate) fn answer(&mut self, request: &[u8]) -> Vec<u8> {
+        self.say(request);
+        self.hear(usize::MAX, Duration::from_millis(250))
+    }
+}
+
+/// A frame with its checksum, written down here once more so that no mistake is made twice.
+pub(crate) fn frame(content: &[u8]) -> Vec<u8> {
+    let mut crc = 0xFFFF_u16;
+    for byte in content {
+        crc ^= u16::from(*byte);
+        for _ in 0..8 {
+            let odd = crc % 2 == 1;
+            crc /= 2;
+            if odd {
+                crc ^= 0xA001;
+            }
+        }
+    }
+    [content, &crc.to_le_bytes()].concat()
+}
+
+/// Runs a driver while `stranger` does something in another thread, for a minute at most.
+pub(crate) fn meanwhile<R: Steppable, T: Send + 'static>(
+    driver: &mut PacedDriver<R>,
+    stranger: impl FnOnce() -> T + Send + 'static,
+) -> T {
+    let handle = driver.interrupt_handle();
+    let thread = thread::spawn(move || {
+        let seen = catch_unwind(AssertUnwindSafe(stranger));
+        handle.store(true, Ordering::Relaxed);
+        seen
+    });
+    let until = driver.rig().now() + Duration::from_mins(1);
+    driver.run(until, &mut |_| false);
+    driver.interrupt_handle().store(false, Ordering::Relaxed);
+    match thread.join().unwrap() {
+        Ok(seen) => seen,
+        Err(panic) => resume_unwind(panic),
+    }
 }
 
 /// CPU time this process has used so far.

@@ -185,6 +185,10 @@ pub(crate) fn touch(
         }
         match (fault.effect, &mut reply) {
             (Effect::Delay(by), _) => later += by,
+            (Effect::Wire(WireFault::Noise { bytes, .. }), _) => {
+                let bits = noise.next();
+                on_wire.push(WireFault::Noise { bytes, bits });
+            }
             (Effect::Wire(fault), _) => on_wire.push(fault),
             (Effect::Stale, Ok(data)) if reads => {
                 if let Some(window) = open.window {
@@ -295,8 +299,15 @@ mod tests {
         assert_eq!(felt("modbus-split", &[]), Some(50));
         assert_eq!(felt("modbus-split", &[("at", 15.0)]), Some(0));
         assert_eq!(felt("modbus-trickle", &[]), Some(14 * 20));
-        for name in ["merge", "reset", "wrong-transaction", "wrong-unit"] {
-            assert_eq!(felt(&format!("modbus-{name}"), &[]), None, "{name}");
+        for name in [
+            "modbus-merge",
+            "modbus-reset",
+            "modbus-wrong-transaction",
+            "modbus-wrong-unit",
+            "rtu-wrong-crc",
+            "rtu-noise",
+        ] {
+            assert_eq!(felt(name, &[]), None, "{name}");
         }
         let mut noise = Noise::new(1, 1);
         assert_eq!(fate(&faults("modbus-refuse", &[]), &mut noise, 3), Fate::Lost);

@@ -6,6 +6,7 @@ use bess_devices::defects::Defect;
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
+use super::line::{CrcOrder, LineAttach, Parity};
 use super::{Attach, Backing, ClockMode};
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -23,6 +24,8 @@ pub(super) struct RigFile {
     pub plant: Option<Spanned<PlantFile>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub can_bus: Vec<Spanned<CanBusFile>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rtu_line: Vec<Spanned<RtuLineFile>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub bmu: Vec<Spanned<DeviceFile>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -114,6 +117,30 @@ pub(super) struct CanBusFile {
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+pub(super) struct RtuLineFile {
+    pub name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attach: Option<LineAttach>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub link: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub listen: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub baud: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parity: Option<Parity>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stop_bits: Option<u8>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub crc: Option<CrcOrder>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub turnaround_ms: Option<u64>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct DeviceFile {
     pub tag: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -126,6 +153,8 @@ pub(super) struct DeviceFile {
     pub peers: BTreeMap<String, String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub listen: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unit: Option<u8>,
     #[serde(skip_serializing_if = "Option::is_none")]

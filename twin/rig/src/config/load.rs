@@ -11,7 +11,8 @@ use bess_plant::InitialState;
 use bess_types::{SimTime, Tag};
 use toml::Spanned;
 
-use super::file::{CanBusFile, CutFile, DeviceFile, FaultFile, PlantFile, RigFile};
+use super::file::{CanBusFile, CutFile, DeviceFile, FaultFile, PlantFile, RigFile, RtuLineFile};
+use super::line::{self, ModbusAddress, RtuLineConfig};
 use super::{
     Attach, Backing, CanBusConfig, Clock, ClockMode, CutConfig, DeviceConfig, FaultConfig, Origin,
     PlantSection, RigConfig, RigConfigError, SourceFile, Timing,
@@ -32,6 +33,7 @@ struct Merged {
     top: Origin,
     plant: Option<Entry<PlantFile>>,
     buses: Vec<Entry<CanBusFile>>,
+    lines: Vec<Entry<RtuLineFile>>,
     devices: Vec<(DeviceKind, Entry<DeviceFile>)>,
     cuts: Vec<Entry<CutFile>>,
     faults: Vec<Entry<FaultFile>>,
@@ -43,7 +45,8 @@ pub(super) fn load(path: &str, catalogue: &Catalogue, read: Read<'_>) -> Result<
     let clock = clock(&merged)?;
     let plant = plant(&merged, catalogue)?;
     let buses = buses(&merged, &plant)?;
-    let devices = devices(&merged, &plant, &buses)?;
+    let lines = lines(&merged, &plant)?;
+    let devices = devices(&merged, &plant, &buses, &lines)?;
     let cuts = cuts(&merged, &plant, &devices)?;
     let faults = faults(&merged, &plant)?;
     let effective = effective(&merged);
@@ -55,6 +58,7 @@ pub(super) fn load(path: &str, catalogue: &Catalogue, read: Read<'_>) -> Result<
         clock,
         plant,
         can_buses: buses,
+        rtu_lines: lines,
         devices,
         cuts,
         faults,
@@ -122,6 +126,7 @@ fn merge_chain(path: &str, read: Read<'_>) -> Result<Merged, RigConfigError> {
         top,
         plant: None,
         buses: vec![],
+        lines: vec![],
         devices: vec![],
         cuts: vec![],
         faults: vec![],
@@ -206,6 +211,33 @@ impl Merged {
                 }
             }
         }
+        for line in file.rtu_line {
+            let new = entry(source, line);
+            once(format!("rtu_line `{}`", new.value.name), &new.origin)?;
+            match self
+                .lines
+                .iter_mut()
+                .find(|line| line.value.name == new.value.name)
+            {
+                None => self.lines.push(new),
+                Some(base) => {
+                    let (line, old) = (new.value, &mut base.value);
+                    if line.attach.is_some() && line.attach != old.attach {
+                        (old.link, old.device, old.listen) = (None, None, None);
+                    }
+                    old.attach = line.attach.or(old.attach);
+                    old.link = line.link.or(old.link.take());
+                    old.device = line.device.or(old.device.take());
+                    old.listen = line.listen.or(old.listen.take());
+                    old.baud = line.baud.or(old.baud);
+                    old.parity = line.parity.or(old.parity);
+                    old.stop_bits = line.stop_bits.or(old.stop_bits);
+                    old.crc = line.crc.or(old.crc);
+                    old.turnaround_ms = line.turnaround_ms.or(old.turnaround_ms);
+                    base.origin = new.origin;
+                }
+            }
+        }
         self.faults
             .extend(file.fault.into_iter().map(|fault| entry(source, fault)));
         for cut in file.cut {
@@ -246,7 +278,10 @@ impl Merged {
                         base.value.backing = value.backing.or(base.value.backing);
                         base.value.can.extend(value.can);
                         base.value.peers.extend(value.peers);
-                        base.value.listen = value.listen.or(base.value.listen.take());
+                        // Of two places to serve at, the later file's counts.
+                        if value.listen.is_some() || value.line.is_some() {
+                            (base.value.listen, base.value.line) = (value.listen, value.line);
+                        }
                         base.value.unit = value.unit.or(base.value.unit);
                         base.value.defect = value.defect.or(base.value.defect);
                         base.value.settings.extend(value.settings);
@@ -359,12 +394,18 @@ fn check_placeholders(merged: &Merged) -> Result<(), RigConfigError> {
                 .map(|text| (text, origin)),
         );
     }
+    for Entry { value, origin } in &merged.lines {
+        texts.push((&value.name, origin));
+        let filled = value.link.iter().chain(&value.device).chain(&value.listen);
+        texts.extend(filled.map(|text| (text, origin)));
+    }
     for (_, Entry { value, origin }) in &merged.devices {
         let filled = value
             .can
             .values()
             .chain(value.peers.values())
-            .chain(&value.listen);
+            .chain(&value.listen)
+            .chain(&value.line);
         texts.push((&value.tag, origin));
         texts.extend(filled.map(|text| (text, origin)));
     }
@@ -491,13 +532,34 @@ fn check_socketcand(bus: &CanBusConfig) -> Result<(), RigConfigError> {
 }
 
 /// The address that `owner` gives as its `listen`.
-fn address(text: &str, owner: &str, origin: &Origin) -> Result<SocketAddr, RigConfigError> {
+pub(super) fn address(text: &str, owner: &str, origin: &Origin) -> Result<SocketAddr, RigConfigError> {
     text.parse().map_err(|_| {
         origin.error(
             format!("{owner}: listen = \"{text}\" is not an address"),
             "write address and port, as in \"127.0.0.1:15020\"",
         )
     })
+}
+
+fn lines(merged: &Merged, plant: &PlantSection) -> Result<Vec<RtuLineConfig>, RigConfigError> {
+    let mut lines: Vec<RtuLineConfig> = Vec::new();
+    for Entry { value: file, origin } in &merged.lines {
+        for at in places(&file.name, plant) {
+            let line = RtuLineConfig::new(file, origin, &|text| at.fill(text))?;
+            if let Some(other) = lines.iter().find(|other| other.clashes(&line)) {
+                return Err(origin.error(
+                    format!(
+                        "RTU line `{}` shares its name, link, device or address with the line at {}",
+                        line.name,
+                        other.origin.line()
+                    ),
+                    "give each line a name and a place of its own",
+                ));
+            }
+            lines.push(line);
+        }
+    }
+    Ok(lines)
 }
 
 fn faults(merged: &Merged, plant: &PlantSection) -> Result<Vec<FaultConfig>, RigConfigError> {
@@ -580,6 +642,7 @@ fn devices(
     merged: &Merged,
     plant: &PlantSection,
     buses: &[CanBusConfig],
+    lines: &[RtuLineConfig],
 ) -> Result<Vec<DeviceConfig>, RigConfigError> {
     let mut devices: BTreeMap<Tag, DeviceConfig> = BTreeMap::new();
     for (kind, Entry { value: file, origin }) in &merged.devices {
@@ -590,11 +653,14 @@ fn devices(
                 .map_err(|error: bess_types::tag::TagError| {
                     origin.error(error.to_string(), "correct the tag")
                 })?;
-            let listen = file
-                .listen
-                .as_deref()
-                .map(|text| address(&at.fill(text), tag.as_str(), origin))
-                .transpose()?;
+            let unit = file.unit.unwrap_or(1);
+            let (listen, on_line) = (file.listen.as_deref(), file.line.as_deref());
+            let (listen, on_line) = (
+                listen.map(|text| at.fill(text)),
+                on_line.map(|text| at.fill(text)),
+            );
+            let address =
+                line::served_at((&tag, unit), listen.as_deref(), on_line.as_deref(), lines, origin)?;
             let peers = file
                 .peers
                 .iter()
@@ -628,8 +694,8 @@ fn devices(
                 backing: file.backing.unwrap_or(Backing::Emulated),
                 can,
                 peers,
-                listen,
-                unit: file.unit.unwrap_or(1),
+                address,
+                unit,
                 defect: file.defect,
                 settings: file.settings.clone(),
                 origin: origin.clone(),
@@ -645,7 +711,7 @@ fn devices(
     }
     let devices: Vec<DeviceConfig> = devices.into_values().collect();
     check_peers(&devices)?;
-    check_wire_owners(&devices, buses)?;
+    check_wire_owners(&devices, buses, lines)?;
     let virtual_time = merged.rig.clock.as_ref().and_then(|clock| clock.mode) != Some(ClockMode::Paced);
     if let (true, Some(real)) = (
         virtual_time,
@@ -677,7 +743,11 @@ fn check_peers(devices: &[DeviceConfig]) -> Result<(), RigConfigError> {
 }
 
 /// A real device needs wires; one address and unit id has one owner.
-fn check_wire_owners(devices: &[DeviceConfig], buses: &[CanBusConfig]) -> Result<(), RigConfigError> {
+fn check_wire_owners(
+    devices: &[DeviceConfig],
+    buses: &[CanBusConfig],
+    lines: &[RtuLineConfig],
+) -> Result<(), RigConfigError> {
     for (i, device) in devices.iter().enumerate() {
         if device.backing == Backing::Real {
             for (port, name) in &device.can {
@@ -696,8 +766,12 @@ fn check_wire_owners(devices: &[DeviceConfig], buses: &[CanBusConfig]) -> Result
                 }
             }
         }
-        let served = |bus: &&CanBusConfig| bus.attach == Attach::Socketcand && bus.listen == device.listen;
-        if let (Some(address), Some(bus)) = (device.listen, buses.iter().find(served)) {
+        let listen = match device.address {
+            Some(ModbusAddress::Tcp(address)) => Some(address),
+            _ => None,
+        };
+        let served = |bus: &&CanBusConfig| bus.attach == Attach::Socketcand && bus.listen == listen;
+        if let (Some(address), Some(bus)) = (listen, buses.iter().find(served)) {
             return Err(device.origin.error(
                 format!(
                     "{} and bus `{}` ({}) both listen on {address}",
@@ -709,7 +783,7 @@ fn check_wire_owners(devices: &[DeviceConfig], buses: &[CanBusConfig]) -> Result
             ));
         }
         let clash = devices[..i].iter().find(|other| {
-            device.listen.is_some() && other.listen == device.listen && other.unit == device.unit
+            device.address.is_some() && other.address == device.address && other.unit == device.unit
         });
         if let Some(other) = clash {
             return Err(device.origin.error(
@@ -719,7 +793,11 @@ fn check_wire_owners(devices: &[DeviceConfig], buses: &[CanBusConfig]) -> Result
                     other.tag,
                     other.origin.line(),
                     device.unit,
-                    device.listen.map(|a| a.to_string()).unwrap_or_default()
+                    match device.address {
+                        Some(ModbusAddress::Tcp(address)) => address.to_string(),
+                        Some(ModbusAddress::Line(line)) => format!("RTU line `{}`", lines[line].name),
+                        None => String::new(),
+                    }
                 ),
                 "give one of them another port or unit id",
             ));
@@ -807,6 +885,11 @@ fn effective(merged: &Merged) -> String {
             .buses
             .iter()
             .map(|bus| Spanned::new(0..0, bus.value.clone()))
+            .collect(),
+        rtu_line: merged
+            .lines
+            .iter()
+            .map(|line| Spanned::new(0..0, line.value.clone()))
             .collect(),
         fault: merged
             .faults

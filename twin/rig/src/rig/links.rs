@@ -10,7 +10,8 @@ use super::{Peer, Rig};
 use crate::bus::can::CanBus;
 use crate::bus::modbus::{self, Asker, Fate, ServerFault};
 use crate::bus::rules::{self, Active, Outgoing};
-use crate::fault::{Effect, FaultError, Layer, LinkFault, Target};
+use crate::config::ModbusAddress;
+use crate::fault::{Effect, FaultError, Layer, LinkFault, Target, Wire};
 use crate::interface::{CommandError, WireFault, WireOutput};
 use crate::schedule::{CAN_LATENCY, Delivery, MODBUS_LATENCY};
 use crate::wiring;
@@ -405,8 +406,24 @@ impl Rig {
                 Peer::Local { server, .. } => Some(*server),
                 _ => None,
             });
-            if self.slots[slot].listen.is_none() && !servers.any(|server| server == slot) {
+            if self.slots[slot].address.is_none() && !servers.any(|server| server == slot) {
                 return Err(refused("it is no Modbus server, or nobody asks it".into()));
+            }
+            let line = match self.slots[slot].address {
+                Some(ModbusAddress::Line(line)) => Some(&self.rtu_lines[line].name),
+                _ => None,
+            };
+            match (fault.kind.wire, line) {
+                (Some(Wire::Tcp), Some(line)) => {
+                    let why =
+                        format!("it is on RTU line `{line}`, which has neither connections nor transactions");
+                    return Err(refused(why));
+                }
+                (Some(Wire::RtuLine), None) => {
+                    let why = "it is on no RTU line; give it a line = \"...\" in the rig file";
+                    return Err(refused(why.into()));
+                }
+                _ => {}
             }
             return Ok(Aim {
                 device: Some(slot),
