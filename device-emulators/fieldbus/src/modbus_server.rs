@@ -12,8 +12,8 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use bess_devices::codec::modbus::pdu;
-use bess_types::{ModbusException, ModbusReply, Tag};
+use bess_devices::codec::modbus::{UnknownUnit, pdu};
+use bess_types::{ModbusClient, ModbusException, ModbusReply, Tag};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::runtime::Handle;
@@ -27,8 +27,6 @@ use bess_rig::{ModbusAddress, ModbusServerWire, WireFault};
 
 /// After this the connection is free for the client's next request. Real clients give up much earlier.
 const LONGEST_ANSWER: Duration = Duration::from_secs(10);
-/// Connections to one address; more are closed at once, as small devices do.
-const CONNECTIONS: usize = 16;
 /// Requests waiting for answers, over all servers; more get exception 06.
 const OPEN_REQUESTS: usize = 256;
 /// Rest after a failed accept, such as with all file descriptors in use, or while another program has the address.
@@ -159,7 +157,11 @@ impl Servers {
                 }
             })?;
             let (link, state) = watch::channel(Link::default());
-            let devices = servers.devices(wires.iter().map(|wire| (wire.unit, wire.device)).collect());
+            let units = wires.iter().map(|wire| (wire.unit, wire.device)).collect();
+            let devices = Devices {
+                unknown: wires[0].unknown_unit,
+                ..servers.devices(units)
+            };
             servers
                 .links
                 .extend(wires.iter().map(|wire| (wire.device, link.clone())));
@@ -168,7 +170,8 @@ impl Servers {
                 address,
                 devices: Arc::new(devices),
                 link: state,
-                places: Arc::new(Semaphore::new(CONNECTIONS)),
+                clients: wires[0].clients,
+                places: Arc::new(Semaphore::new(usize::from(wires[0].clients))),
             };
             tokio::spawn(port.serve(listener));
         }
@@ -179,6 +182,7 @@ impl Servers {
     pub(crate) fn devices(&self, units: Vec<(u8, usize)>) -> Devices {
         Devices {
             units,
+            unknown: None,
             inbox: self.inbox.clone(),
             open_requests: Arc::clone(&self.open_requests),
         }
@@ -236,21 +240,32 @@ pub(crate) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 pub(crate) struct Devices {
     /// Unit id and device.
     units: Vec<(u8, usize)>,
+    /// What a request to another unit gets.
+    unknown: Option<UnknownUnit>,
     inbox: Inbox,
     open_requests: Arc<Semaphore>,
 }
 
 impl Devices {
-    /// Who answers a unit id: the only device answers any; of several, each its own. Units 0 and 255 both stand for the
-    /// device that is no part of the net behind.
-    fn find(&self, unit: u8) -> Option<usize> {
+    /// Who answers a unit id. Units 0 and 255 both stand for the device that is no part of the net behind, and for the only
+    /// device there is.
+    ///
+    /// # Errors
+    /// What a unit that is nobody's gets: as the product says; else the only device answers any, and of several none.
+    fn find(&self, unit: u8) -> Result<usize, Option<ModbusException>> {
         let own = |unit: u8| if unit == 0 { u8::MAX } else { unit };
-        match self.units[..] {
-            [(_, device)] => Some(device),
-            _ => {
-                let found = self.units.iter().find(|(of, _)| own(*of) == own(unit));
-                found.map(|(_, device)| *device)
+        let mut units = self.units.iter();
+        if let Some((_, device)) = units.find(|(of, _)| own(*of) == own(unit)) {
+            return Ok(*device);
+        }
+        match (&self.units[..], self.unknown) {
+            ([(_, device)], None | Some(UnknownUnit::Answer)) => Ok(*device),
+            ([(_, device)], _) if own(unit) == u8::MAX => Ok(*device),
+            (_, Some(UnknownUnit::Silence)) => Err(None),
+            (_, Some(UnknownUnit::GatewayPathUnavailable)) => {
+                Err(Some(ModbusException::GatewayPathUnavailable))
             }
+            _ => Err(Some(ModbusException::GatewayTargetFailedToRespond)),
         }
     }
 
@@ -262,8 +277,15 @@ impl Devices {
 
     /// Asks the device behind `unit`. Silence of one behind a gateway is the gateway's exception 0B.
     async fn ask(&self, unit: u8, request: &[u8]) -> Answer {
-        let Some(server) = self.find(unit) else {
-            return Answer::of_itself(ModbusException::GatewayTargetFailedToRespond);
+        let server = match self.find(unit) {
+            Ok(server) => server,
+            Err(Some(exception)) => return Answer::of_itself(exception),
+            Err(None) => {
+                return Answer {
+                    reply: None,
+                    faults: vec![],
+                };
+            }
         };
         let mut answer = self.ask_one(server, unit, request).await;
         if self.units.len() > 1 && answer.reply.is_none() {
@@ -304,6 +326,7 @@ impl Devices {
             at: self.inbox.clock.now(),
             server,
             unit,
+            client: ModbusClient::Plain,
             request: pdu::decode_request(request),
             answer,
         };
@@ -319,6 +342,8 @@ struct Port {
     address: SocketAddr,
     devices: Arc<Devices>,
     link: watch::Receiver<Link>,
+    /// Connections at the same time; more are closed at once, as small devices do.
+    clients: u16,
     places: Arc<Semaphore>,
 }
 
@@ -363,7 +388,10 @@ impl Port {
     fn welcome(&self, stream: TcpStream, peer: SocketAddr) {
         let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
             let tag = &self.tag;
-            tracing::warn!("{tag}: {CONNECTIONS} Modbus connections are open, {peer} is refused");
+            tracing::warn!(
+                "{tag}: {} Modbus connections are open, {peer} is refused",
+                self.clients
+            );
             return;
         };
         // Without effect on what is said, only on when.
@@ -520,17 +548,33 @@ mod tests {
 
     #[test]
     fn a_unit_has_one_device() {
-        let devices = |units: &[(u8, usize)]| Devices {
+        let devices = |units: &[(u8, usize)], unknown| Devices {
             units: units.to_vec(),
+            unknown,
             inbox: Inbox::new(sync_channel(1).0),
             open_requests: Arc::new(Semaphore::new(1)),
         };
-        let alone = devices(&[(1, 7)]);
-        assert!([0, 1, 9, 255].map(|unit| alone.find(unit)) == [Some(7); 4]);
-        let gateway = devices(&[(255, 7), (1, 8), (3, 9)]);
+        let path = Err(Some(ModbusException::GatewayPathUnavailable));
+        let target = Err(Some(ModbusException::GatewayTargetFailedToRespond));
+        let alone = |unknown| [0, 1, 9, 255].map(|unit| devices(&[(1, 7)], unknown).find(unit));
+        assert_eq!(alone(None), [Ok(7); 4]);
+        assert_eq!(alone(Some(UnknownUnit::Answer)), [Ok(7); 4]);
         assert_eq!(
-            [0, 1, 2, 3, 255].map(|unit| gateway.find(unit)),
-            [Some(7), Some(8), None, Some(9), Some(7)]
+            alone(Some(UnknownUnit::Silence)),
+            [Ok(7), Ok(7), Err(None), Ok(7)]
         );
+        assert_eq!(
+            alone(Some(UnknownUnit::GatewayPathUnavailable)),
+            [Ok(7), Ok(7), path, Ok(7)]
+        );
+        let several = [(255, 7), (1, 8), (3, 9)];
+        let gateway = |unknown| [0, 1, 2, 3, 255].map(|unit| devices(&several, unknown).find(unit));
+        assert_eq!(gateway(None), [Ok(7), Ok(8), target, Ok(9), Ok(7)]);
+        assert_eq!(
+            gateway(Some(UnknownUnit::Silence)),
+            [Ok(7), Ok(8), Err(None), Ok(9), Ok(7)]
+        );
+        let nobody = devices(&[(1, 8), (3, 9)], Some(UnknownUnit::Silence));
+        assert_eq!(nobody.find(255), Err(None), "the gateway itself has no registers");
     }
 }

@@ -16,7 +16,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 
-use bess_types::{ModbusReply, ModbusRequest, SimTime};
+use bess_types::{ModbusClient, ModbusReply, ModbusRequest, SimTime};
 use tokio::sync::oneshot;
 
 use crate::can::CanBuses;
@@ -243,6 +243,7 @@ impl<R: Steppable> PacedDriver<R> {
                 at,
                 server,
                 unit,
+                client,
                 request,
                 answer,
             } => {
@@ -252,6 +253,7 @@ impl<R: Steppable> PacedDriver<R> {
                     WireInput::ModbusRequest {
                         server,
                         unit,
+                        client,
                         request,
                         wire_token,
                     },
@@ -375,6 +377,7 @@ pub(crate) enum Arrival {
         at: SimTime,
         server: usize,
         unit: u8,
+        client: ModbusClient,
         request: ModbusRequest,
         answer: oneshot::Sender<Answer>,
     },

@@ -19,7 +19,9 @@ use std::time::{Duration, Instant};
 use bess_devices::Token;
 use bess_fieldbus::{FieldbusError, Limits, PacedDriver};
 use bess_rig::{ModbusAddress, WireInput, WireOutput};
-use bess_types::{ModbusData, ModbusException, ModbusReply, ModbusRequest, SimTime, Table};
+use bess_types::{
+    ModbusData, ModbusException, ModbusIdentification, ModbusReply, ModbusRequest, SimTime, Table,
+};
 use common::{Bench, free_address, meanwhile, open, run_for};
 
 /// A device of four holding registers at 100 and eight coils at 0; unit 9 is switched off.
@@ -186,6 +188,65 @@ fn client_and_server_round_trip() {
         "twelve round trips ended at {}",
         driver.rig().seen.last().unwrap().0
     );
+}
+
+#[test]
+fn functions_22_23_and_43_go_both_ways() {
+    let listen = free_address();
+    let requests = [
+        ModbusRequest::MaskWrite {
+            address: 4,
+            and_mask: 0xF2,
+            or_mask: 0x25,
+        },
+        ModbusRequest::ReadWrite {
+            read_address: 3,
+            read_count: 2,
+            write_address: 14,
+            values: vec![0xFF; 3],
+        },
+        ModbusRequest::Identify { access: 1, object: 0 },
+    ];
+    let answers = [
+        ModbusData::Written,
+        ModbusData::Registers(vec![0xFE, 0x0ACD]),
+        ModbusData::Identification(ModbusIdentification {
+            conformity: 0x81,
+            next_object: Some(2),
+            objects: vec![(0, "Company".into()), (1, "Product".into())],
+        }),
+    ];
+    let known: Vec<_> = requests.iter().cloned().zip(answers.clone()).collect();
+    let bench = Bench::new()
+        .with_server(listen)
+        .reacting(move |_, input| match input {
+            WireInput::ModbusRequest {
+                request, wire_token, ..
+            } => {
+                let found = known.iter().find(|(known, _)| known == request);
+                vec![WireOutput::ModbusReply {
+                    wire_token: *wire_token,
+                    reply: found.map(|(_, answer)| Ok(answer.clone())),
+                    faults: vec![],
+                }]
+            }
+            _ => Vec::new(),
+        });
+    let asks = requests.into_iter().zip(0..);
+    let asks = asks
+        .map(|(request, token)| ask(token, listen, 1, request))
+        .collect();
+    let mut driver = open(asking(bench, asks));
+    driver.run(SimTime::from_millis(2000), &mut |bench| {
+        bench.replies().len() == 3
+    });
+    let replies: Vec<_> = driver
+        .rig()
+        .replies()
+        .into_iter()
+        .map(|(_, reply)| reply)
+        .collect();
+    assert_eq!(replies, answers.map(|answer| Some(Ok(answer))));
 }
 
 #[test]
@@ -466,6 +527,28 @@ fn devices_at_one_address_are_told_apart_by_unit_id() {
                 .unwrap();
             assert_eq!(hear(&mut stream), answer, "unit {unit}");
         }
+    });
+}
+
+#[test]
+fn more_clients_than_the_product_takes_are_closed() {
+    let listen = free_address();
+    let mut driver = open(serving(listen).with_clients(2));
+    meanwhile(&mut driver, move || {
+        let served = || {
+            let mut stream = TcpStream::connect(listen).unwrap();
+            say(&mut stream, &[3, 0, 100, 0, 1]);
+            assert_eq!(hear(&mut stream), [3, 2, 0, 1]);
+            stream
+        };
+        let first = served();
+        let _second = served();
+        let mut third = TcpStream::connect(listen).unwrap();
+        third.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
+        assert!(matches!(third.read(&mut [0]), Ok(0) | Err(_)));
+        drop(first);
+        thread::sleep(Duration::from_millis(100));
+        served();
     });
 }
 

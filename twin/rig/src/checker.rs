@@ -197,6 +197,8 @@ mod tests {
             peers: vec![],
             address: None,
             unit: 1,
+            server: bess_devices::codec::modbus::ModbusSettings::default(),
+            port: crate::config::ModbusPort::default(),
             silenced: false,
             excused: false,
         }

@@ -17,10 +17,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bess_catalogue::{Catalogue, CatalogueError};
+use bess_devices::codec::modbus::ModbusAccess;
 use bess_devices::defects::Defect;
 use bess_devices::product::DeviceKind;
 use bess_plant::{InitialState, PlantSpec};
-use bess_types::{SimTime, Tag};
+use bess_types::{ModbusClient, ModbusException, SimTime, Tag};
 use serde::{Deserialize, Serialize};
 
 use crate::fault::LinkFault;
@@ -199,12 +200,57 @@ pub struct DeviceConfig {
     pub address: Option<ModbusAddress>,
     /// Modbus unit id it answers to (any, if it is the only one at its TCP address).
     pub unit: u8,
+    /// What clients of its Modbus server may do.
+    pub modbus: ModbusPort,
     /// A known bug to build in, for the self-test.
     pub defect: Option<Defect>,
     /// Product settings this rig overrides.
     pub settings: toml::Table,
     /// Where the entry stands.
     pub origin: Origin,
+}
+
+/// What clients of a device's Modbus server may do, where the site decides that.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModbusPort {
+    /// Whether it takes no writes.
+    #[serde(default)]
+    pub read_only: bool,
+    /// What a write gets then.
+    #[serde(default = "illegal_function")]
+    pub refusal: ModbusException,
+    /// Role of clients without a certificate: on plain TCP, on a serial line, and in the rig itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plain_role: Option<String>,
+}
+
+const fn illegal_function() -> ModbusException {
+    ModbusException::IllegalFunction
+}
+
+impl Default for ModbusPort {
+    fn default() -> Self {
+        Self {
+            read_only: false,
+            refusal: illegal_function(),
+            plain_role: None,
+        }
+    }
+}
+
+impl ModbusPort {
+    /// What a client may do here.
+    pub(crate) fn access<'a>(&'a self, client: &'a ModbusClient) -> ModbusAccess<'a> {
+        let role = match client {
+            ModbusClient::Plain => &self.plain_role,
+            ModbusClient::Certificate { role } => role,
+        };
+        ModbusAccess {
+            role: role.as_deref(),
+            read_only: self.read_only.then_some(self.refusal),
+        }
+    }
 }
 
 /// One controller process.

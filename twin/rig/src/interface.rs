@@ -4,10 +4,11 @@ use core::fmt;
 use core::net::SocketAddr;
 use core::time::Duration;
 
+use bess_devices::codec::modbus::UnknownUnit;
 use bess_devices::hmi::HmiTarget;
 use bess_devices::{DeviceFault, Token};
 use bess_plant::PlantFault;
-use bess_types::{CanFrame, Line, ModbusReply, ModbusRequest, Tag};
+use bess_types::{CanFrame, Line, ModbusClient, ModbusReply, ModbusRequest, Tag};
 use serde::Serialize;
 
 use crate::config::line::{LineFormat, ModbusAddress};
@@ -47,6 +48,8 @@ pub enum WireInput {
         server: usize,
         /// Unit id addressed.
         unit: u8,
+        /// What is known of the client.
+        client: ModbusClient,
         /// What is asked.
         request: ModbusRequest,
         /// To be given back with the reply.
@@ -233,6 +236,11 @@ pub struct ModbusServerWire {
     pub address: ModbusAddress,
     /// Its unit id.
     pub unit: u8,
+    /// Clients connected at the same time; more are refused.
+    pub clients: u16,
+    /// What a request to a unit id that is nobody's gets; by default an answer where the device has the address for itself,
+    /// and exception 0B where several have.
+    pub unknown_unit: Option<UnknownUnit>,
 }
 
 /// A Modbus RTU line this process takes part in. Either its devices are masters there, which ask, or servers.

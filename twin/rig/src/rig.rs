@@ -7,12 +7,15 @@ use core::time::Duration;
 use std::collections::{BTreeMap, VecDeque};
 
 use bess_devices::codec::can::CanRouter;
+use bess_devices::codec::modbus::ModbusSettings;
 use bess_devices::hmi::{Hmi, HmiTarget};
 use bess_devices::library::Library;
 use bess_devices::product::DeviceKind;
 use bess_devices::{Device, DeviceFault, Input, Output, PointId, Points, Token};
 use bess_plant::{Place, Plant};
-use bess_types::{Actuation, Channel, Event, Line, ModbusRequest, Reading, SimTime, Source, Tag};
+use bess_types::{
+    Actuation, Channel, Event, Line, ModbusClient, ModbusRequest, Reading, SimTime, Source, Tag,
+};
 
 use crate::bus::can::CanBus;
 use crate::bus::modbus::{Asker, OpenRequests, ServerFault};
@@ -20,7 +23,7 @@ use crate::bus::rules::Active;
 use crate::bus::timed::TimedBus;
 use crate::checker::{self, Blame, Violation};
 use crate::config::line::{LineAttach, ModbusAddress, RtuLineConfig};
-use crate::config::{ClockMode, RigConfig, RigConfigError};
+use crate::config::{ClockMode, ModbusPort, RigConfig, RigConfigError};
 use crate::fault::LinkFault;
 use crate::interface::{
     CanWire, CommandError, Counters, LineEnd, ModbusServerWire, RigCommand, Role, RtuLineWire, WireInput,
@@ -78,6 +81,9 @@ pub(crate) struct Slot {
     /// Of its Modbus server.
     pub address: Option<ModbusAddress>,
     pub unit: u8,
+    /// What of its Modbus server is a property of the product, and what of the site.
+    pub server: ModbusSettings,
+    pub port: ModbusPort,
     /// A fault silences it, so its missing frames are no news.
     pub silenced: bool,
     /// A link fault touches its frames, so what is missing or late is no news.
@@ -251,12 +257,13 @@ impl Rig {
             WireInput::ModbusRequest {
                 server,
                 unit,
+                client,
                 request,
                 wire_token,
             } => {
                 self.counters.modbus_requests += 1;
                 let asker = Asker::Wire { token: wire_token };
-                self.request(asker, server, unit, &request);
+                self.request(asker, server, unit, &client, &request);
             }
             WireInput::ModbusReply { client, token, reply } => {
                 self.counters.modbus_silent += u64::from(reply.is_none());
@@ -309,6 +316,8 @@ impl Rig {
                     tag: slot.tag.clone(),
                     address: slot.address?,
                     unit: slot.unit,
+                    clients: slot.server.clients,
+                    unknown_unit: slot.server.unknown_unit,
                 })
             })
             .collect();
@@ -643,7 +652,7 @@ impl Rig {
                 server,
                 unit,
                 request,
-            } => self.request(asker, server, unit, &request),
+            } => self.request(asker, server, unit, &ModbusClient::Plain, &request),
             Delivery::WireReply {
                 wire_token,
                 reply,

@@ -147,6 +147,8 @@ pub(crate) fn build(config: &RigConfig, library: &Library, role: Role<'_>) -> Re
             peers: vec![],
             address: device.address,
             unit: device.unit,
+            server: product.modbus(),
+            port: device.modbus.clone(),
             silenced: false,
             excused: false,
         });

@@ -519,6 +519,7 @@ fn read_chiller(driver: &mut VirtualDriver, config: &RigConfig) -> Option<(Modbu
         count: 8,
     };
     let input = WireInput::ModbusRequest {
+        client: bess_types::ModbusClient::Plain,
         server,
         unit: config.devices[server].unit,
         request,

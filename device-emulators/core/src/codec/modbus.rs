@@ -92,4 +92,6 @@ const fn slot(table: Table) -> usize {
 }
 
 #[cfg(test)]
+mod conformance;
+#[cfg(test)]
 mod tests;

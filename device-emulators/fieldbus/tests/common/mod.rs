@@ -96,6 +96,8 @@ impl Bench {
             tag,
             address,
             unit,
+            clients: 16,
+            unknown_unit: None,
         });
         self
     }
@@ -110,6 +112,14 @@ impl Bench {
             format,
             asks,
         });
+        self
+    }
+
+    /// The servers take so many clients at once.
+    pub(crate) fn with_clients(mut self, clients: u16) -> Self {
+        for server in &mut self.wires.servers {
+            server.clients = clients;
+        }
         self
     }
 

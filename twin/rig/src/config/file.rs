@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
 use super::line::{CrcOrder, LineAttach, Parity};
-use super::{Attach, Backing, ClockMode};
+use super::{Attach, Backing, ClockMode, ModbusPort};
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -157,6 +157,8 @@ pub(super) struct DeviceFile {
     pub line: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unit: Option<u8>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub modbus: Option<ModbusPort>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub defect: Option<Defect>,
     #[serde(default, skip_serializing_if = "toml::Table::is_empty")]

@@ -283,6 +283,7 @@ impl Merged {
                             (base.value.listen, base.value.line) = (value.listen, value.line);
                         }
                         base.value.unit = value.unit.or(base.value.unit);
+                        base.value.modbus = value.modbus.or(base.value.modbus.take());
                         base.value.defect = value.defect.or(base.value.defect);
                         base.value.settings.extend(value.settings);
                         base.origin = origin;
@@ -696,6 +697,7 @@ fn devices(
                 peers,
                 address,
                 unit,
+                modbus: file.modbus.clone().unwrap_or_default(),
                 defect: file.defect,
                 settings: file.settings.clone(),
                 origin: origin.clone(),

@@ -2,9 +2,8 @@
 
 use core::time::Duration;
 
-use bess_devices::codec::modbus::ModbusAccess;
 use bess_devices::{DeviceFault, Input, Token};
-use bess_types::{CanFrame, CanId, Event, ModbusReply, ModbusRequest, SimTime, Source};
+use bess_types::{CanFrame, CanId, Event, ModbusClient, ModbusReply, ModbusRequest, SimTime, Source};
 
 use super::{Peer, Rig};
 use crate::bus::can::CanBus;
@@ -245,18 +244,29 @@ impl Rig {
     }
 
     /// Gives a request to a server, if faults let it through.
-    pub(super) fn request(&mut self, asker: Asker, server: usize, unit: u8, request: &ModbusRequest) {
+    pub(super) fn request(
+        &mut self,
+        asker: Asker,
+        server: usize,
+        unit: u8,
+        client: &ModbusClient,
+        request: &ModbusRequest,
+    ) {
         let token = self.requests.open(asker, server, unit, request);
         match modbus::fate(&self.server_faults, &mut self.noise, server) {
-            Fate::Reaches => self.give(
-                server,
-                Input::ModbusRequest {
-                    unit,
-                    access: ModbusAccess::default(),
-                    request,
-                    token,
-                },
-            ),
+            Fate::Reaches => {
+                let port = self.slots[server].port.clone();
+                let access = port.access(client);
+                self.give(
+                    server,
+                    Input::ModbusRequest {
+                        unit,
+                        access,
+                        request,
+                        token,
+                    },
+                );
+            }
             Fate::Lost => self.reply(token, None),
             Fate::LostForGood => {
                 if let Some(Asker::Wire { token }) = self.requests.close(token).map(|open| open.asker) {

@@ -353,4 +353,4 @@ pub(super) const fn table_name(table: Table) -> &'static str {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -77,7 +77,7 @@ pub(super) fn server() -> (ModbusServer, Points) {
     served(map(), ModbusSettings::default())
 }
 
-fn set(points: &mut Points, name: &str, value: f64) {
+pub(super) fn set(points: &mut Points, name: &str, value: f64) {
     let id = points.table().find(name).unwrap();
     points.set(id, value);
 }

@@ -189,7 +189,7 @@ fn any_pdu() -> impl Strategy<Value = Vec<u8>> {
 }
 
 /// The bytes that answer, and what is in the registers then.
-fn answer(server: &mut ModbusServer, points: &mut Points, pdu: &[u8]) -> Vec<u8> {
+pub(crate) fn answer(server: &mut ModbusServer, points: &mut Points, pdu: &[u8]) -> Vec<u8> {
     let request = decode_request(pdu);
     let access = ModbusAccess::default();
     let reply = server.serve(SimTime::ZERO, access, &request, points, &mut Vec::new());
