@@ -7,6 +7,7 @@
 
 mod compile;
 mod entry;
+mod expand;
 mod file;
 pub(crate) mod identification;
 pub mod lint;

@@ -9,7 +9,8 @@ use bess_types::Table;
 use toml::Spanned;
 
 use super::entry::{Content, Entry, Flag, Latch};
-use super::file::{Access, BlockSpec, Fallback, MapFile, RegisterSpec, RevertSpec, WordOrder};
+use super::expand::expand;
+use super::file::{Access, BlockSpec, Constant, Fallback, MapFile, RegisterSpec, RevertSpec, WordOrder};
 use super::number::NumberFormat;
 use super::pdu::is_bits;
 use super::state::{Effects, Operand, Return, Revert};
@@ -27,7 +28,7 @@ pub(super) fn compile(
     model: &str,
 ) -> Result<RegisterMap, ProductError> {
     let source = Source::new(file, text);
-    let file: MapFile = source.read()?;
+    let file = expand(source.read::<MapFile>()?, &source, table)?;
     let mut compiler = Compiler {
         source: &source,
         points: table,
@@ -198,7 +199,17 @@ impl Compiler<'_> {
         if let Some(point) = &spec.point {
             for i in 0..spec.count.unwrap_or(1) {
                 let name = pattern::Captures::one("i", usize::from(i)).fill(point.get_ref());
-                let id = self.find(point, &name)?;
+                let id = match self.find(point, &name) {
+                    // A map serves all sizes: what the end of a row has too much of reads as not available.
+                    Err(_) if i > 0 => {
+                        let mut words = Vec::new();
+                        format.push_words(if bits { 0 } else { format.invalid }, &mut words);
+                        words.truncate(width as usize);
+                        push(address + u32::from(i) * width, width, name, Content::Words(words));
+                        continue;
+                    }
+                    found => found?,
+                };
                 let content = if bits {
                     Content::Bit(id)
                 } else if spec.values.is_empty() {
@@ -264,13 +275,14 @@ impl Compiler<'_> {
                 return Err(self.bad(name.span(), name.get_ref(), "another register has this name"));
             }
         } else if let Some(words) = spec.words {
-            let word = u16::try_from(spec.constant.unwrap_or(0) & 0xFFFF).unwrap_or(0);
+            let constant = self.constant(spec, &span, &label)?.unwrap_or(0);
+            let word = u16::try_from(constant & 0xFFFF).unwrap_or(0);
             push(address, u32::from(words), label.clone(), Content::Fill(word));
         } else if bits {
-            let word = u16::from(spec.constant.unwrap_or(0) != 0);
+            let word = u16::from(self.constant(spec, &span, &label)?.unwrap_or(0) != 0);
             push(address, 1, label.clone(), Content::Words(vec![word]));
         } else {
-            let raw = match spec.constant {
+            let raw = match self.constant(spec, &span, &label)? {
                 Some(constant) => constant.cast_unsigned() & spec.kind.mask(),
                 None => format.invalid,
             };
@@ -279,6 +291,19 @@ impl Compiler<'_> {
             push(address, spec.kind.words(), label.clone(), Content::Words(words));
         }
         self.side_effects(spec, &label, &mut entries[first..])
+    }
+
+    fn constant(
+        &self,
+        spec: &RegisterSpec,
+        span: &Range<usize>,
+        label: &str,
+    ) -> Result<Option<i64>, ProductError> {
+        let number = spec.constant.as_ref().map(Constant::number);
+        match number {
+            Some(None) => Err(self.bad(span.clone(), label, "the constant is not a number")),
+            number => Ok(number.flatten()),
+        }
     }
 
     /// Keys that go, or do not go, with one another.

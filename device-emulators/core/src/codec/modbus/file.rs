@@ -17,6 +17,9 @@ pub(super) struct MapFile {
     pub(super) read_only_write: ReadOnlyWrite,
     #[serde(default)]
     pub(super) out_of_range_write: OutOfRangeWrite,
+    /// Powers of ten that registers count in, by name.
+    #[serde(default)]
+    pub(super) scale_factors: BTreeMap<String, ScaleFactor>,
     pub(super) block: Vec<BlockSpec>,
     #[serde(default)]
     pub(super) revert: Vec<Spanned<RevertSpec>>,
@@ -46,7 +49,7 @@ pub enum OutOfRangeWrite {
     Clamp,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct BlockSpec {
     pub(super) name: Spanned<String>,
@@ -55,6 +58,18 @@ pub(super) struct BlockSpec {
     pub(super) mirror: bool,
     #[serde(default)]
     pub(super) base: u16,
+    /// It begins `base` registers behind the block before it.
+    #[serde(default)]
+    pub(super) follows: bool,
+    /// Once for each point of this name.
+    pub(super) each: Option<Spanned<String>>,
+    /// Of these, leave out the first ones.
+    #[serde(default)]
+    pub(super) from: u16,
+    /// From one to the next.
+    pub(super) stride: Option<u16>,
+    /// `{n}` is how many points of this name there are.
+    pub(super) number: Option<Spanned<String>>,
     pub(super) length: Option<u16>,
     pub(super) fill: Option<u16>,
     #[serde(default)]
@@ -82,12 +97,12 @@ pub(super) enum WordOrder {
     LowFirst,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RegisterSpec {
     pub(super) at: u16,
     pub(super) point: Option<Spanned<String>>,
-    pub(super) constant: Option<i64>,
+    pub(super) constant: Option<Constant>,
     pub(super) text: Option<String>,
     pub(super) words: Option<u16>,
     pub(super) bits: Option<BTreeMap<Spanned<String>, Spanned<String>>>,
@@ -109,11 +124,17 @@ pub(super) struct RegisterSpec {
     #[serde(default, rename = "type")]
     pub(super) kind: RegisterType,
     pub(super) scale: Option<f64>,
+    /// Counted in the power of ten of this name.
+    pub(super) sf: Option<Spanned<String>>,
+    /// The register that says the power of ten of this name.
+    pub(super) scale_factor: Option<Spanned<String>>,
     #[serde(default)]
     pub(super) offset: f64,
     pub(super) unit: Option<Spanned<String>>,
     pub(super) invalid: Option<u64>,
     pub(super) count: Option<u16>,
+    /// Registers from one of a row to the next, if they do not follow one another.
+    pub(super) stride: Option<u16>,
     pub(super) access: Option<Access>,
     /// Overrides the block's.
     pub(super) role: Option<Vec<String>>,
@@ -152,4 +173,37 @@ pub(super) struct RevertSpec {
 pub(super) enum Fallback {
     Value(f64),
     Name(String),
+}
+
+/// A fixed raw value.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+pub(super) enum Constant {
+    Number(i64),
+    /// With the block's placeholders in it, as `{26+32n}`.
+    Reckoned(String),
+}
+
+impl Constant {
+    /// Its value, if it is one without a placeholder left in it.
+    pub(super) fn number(&self) -> Option<i64> {
+        match self {
+            Self::Number(number) => Some(*number),
+            Self::Reckoned(sum) => sum.parse().ok(),
+        }
+    }
+}
+
+/// A power of ten.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(untagged)]
+pub(super) enum ScaleFactor {
+    Number(i8),
+    Fit(Fit),
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Fit {
+    Fit,
 }

@@ -5,11 +5,15 @@ use std::collections::BTreeMap;
 
 use bess_types::Table;
 
-use super::file::{Access, BlockSpec, MapFile, OutOfRangeWrite, ReadOnlyWrite, RegisterSpec, WordOrder};
+use super::expand::expand;
+use super::file::{
+    Access, BlockSpec, Constant, MapFile, OutOfRangeWrite, ReadOnlyWrite, RegisterSpec, WordOrder,
+};
 use super::number::RegisterType;
 use super::pdu::is_bits;
 use super::server::table_name;
 use crate::codec::pattern;
+use crate::points::PointTable;
 use crate::product::{Place, ProductError, Source};
 
 /// A register map file, register by register.
@@ -88,12 +92,21 @@ pub enum Meaning {
 }
 
 impl Listing {
-    /// Reads a register map file. Whether its points are there and its registers apart is not looked at.
+    /// Reads a register map file. Whether its points are there and its registers apart is not looked at. Blocks that stand
+    /// once for each point are left out, and fitted scale factors are 1: [`Listing::of`] knows the points.
     ///
     /// # Errors
     /// If the text does not read as a register map.
     pub fn read(source: &Source) -> Result<Self, ProductError> {
-        let file: MapFile = source.read()?;
+        Self::of(source, &PointTable::default())
+    }
+
+    /// Likewise, for a device with these points.
+    ///
+    /// # Errors
+    /// If the text does not read as a register map.
+    pub fn of(source: &Source, points: &PointTable) -> Result<Self, ProductError> {
+        let file = expand(source.read::<MapFile>()?, source, points)?;
         let mut registers = Vec::new();
         for block in &file.block {
             let first = registers.len();
@@ -239,7 +252,8 @@ impl Register {
             });
             return;
         }
-        let (meaning, words) = match (&spec.bits, &spec.text, spec.words, spec.constant) {
+        let constant = spec.constant.as_ref().and_then(Constant::number);
+        let (meaning, words) = match (&spec.bits, &spec.text, spec.words, constant) {
             (Some(flags), ..) => {
                 let flags = flags.iter();
                 let flags = flags
@@ -267,7 +281,7 @@ impl Register {
 
 impl RegisterType {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::U16,
         Self::I16,
         Self::U32,
@@ -275,6 +289,8 @@ impl RegisterType {
         Self::U64,
         Self::I64,
         Self::F32,
+        Self::Acc32,
+        Self::Acc64,
     ];
 
     /// Name as in register map files.
@@ -287,6 +303,8 @@ impl RegisterType {
             Self::U64 => "u64",
             Self::I64 => "i64",
             Self::F32 => "f32",
+            Self::Acc32 => "acc32",
+            Self::Acc64 => "acc64",
         }
     }
 }

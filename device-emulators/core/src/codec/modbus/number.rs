@@ -33,7 +33,10 @@ impl NumberFormat {
             return u64::from((raw as f32).to_bits());
         }
         let (low, high) = self.kind.range();
-        let rounded = raw.clamp(low, high).round();
+        let rounded = match self.kind {
+            RegisterType::Acc32 => raw.max(0.0).round() % (high + 1.0),
+            _ => raw.clamp(low, high).round(),
+        };
         let bits = if self.kind.is_signed() {
             (rounded as i64) as u64 & self.kind.mask()
         } else {
@@ -113,6 +116,10 @@ pub enum RegisterType {
     I64,
     /// IEEE 754, 32 bits.
     F32,
+    /// Two registers; counts up and begins again at 0, which is also SunSpec's "not implemented".
+    Acc32,
+    /// Likewise, four registers.
+    Acc64,
 }
 
 impl RegisterType {
@@ -120,9 +127,15 @@ impl RegisterType {
     pub const fn words(self) -> u32 {
         match self {
             Self::U16 | Self::I16 => 1,
-            Self::U32 | Self::I32 | Self::F32 => 2,
-            Self::U64 | Self::I64 => 4,
+            Self::U32 | Self::I32 | Self::F32 | Self::Acc32 => 2,
+            Self::U64 | Self::I64 | Self::Acc64 => 4,
         }
+    }
+
+    /// It begins again at 0 after its highest value.
+    #[cfg(test)]
+    pub(super) const fn counts_on(self) -> bool {
+        matches!(self, Self::Acc32 | Self::Acc64)
     }
 
     pub(super) const fn is_signed(self) -> bool {
@@ -142,9 +155,9 @@ impl RegisterType {
         match self {
             Self::U16 => (0.0, 65_535.0),
             Self::I16 => (-32_768.0, 32_767.0),
-            Self::U32 => (0.0, 4_294_967_295.0),
+            Self::U32 | Self::Acc32 => (0.0, 4_294_967_295.0),
             Self::I32 => (-2_147_483_648.0, 2_147_483_647.0),
-            Self::U64 => (0.0, 18_446_744_073_709_549_568.0),
+            Self::U64 | Self::Acc64 => (0.0, 18_446_744_073_709_549_568.0),
             Self::I64 => (-9_223_372_036_854_774_784.0, 9_223_372_036_854_774_784.0),
             Self::F32 => (f64::MIN, f64::MAX),
         }
@@ -156,6 +169,7 @@ impl RegisterType {
             Self::U16 | Self::U32 | Self::U64 => self.mask(),
             Self::I16 | Self::I32 | Self::I64 => self.mask() ^ (self.mask() >> 1),
             Self::F32 => 0x7FC0_0000,
+            Self::Acc32 | Self::Acc64 => 0,
         }
     }
 }

@@ -158,6 +158,21 @@ impl ModbusServer {
         text
     }
 
+    /// Address and words that write `value` into the `n`-th writable register of a point, counted from 0.
+    #[cfg(test)]
+    pub(crate) fn words_for(
+        &self,
+        point: &str,
+        n: usize,
+        value: f64,
+        points: &Points,
+    ) -> Option<(u16, Vec<u16>)> {
+        let id = points.table().find(point)?;
+        let writable = |entry: &&Entry| entry.writable && entry.points().any(|bound| bound == id);
+        let entry = self.map.entries(Table::Holding).iter().filter(writable).nth(n)?;
+        Some((entry.start(), entry.encode_value(id, value, points)))
+    }
+
     /// Whether the device has the request's function, and a table for it.
     fn has(&self, request: &ModbusRequest) -> bool {
         let function = request.function();
