@@ -28,11 +28,11 @@ pid=$!
 trap 'kill -INT $pid 2>/dev/null || true; wait $pid 2>/dev/null || true' EXIT
 
 sleep 8 # each look costs an emulated machine some of the rig's time
-wait_for "the BAU is on standby" 60 "$bau" 41010 1
+wait_for "the BAU is on standby" 60 "$bau" 30010 1
 mbpoll -m tcp -p "$ems" -a 1 -0 -t 4 -o 5 -1 -r 107 127.0.0.1 1 >"$out/mbpoll-start.txt" ||
     fail "mbpoll could not write the start command to the EMS"
 sleep 6
-wait_for "the BAU is connected" 30 "$bau" 41010 3
+wait_for "the BAU is connected" 30 "$bau" 30010 3
 sleep 3
 
 candump -L any >"$out/candump.log" &

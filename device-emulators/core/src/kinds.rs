@@ -15,7 +15,7 @@ pub fn point_table(product: &Product) -> Result<PointTable, ProductError> {
         Kind::HvUnit => hv_unit::point_table(product),
         Kind::RemoteIo => remote_io::point_table(product),
         Kind::SafetyRelay => Ok(safety_relay::points::table().0),
-        Kind::Pcs => Ok(pcs::point_table(product)),
+        Kind::Pcs => pcs::point_table(product),
         Kind::FirePanel => Ok(fire_panel::points::table().0),
         Kind::Chiller => Ok(chiller::points::table().0),
         Kind::Meter => Ok(meter::points::table().0),

@@ -128,6 +128,15 @@ impl PointTable {
         }
     }
 
+    /// Narrows a point's range, as to a product's ratings.
+    ///
+    /// # Panics
+    /// If the point is not of this table.
+    pub fn limit(&mut self, id: PointId, min: f64, max: f64) {
+        let def = &mut self.defs[id.index()];
+        (def.min, def.max) = (min, max);
+    }
+
     fn push(&mut self, def: PointDef) -> PointId {
         assert!(self.find(&def.name).is_none(), "point {} defined twice", def.name);
         let id = PointId(u16::try_from(self.defs.len()).expect("a device has fewer than 65,536 points"));

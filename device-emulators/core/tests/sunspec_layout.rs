@@ -18,6 +18,11 @@ use sunspec::models::model715::Model715;
 use sunspec::models::model802::Model802;
 use sunspec::{Group, Model, Point, Value};
 
+#[path = "sunspec/bank.rs"]
+mod bank;
+#[path = "sunspec/der.rs"]
+mod der;
+
 /// A product's map with its points, some of them set.
 struct Image {
     server: ModbusServer,
@@ -131,14 +136,14 @@ impl Image {
 struct Row {
     offset: u16,
     writable: bool,
-    point: &'static str,
+    point: String,
 }
 
-fn row<G: Group, T: Value>(point: &Point<G, T>, name: &'static str) -> Row {
+fn row<G: Group, T: Value>(point: &Point<G, T>, name: impl Into<String>) -> Row {
     Row {
         offset: point.offset,
         writable: point.writable,
-        point: name,
+        point: name.into(),
     }
 }
 
@@ -154,6 +159,22 @@ fn pcs_chain_has_the_lengths_of_the_standard() {
             (704, 40_277, 65),
             (713, 40_344, 7),
             (715, 40_353, 7),
+            (702, 40_362, 50),
+            (703, 40_414, 17),
+            (705, 40_433, 67),
+            (706, 40_502, 52),
+            (707, 40_556, 127),
+            (708, 40_685, 127),
+            (709, 40_814, 163),
+            (710, 40_979, 163),
+            (711, 41_144, 42),
+            (712, 41_188, 60),
+            (714, 41_250, 43),
+            (120, 41_295, 26),
+            (121, 41_323, 30),
+            (122, 41_355, 44),
+            (123, 41_401, 24),
+            (124, 41_427, 24),
         ]
     );
     let common: Model1 = pcs.parse();
@@ -236,7 +257,8 @@ fn pcs_points_stand_where_the_crate_has_them() {
         row(&Model701::THROT_PCT, "throttle"),
         row(&Model701::THROT_SRC, "throttle-source"),
     ]);
-    image.check::<Model704>(&[
+    let mut rows = der::power_factors();
+    rows.extend([
         row(&Model704::W_MAX_LIM_PCT_ENA, "active-power-limit-enable"),
         row(&Model704::W_MAX_LIM_PCT, "active-power-limit"),
         row(&Model704::W_MAX_LIM_PCT_RVRT, "active-power-limit-revert"),
@@ -273,6 +295,7 @@ fn pcs_points_stand_where_the_crate_has_them() {
         row(&Model704::VAR_SET_RVRT_REM, "reactive-power-revert-remaining"),
         row(&Model704::W_RMP, "active-power-ramp"),
     ]);
+    image.check::<Model704>(&rows);
     image.check::<Model713>(&[
         row(&Model713::WH_RTG, "bms-energy-rating"),
         row(&Model713::WH_AVAIL, "energy-available"),
@@ -330,7 +353,10 @@ fn meter_points_stand_where_the_crate_has_them() {
 #[test]
 fn bau_points_stand_where_the_crate_has_them() {
     let mut image = Image::of("bau");
-    assert_eq!(image.scan(), [(1, 40_002, 66), (802, 40_070, 62)]);
+    assert_eq!(
+        image.scan(),
+        [(1, 40_002, 66), (802, 40_070, 62), (803, 40_134, 314)]
+    );
     image.check::<Model802>(&[
         row(&Model802::AH_RTG, "capacity"),
         row(&Model802::WH_RTG, "energy-rating"),

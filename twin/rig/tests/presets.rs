@@ -116,7 +116,7 @@ fn the_battery_controllers_are_set_to_the_catalogue() {
         let box_a = config.plant.spec.container.hv_box.rated_a;
         assert!(bcu.rated_charge_a.max(bcu.rated_discharge_a) <= box_a, "{id}");
         let bau: BauSettings = preset.product(DeviceKind::Bau).settings().unwrap();
-        assert!(bau.max_clusters >= container.clusters, "{id}");
+        assert_eq!(bau.max_clusters, container.clusters, "{id}");
         assert_eq!(bau.cluster_capacity_ah, capacity_ah, "{id}");
         let cells = (container.packs_per_cluster * pack.cells) as f64;
         assert!(

@@ -1,5 +1,7 @@
 //! The BAU's view of its clusters: images of the BCUs, and what is asked of each.
 
+mod bank;
+
 use bess_types::{CanFrame, CanId, SimTime};
 use core::cmp::Reverse;
 use std::sync::Arc;
@@ -7,6 +9,7 @@ use std::sync::Arc;
 use super::points::BauTable;
 use crate::bcu::STACK_ADDRESS;
 use crate::bcu::sequence::{Request, State};
+use crate::bcu::settings::BcuSettings;
 use crate::codec::can::{CanRouter, RemoteNode};
 use crate::controller::{need, older_than};
 use crate::library::Library;
@@ -20,6 +23,8 @@ pub(super) struct Clusters {
     router: CanRouter,
     ids: Vec<BcuIds>,
     rows: Vec<usize>,
+    /// Packs of each cluster.
+    packs: Vec<usize>,
     requests: Vec<Request>,
     excluded: Vec<bool>,
     images: Vec<Image>,
@@ -79,7 +84,9 @@ struct BcuIds {
     cell_min_pack: PointId,
     cell_mean: PointId,
     temperature_max: PointId,
+    temperature_max_pack: PointId,
     temperature_min: PointId,
+    temperature_min_pack: PointId,
     temperature_mean: PointId,
     charge_limit: PointId,
     discharge_limit: PointId,
@@ -88,10 +95,12 @@ struct BcuIds {
 impl Clusters {
     pub(super) fn new(bcus: &[(u8, Arc<Product>)], library: &Library) -> Result<Self, ProductError> {
         let (mut nodes, mut ids, mut rows) = (Vec::new(), Vec::new(), Vec::new());
+        let mut packs = Vec::new();
         for (number, product) in bcus {
             let node = RemoteNode::compile(product, "stack", library, STACK_ADDRESS + number)?;
             ids.push(BcuIds::find(product, node.points.table())?);
             rows.push(usize::from(*number) - 1);
+            packs.push(product.settings::<BcuSettings>()?.packs);
             nodes.push(node);
         }
         Ok(Self {
@@ -101,6 +110,7 @@ impl Clusters {
             images: vec![Image::default(); ids.len()],
             ids,
             rows,
+            packs,
         })
     }
 
@@ -282,40 +292,10 @@ impl Clusters {
         worst
     }
 
-    /// SunSpec 802 `Evt1`: alarms from level 2 on, warnings from level 1.
+    /// SunSpec 802 `Evt1` of all clusters that are heard.
     pub(super) fn events(&self) -> u32 {
-        use AlarmId as Id;
-        const PAIRS: [(&[AlarmId], u32); 9] = [
-            (&[Id::Cht, Id::Dht, Id::Hvb, Id::Pol], 1),
-            (&[Id::Clt, Id::Dlt], 3),
-            (&[Id::Occ], 5),
-            (&[Id::Ocd], 7),
-            (&[Id::Cov, Id::Tov], 9),
-            (&[Id::Cuv, Id::Tuv], 11),
-            (&[Id::Scl], 13),
-            (&[Id::Sch], 15),
-            (&[Id::Dt, Id::Dtr], 18),
-        ];
-        let set = |level: Severity| {
-            let online = self.images.iter().filter(|image| image.online);
-            online.fold(0, |bits, image| bits | image.level_bits(level))
-        };
-        let (warn, alarm) = (set(Severity::Warn), set(Severity::Alarm) | set(Severity::Fault));
-        let holds = |set: u32, ids: &[AlarmId]| ids.iter().any(|id| set & 1 << id.bit() != 0);
-        let mut events = 0;
-        for (ids, bit) in PAIRS {
-            events |= u32::from(holds(alarm, ids)) << bit;
-            events |= u32::from(holds(warn, ids)) << (bit + 1);
-        }
-        for (ids, bit) in [
-            (&[Id::Com], 0),
-            (&[Id::Dv], 17),
-            (&[Id::Ctf], 20),
-            (&[Id::Ins], 22),
-        ] {
-            events |= u32::from(holds(warn | alarm, ids)) << bit;
-        }
-        events | u32::from(holds(alarm, &[Id::Sen, Id::Aux, Id::Ilk, Id::Prc])) << 25
+        let online: Vec<&Image> = self.images.iter().filter(|image| image.online).collect();
+        bank::events_of(&online)
     }
 
     /// Bus voltage as seen by the clusters on the bus, else by any.
@@ -364,6 +344,7 @@ impl Clusters {
             points.set(rows.request.at(*row), f64::from(self.requests[i] as u8));
         }
         self.publish_stack(points, table);
+        self.publish_bank(points, &table.bank);
     }
 
     fn publish_stack(&self, points: &mut Points, table: &BauTable) {
@@ -463,7 +444,9 @@ impl BcuIds {
             cell_min_pack: need("cell-voltage-min-pack")?,
             cell_mean: need("cell-voltage-mean")?,
             temperature_max: need("temperature-max")?,
+            temperature_max_pack: need("temperature-max-pack")?,
             temperature_min: need("temperature-min")?,
+            temperature_min_pack: need("temperature-min-pack")?,
             temperature_mean: need("temperature-mean")?,
             charge_limit: need("charge-limit")?,
             discharge_limit: need("discharge-limit")?,

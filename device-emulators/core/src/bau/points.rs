@@ -271,6 +271,96 @@ pub struct ClusterRows {
     pub request: PointRange,
 }
 
+point_list! {
+    /// Extremes over the clusters that are heard, and where they are, counted from 1.
+    pub struct BankPoints {
+        /// Cluster with the highest temperature.
+        temperature_max_cluster: value("temperature-max-cluster", "1", 0.0, 255.0),
+        /// Its pack.
+        temperature_max_pack: value("temperature-max-pack", "1", 0.0, 255.0),
+        /// Cluster with the lowest temperature.
+        temperature_min_cluster: value("temperature-min-cluster", "1", 0.0, 255.0),
+        /// Its pack.
+        temperature_min_pack: value("temperature-min-pack", "1", 0.0, 255.0),
+        /// Highest voltage of a cluster.
+        voltage_max: value("cluster-voltage-max", "V", 0.0, 2000.0),
+        /// Its cluster.
+        voltage_max_cluster: value("cluster-voltage-max-cluster", "1", 0.0, 255.0),
+        /// Lowest voltage of a cluster.
+        voltage_min: value("cluster-voltage-min", "V", 0.0, 2000.0),
+        /// Its cluster.
+        voltage_min_cluster: value("cluster-voltage-min-cluster", "1", 0.0, 255.0),
+        /// Mean voltage of the clusters.
+        voltage_mean: value("cluster-voltage-mean", "V", 0.0, 2000.0),
+        /// Highest current of a cluster.
+        current_max: value("cluster-current-max", "A", -3276.0, 3276.0),
+        /// Its cluster.
+        current_max_cluster: value("cluster-current-max-cluster", "1", 0.0, 255.0),
+        /// Lowest current of a cluster.
+        current_min: value("cluster-current-min", "A", -3276.0, 3276.0),
+        /// Its cluster.
+        current_min_cluster: value("cluster-current-min-cluster", "1", 0.0, 255.0),
+        /// Mean current of the clusters.
+        current_mean: value("cluster-current-mean", "A", -3276.0, 3276.0),
+    }
+}
+
+/// Points of the bank: extremes, and rows with one point for each cluster.
+#[derive(Clone, Copy, Debug)]
+pub struct BankTable {
+    /// Extremes.
+    pub single: BankPoints,
+    /// Packs in it.
+    pub packs: PointRange,
+    /// State of health.
+    pub soh: PointRange,
+    /// Pack of the highest cell.
+    pub cell_max_pack: PointRange,
+    /// Pack of the lowest cell.
+    pub cell_min_pack: PointRange,
+    /// Mean cell voltage.
+    pub cell_mean: PointRange,
+    /// Mean temperature.
+    pub temperature_mean: PointRange,
+    /// Hottest pack.
+    pub temperature_max_pack: PointRange,
+    /// Coldest pack.
+    pub temperature_min_pack: PointRange,
+    /// Bit 0: may be connected; bit 1: contactors closed.
+    pub status: PointRange,
+    /// 803 `StrConFail`.
+    pub connection_failure: PointRange,
+    /// 803 `StrDisRsn`.
+    pub disabled_reason: PointRange,
+    /// As 802 `Evt1`, of one cluster.
+    pub events: PointRange,
+}
+
+impl BankTable {
+    fn add_to(table: &mut PointTable, settings: &BauSettings) -> Self {
+        let single = BankPoints::add_to(table);
+        let mut row = |name: &str, unit, min, max| {
+            let pattern = format!("cluster[{{}}].{name}");
+            table.row(&pattern, settings.max_clusters, unit, min, max)
+        };
+        Self {
+            single,
+            packs: row("packs", "1", 0.0, 255.0),
+            soh: row("soh", "%", 0.0, 100.0),
+            cell_max_pack: row("cell-voltage-max-pack", "1", 0.0, 255.0),
+            cell_min_pack: row("cell-voltage-min-pack", "1", 0.0, 255.0),
+            cell_mean: row("cell-voltage-mean", "V", 0.0, 6.0),
+            temperature_mean: row("temperature-mean", "°C", -60.0, 300.0),
+            temperature_max_pack: row("temperature-max-pack", "1", 0.0, 255.0),
+            temperature_min_pack: row("temperature-min-pack", "1", 0.0, 255.0),
+            status: row("status", "1", 0.0, 3.0),
+            connection_failure: row("connection-failure", "1", 0.0, 8.0),
+            disabled_reason: row("disabled-reason", "1", 0.0, 4.0),
+            events: row("events", "1", 0.0, 4_294_967_294.0),
+        }
+    }
+}
+
 /// All points of a BAU.
 #[derive(Clone, Copy, Debug)]
 pub struct BauTable {
@@ -280,6 +370,8 @@ pub struct BauTable {
     pub cluster: ClusterRows,
     /// Of the CAN port towards the PCS, if the product has it.
     pub pcs_bus: Option<PcsBusPoints>,
+    /// Of the clusters as a bank.
+    pub bank: BankTable,
 }
 
 impl BauTable {
@@ -287,6 +379,7 @@ impl BauTable {
     pub fn build(settings: &BauSettings, has_pcs_bus: bool) -> (PointTable, Self) {
         let mut table = PointTable::default();
         let single = BauPoints::add_to(&mut table);
+        single.limit(&mut table, settings);
         let mut row = |name: &str, unit, min, max| {
             table.row(
                 &format!("cluster[{{}}].{name}"),
@@ -314,13 +407,39 @@ impl BauTable {
             request: row("request", "1", 0.0, 3.0),
         };
         let pcs_bus = has_pcs_bus.then(|| PcsBusPoints::add_to(&mut table));
+        let bank = BankTable::add_to(&mut table, settings);
         (
             table,
             Self {
                 single,
                 cluster,
                 pcs_bus,
+                bank,
             },
         )
+    }
+}
+
+/// What a measurement may be beyond its rating. An assumption.
+const OVERLOAD: f64 = 1.2;
+
+impl BauPoints {
+    /// Ranges that follow from the clusters' ratings; scale factors are fitted to them.
+    fn limit(&self, table: &mut PointTable, settings: &BauSettings) {
+        let clusters = settings.max_clusters as f64;
+        let watts = clusters * settings.cluster_power_w;
+        // 1 C is the most any of the containers is rated for.
+        let amps = OVERLOAD * clusters * settings.cluster_capacity_ah;
+        table.limit(self.power, -OVERLOAD * watts, OVERLOAD * watts);
+        table.limit(self.current, -amps, amps);
+        for (id, most) in [
+            (self.energy_rating, clusters * settings.cluster_energy_wh),
+            (self.charge_power_max, watts),
+            (self.discharge_power_max, watts),
+            (self.charge_current_max, amps),
+            (self.discharge_current_max, amps),
+        ] {
+            table.limit(id, 0.0, most);
+        }
     }
 }

@@ -130,7 +130,7 @@ impl Bench {
 
     fn command(&mut self, command: u16) {
         let request = bess_types::ModbusRequest::WriteRegisters {
-            address: 41_000,
+            address: 30_000,
             values: vec![command],
         };
         let now = SimTime::from_millis(self.ms);

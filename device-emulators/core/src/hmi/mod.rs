@@ -1,6 +1,6 @@
-//! Operator station: the rig's own eyes and hands at BAU and EMS.
+//! Operator station: the rig's own eyes and hands at BAU and EMS, and its hands at the PCS.
 //!
-//! It polls every readable register of both and writes what the operator asks for, over Modbus like any operator
+//! It polls every readable register of BAU and EMS and writes what the operator asks for, over Modbus like any operator
 //! panel. A scenario therefore reaches a controller outside by the same door as one inside.
 
 use core::time::Duration;
@@ -21,11 +21,13 @@ pub enum HmiTarget {
     Bau = 0,
     /// Energy management system.
     Ems = 1,
+    /// Power conversion system.
+    Pcs = 2,
 }
 
 impl HmiTarget {
-    /// Both targets.
-    pub const ALL: [Self; 2] = [Self::Bau, Self::Ems];
+    /// Those whose registers it reads all the time.
+    pub const SEEN: [Self; 2] = [Self::Bau, Self::Ems];
 }
 
 /// The controller has no such point for the operator.
@@ -61,17 +63,17 @@ pub fn point_table() -> PointTable {
     table().0
 }
 
-fn table() -> (PointTable, [PointId; 2]) {
+fn table() -> (PointTable, [PointId; 3]) {
     let mut table = PointTable::default();
-    let online = [table.flag("bau-online"), table.flag("ems-online")];
+    let online = ["bau-online", "ems-online", "pcs-online"].map(|name| table.flag(name));
     (table, online)
 }
 
 /// An operator station.
 #[derive(Debug)]
 pub struct Hmi {
-    peers: [ModbusPeer; 2],
-    online: [PointId; 2],
+    peers: [ModbusPeer; 3],
+    online: [PointId; 3],
     points: Points,
     stale_after: Duration,
     powered: bool,
@@ -79,7 +81,7 @@ pub struct Hmi {
 }
 
 impl Hmi {
-    /// An operator station of this product for a BAU and an EMS of these.
+    /// An operator station of this product for a BAU, an EMS and a PCS of these.
     ///
     /// # Errors
     /// If a product file is wrong.
@@ -87,6 +89,7 @@ impl Hmi {
         product: &Product,
         bau: &Product,
         ems: &Product,
+        pcs: &Product,
         library: &Library,
     ) -> Result<Self, ProductError> {
         let settings: Settings = product.settings()?;
@@ -97,11 +100,13 @@ impl Hmi {
         for id in online {
             points.set_flag(id, false);
         }
+        let peer = |target: HmiTarget, product: &Product| {
+            ModbusPeer::new(target as u8, product, library, poll, timeout)
+        };
+        let mut pcs = peer(HmiTarget::Pcs, pcs)?;
+        pcs.limit_to(&["pcs-state"]);
         Ok(Self {
-            peers: [
-                ModbusPeer::new(HmiTarget::Bau as u8, bau, library, poll, timeout)?,
-                ModbusPeer::new(HmiTarget::Ems as u8, ems, library, poll, timeout)?,
-            ],
+            peers: [peer(HmiTarget::Bau, bau)?, peer(HmiTarget::Ems, ems)?, pcs],
             online,
             points,
             stale_after: timeout * 2,
@@ -217,7 +222,8 @@ mod tests {
     fn station() -> Hmi {
         let library = Library::shipped();
         let product = |id| library.product(id).unwrap();
-        Hmi::new(&product("hmi"), &product("bau"), &product("ems"), &library).unwrap()
+        let [bau, ems, pcs] = ["bau", "ems", "sjpcs-1725-m"].map(product);
+        Hmi::new(&product("hmi"), &bau, &ems, &pcs, &library).unwrap()
     }
 
     fn requests(hmi: &mut Hmi) -> Vec<(u8, ModbusRequest, Token)> {

@@ -3,6 +3,11 @@
 use crate::PointTable;
 use crate::point_list::point_list;
 
+/// Highest power it can tell, W, and phase current, A: those of its transformers. An assumption; the strongest PCS has
+/// 2750 kVA, and the lowest voltage is 380 V.
+const POWER: f64 = 3.2e6;
+const CURRENT: f64 = 5000.0;
+
 point_list! {
     /// Points of a meter.
     pub struct MeterPoints {
@@ -25,23 +30,23 @@ point_list! {
         /// Frequency.
         frequency: value("frequency", "Hz", 0.0, 100.0),
         /// Active power.
-        active_power: value("active-power", "W", -1e9, 1e9),
+        active_power: value("active-power", "W", -POWER, POWER),
         /// Reactive power.
-        reactive_power: value("reactive-power", "var", -1e9, 1e9),
+        reactive_power: value("reactive-power", "var", -POWER, POWER),
         /// Apparent power.
-        apparent_power: value("apparent-power", "VA", 0.0, 1e9),
+        apparent_power: value("apparent-power", "VA", 0.0, POWER),
         /// Power factor, sign of the active power.
         power_factor: value("power-factor", "1", -1.0, 1.0),
         /// One third of the active power.
-        power_phase: value("active-power-phase", "W", -1e9, 1e9),
+        power_phase: value("active-power-phase", "W", -POWER, POWER),
         /// One third of the reactive power.
-        reactive_phase: value("reactive-power-phase", "var", -1e9, 1e9),
+        reactive_phase: value("reactive-power-phase", "var", -POWER, POWER),
         /// One third of the apparent power.
-        apparent_phase: value("apparent-power-phase", "VA", 0.0, 1e9),
+        apparent_phase: value("apparent-power-phase", "VA", 0.0, POWER),
         /// Phase current, sign of the active power.
-        current_phase: value("current-phase", "A", -100_000.0, 100_000.0),
+        current_phase: value("current-phase", "A", -CURRENT, CURRENT),
         /// Sum of the phase currents.
-        current_total: value("current-total", "A", -300_000.0, 300_000.0),
+        current_total: value("current-total", "A", -3.0 * CURRENT, 3.0 * CURRENT),
         /// Energy exported since power-up.
         exported: value("energy-exported", "Wh", 0.0, 1e15),
         /// Energy imported since power-up.

@@ -3,8 +3,11 @@
 //! Works on RMS phase voltages and frequency, one evaluation per control cycle. An element that starts to be
 //! violated in the cycle at `t` trips in the first cycle at or after `t` + delay.
 
+use core::time::Duration;
+
 use bess_types::SimTime;
 
+use super::der::curves::Trip;
 use super::settings::{Settings, Side, TripElement, seconds};
 
 /// Why the grid protection tripped.
@@ -31,20 +34,37 @@ pub struct GridSample {
     pub frequency_hz: Option<f64>,
 }
 
+/// When a PCS may connect.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct EnterService {
+    /// It may at all.
+    pub permitted: bool,
+    /// Lowest and highest voltage, pu.
+    pub voltage_pu: (f64, f64),
+    /// Lowest and highest frequency, Hz.
+    pub frequency_hz: (f64, f64),
+    /// How long the grid must have been inside.
+    pub delay: Duration,
+}
+
 /// State of all grid elements.
 #[derive(Clone, Debug)]
 pub struct GridProtection {
     nominal_phase_v: f64,
     nominal_hz: f64,
-    voltage: Vec<Timer>,
-    frequency: Vec<Timer>,
+    quantities: [Elements; 2],
     loss: Timer,
-    cessation: (f64, f64),
-    window_v: (f64, f64),
-    window_hz: (f64, f64),
-    delay: core::time::Duration,
+    frequency_from_pu: f64,
+    enter: EnterService,
     in_window_since: Option<SimTime>,
     ceased: bool,
+}
+
+/// Elements of voltage, or of frequency.
+#[derive(Clone, Debug, Default)]
+struct Elements {
+    trip: Vec<Timer>,
+    cease: Vec<Timer>,
 }
 
 #[derive(Clone, Debug)]
@@ -69,31 +89,48 @@ impl Timer {
 }
 
 impl GridProtection {
-    /// All elements at rest.
+    /// Without trip elements, and with service not permitted, until [`GridProtection::set_elements`] and
+    /// [`GridProtection::set_enter_service`] say more.
     pub fn new(settings: &Settings) -> Self {
         Self {
             nominal_phase_v: settings.nominal_line_voltage_v / 3.0_f64.sqrt(),
             nominal_hz: settings.nominal_frequency_hz,
-            voltage: settings.voltage_trip.iter().copied().map(Timer::new).collect(),
-            frequency: settings.frequency_trip.iter().copied().map(Timer::new).collect(),
+            quantities: Default::default(),
             loss: Timer::new(TripElement {
                 side: Side::Under,
                 limit_pu: settings.loss_of_grid_pu,
                 delay_s: settings.loss_of_grid_s,
             }),
-            cessation: (settings.cessation_below_pu, settings.cessation_above_pu),
-            window_v: (
-                settings.enter_service_voltage_min_pu,
-                settings.enter_service_voltage_max_pu,
-            ),
-            window_hz: (
-                settings.enter_service_frequency_min_hz,
-                settings.enter_service_frequency_max_hz,
-            ),
-            delay: seconds(settings.enter_service_delay_s),
+            frequency_from_pu: settings.cessation_below_pu,
+            enter: EnterService::default(),
             in_window_since: None,
             ceased: false,
         }
+    }
+
+    /// Replaces all elements by those of these curve sets: of voltage, of frequency. Timers of elements that stay go on.
+    pub fn set_elements(&mut self, sets: &[Vec<&Trip>; 2]) {
+        let timers = |old: &[Timer], new: &mut dyn Iterator<Item = TripElement>| -> Vec<Timer> {
+            let same = |element: TripElement| old.iter().find(|timer| timer.element == element).cloned();
+            new.map(|element| same(element).unwrap_or(Timer::new(element)))
+                .collect()
+        };
+        for (elements, sets) in self.quantities.iter_mut().zip(sets) {
+            let mut must = sets.iter().flat_map(|set| set.must.iter().copied());
+            elements.trip = timers(&elements.trip, &mut must);
+            let mut cease = sets.iter().flat_map(|set| set.cease.iter().copied());
+            elements.cease = timers(&elements.cease, &mut cease);
+        }
+    }
+
+    /// Sets when it may connect; a changed window is judged from the next sample on.
+    pub fn set_enter_service(&mut self, enter: EnterService) {
+        self.enter = enter;
+    }
+
+    /// Whether it may be connected at all.
+    pub const fn service_permitted(&self) -> bool {
+        self.enter.permitted
     }
 
     /// Takes one cycle's sample; `None` if the voltages cannot be measured. Returns the element that has run out.
@@ -105,13 +142,14 @@ impl GridProtection {
         let pu = sample.phase_v.map(|v| v / self.nominal_phase_v);
         let low = pu.into_iter().fold(f64::INFINITY, f64::min);
         let high = pu.into_iter().fold(f64::NEG_INFINITY, f64::max);
-        self.ceased = low < self.cessation.0 || high > self.cessation.1;
 
-        let in_window = low >= self.window_v.0
-            && high <= self.window_v.1
+        let inside = |value: f64, (low, high): (f64, f64)| (low..=high).contains(&value);
+        let in_window = self.enter.permitted
+            && inside(low, self.enter.voltage_pu)
+            && inside(high, self.enter.voltage_pu)
             && sample
                 .frequency_hz
-                .is_some_and(|hz| hz >= self.window_hz.0 && hz <= self.window_hz.1);
+                .is_some_and(|hz| inside(hz, self.enter.frequency_hz));
         if !in_window {
             self.in_window_since = None;
         } else if self.in_window_since.is_none() {
@@ -123,32 +161,52 @@ impl GridProtection {
             .loss
             .expired(now, high < self.loss.element.limit_pu)
             .then_some(GridTrip::LossOfGrid);
-        for timer in &mut self.voltage {
-            let (value, cause) = match timer.element.side {
-                Side::Over => (high, GridTrip::OverVoltage),
-                Side::Under => (low, GridTrip::UnderVoltage),
-            };
-            let violated = timer.element.side.violated(value, timer.element.limit_pu);
-            if timer.expired(now, violated) {
-                trip = trip.or(Some(cause));
-            }
-        }
         // With the voltage gone there is no frequency to judge; the voltage elements act.
         let hz_pu = sample
             .frequency_hz
-            .filter(|_| low >= self.cessation.0)
+            .filter(|_| low >= self.frequency_from_pu)
             .map(|hz| hz / self.nominal_hz);
-        for timer in &mut self.frequency {
-            let cause = match timer.element.side {
-                Side::Over => GridTrip::OverFrequency,
-                Side::Under => GridTrip::UnderFrequency,
+        self.ceased = false;
+        let extremes = [(Some(low), Some(high)), (hz_pu, hz_pu)];
+        let causes = [
+            [GridTrip::UnderVoltage, GridTrip::OverVoltage],
+            [GridTrip::UnderFrequency, GridTrip::OverFrequency],
+        ];
+        for ((elements, (low, high)), [under, over]) in self.quantities.iter_mut().zip(extremes).zip(causes) {
+            let violated = |element: TripElement| {
+                let value = match element.side {
+                    Side::Over => high,
+                    Side::Under => low,
+                };
+                value.is_some_and(|value| element.side.violated(value, element.limit_pu))
             };
-            let violated = hz_pu.is_some_and(|hz| timer.element.side.violated(hz, timer.element.limit_pu));
-            if timer.expired(now, violated) {
-                trip = trip.or(Some(cause));
+            for timer in &mut elements.trip {
+                if timer.expired(now, violated(timer.element)) {
+                    trip = trip.or(Some(match timer.element.side {
+                        Side::Over => over,
+                        Side::Under => under,
+                    }));
+                }
+            }
+            for timer in &mut elements.cease {
+                self.ceased |= timer.expired(now, violated(timer.element));
             }
         }
         trip
+    }
+
+    /// Which trip timers run, as in SunSpec 122 `RtSt`: bits low voltage, high voltage, low frequency, high frequency.
+    pub fn ride_through(&self) -> u8 {
+        let mut bits = 0;
+        for (elements, shift) in self.quantities.iter().zip([0, 2]) {
+            for timer in elements.trip.iter().filter(|timer| timer.since.is_some()) {
+                bits |= match timer.element.side {
+                    Side::Under => 1 << shift,
+                    Side::Over => 2 << shift,
+                };
+            }
+        }
+        bits
     }
 
     /// The gate must be blocked although the PCS stays connected.
@@ -157,15 +215,16 @@ impl GridProtection {
     }
 
     /// Time the grid must still stay inside the enter-service window; the whole delay while it is outside.
-    pub fn enter_service_remaining(&self, now: SimTime) -> core::time::Duration {
+    pub fn enter_service_remaining(&self, now: SimTime) -> Duration {
+        let delay = self.enter.delay;
         self.in_window_since
-            .map_or(self.delay, |since| self.delay.saturating_sub(now - since))
+            .map_or(delay, |since| delay.saturating_sub(now - since))
     }
 
     /// Whether the PCS may connect now.
     pub fn may_enter_service(&self, now: SimTime) -> bool {
         self.in_window_since
-            .is_some_and(|since| now - since >= self.delay)
+            .is_some_and(|since| now - since >= self.enter.delay)
     }
 
     /// Starts the enter-service delay again, as after a trip.

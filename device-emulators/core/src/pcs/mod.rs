@@ -7,9 +7,11 @@
 //!
 //! A product with a CAN port `bms` (port 0) takes the battery's limits from that bus instead.
 //!
-//! Reading order: [`settings`], [`grid`] (protection), [`watch`] (heartbeats), then this file from [`Pcs::cycle`].
+//! Reading order: [`settings`], [`grid`] (protection), [`watch`] (heartbeats), [`der`] (grid support), then this file from
+//! [`Pcs::cycle`].
 
 mod bms_bus;
+pub mod der;
 pub mod grid;
 pub mod points;
 pub mod settings;
@@ -22,6 +24,8 @@ use std::sync::Arc;
 use bess_types::{Actuation, CanId, Channel, Line, ModbusRequest, Reading, SimTime};
 
 use self::bms_bus::BmsBus;
+use self::der::curves::Adoption;
+use self::der::{Der, Grid, Moment};
 use self::grid::{GridProtection, GridSample, GridTrip};
 use self::points::{CAUSES, PcsPoints, STATES};
 use self::settings::{Settings, seconds};
@@ -36,15 +40,19 @@ use crate::{
 /// CAN port towards the battery, of a product that has it.
 pub const BMS_PORT: u8 = 0;
 
-/// The points of a PCS of this product.
-pub(crate) fn point_table(product: &Product) -> PointTable {
-    points::table(product.can_port(bms_bus::PORT).is_ok()).0
-}
-
 /// Control cycle: protection, power targets and state machine.
 const CYCLE: Duration = Duration::from_millis(10);
 /// Period of the life counter.
 const LIFE: Duration = Duration::from_secs(1);
+
+/// The points a PCS of this product has.
+///
+/// # Errors
+/// If the settings do not read as those of a PCS.
+pub fn point_table(product: &Product) -> Result<PointTable, ProductError> {
+    let has_bms_bus = product.can_port(bms_bus::PORT).is_ok();
+    Ok(points::table(&product.settings()?, has_bms_bus).0)
+}
 
 /// State of the machine; numbers as in [`points::STATES`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -214,6 +222,7 @@ pub struct Pcs {
     bms_bus: Option<BmsBus>,
     ems: LifeSign,
     grid: GridProtection,
+    der: Der,
 
     state: State,
     step: Step,
@@ -221,6 +230,8 @@ pub struct Pcs {
     /// Standby was asked for by command.
     standby_asked: bool,
     stop_deadline: SimTime,
+    /// When it last entered service.
+    entered: Option<SimTime>,
     dc_bad_since: Option<SimTime>,
     blind_since: Option<SimTime>,
     contactor_wrong_since: Option<SimTime>,
@@ -235,7 +246,7 @@ impl Pcs {
     /// If the product's settings or register map do not read.
     pub fn new(product: &Product, library: &Library) -> Result<Self, ProductError> {
         let settings: Settings = product.settings()?;
-        let (table, ids, bus_ids) = points::table(product.can_port(bms_bus::PORT).is_ok());
+        let (table, ids, bus_ids, der) = points::table(&settings, product.can_port(bms_bus::PORT).is_ok());
         let bms_bus = match bus_ids {
             Some(bus_ids) => Some(BmsBus::new(product, library, &table, bus_ids)?),
             None => None,
@@ -272,6 +283,8 @@ impl Pcs {
             bms_bus,
             ems: LifeSign::new(seconds(settings.ems_lost_s), seconds(settings.ems_standby_s)),
             grid: GridProtection::new(&settings),
+            der: Der::new(der, &settings),
+            entered: None,
             state: State::Off,
             step: Step::GridWait,
             cause: Cause::None,
@@ -341,6 +354,9 @@ impl Pcs {
         self.points.set(ids.reactive_mode, 4.0);
         self.points.set(ids.ramp, self.settings.ramp_pct_per_s);
         self.points.set_flag(ids.dc_switch, true);
+        self.der.preset(&mut self.points, &self.settings);
+        self.grid.set_enter_service(self.der.enter_service(&self.points));
+        self.grid.set_elements(&self.der.trips(&self.points));
         self.publish(SimTime::ZERO);
     }
 
@@ -362,6 +378,7 @@ impl Pcs {
         self.state = State::Off;
         self.cause = Cause::None;
         self.standby_asked = false;
+        self.entered = None;
         self.dc_bad_since = None;
         self.blind_since = None;
         self.contactor_wrong_since = None;
@@ -388,6 +405,14 @@ impl Pcs {
                 .get(self.ids.controller_heartbeat)
                 .filter(|&beat| beat != 0.0),
         );
+        let (adoptions, trips_changed) = self.der.run(now, &mut self.points);
+        for adoption in adoptions {
+            self.note_adoption(adoption);
+        }
+        if trips_changed {
+            self.grid.set_elements(&self.der.trips(&self.points));
+        }
+        self.grid.set_enter_service(self.der.enter_service(&self.points));
         self.protect(now);
         self.advance_state(now);
         self.aim(now, elapsed);
@@ -416,6 +441,10 @@ impl Pcs {
         };
         let total = self.points.get(id).unwrap_or(0.0);
         self.points.set(id, total + wh.abs());
+        let dc = self.sampled.dc_voltage.zip(self.sampled.dc_current);
+        let hours = elapsed.as_secs_f64() / 3600.0;
+        self.der
+            .count_dc_energy(dc.map_or(0.0, |(v, i)| v * i), hours, &mut self.points);
     }
 
     /// Everything that trips, whatever the state; only a connected or connecting machine is tripped.
@@ -500,6 +529,12 @@ impl Pcs {
             State::Running | State::Standby => {
                 if self.points.is_on(self.ids.bms_stop) {
                     self.begin_stop(now, "BMS asks to stop");
+                } else if !self.grid.service_permitted() {
+                    // Ceases at once, and comes back by itself (703 `ES`, 123 `Conn`).
+                    self.shut();
+                    self.step = Step::GridWait;
+                    self.contactor_wrong_since = None;
+                    self.enter(State::Starting, "service not permitted");
                 } else if self.state == State::Running && self.wants_standby(now) {
                     if self.at_rest() {
                         self.enter(State::Standby, "gate blocked, still connected");
@@ -552,6 +587,7 @@ impl Pcs {
                 if self.sampled.ac_contactor == Some(true) {
                     self.ems.grant(now);
                     self.set_cause(Cause::None);
+                    self.entered = Some(now);
                     self.enter(State::Running, "connected");
                 }
             }
@@ -601,78 +637,71 @@ impl Pcs {
             self.points.set(self.ids.throttle_source, 0.0);
             return;
         }
-        let (power, reactive) = self.wanted(now);
-        let pct = self
-            .points
-            .get(self.ids.ramp)
-            .unwrap_or(self.settings.ramp_pct_per_s)
-            .max(1.0);
-        let step = self.settings.rated_power_w * pct / 100.0 * elapsed.as_secs_f64();
+        let (power, reactive) = self.wanted(now, elapsed);
+        let ids = self.ids;
+        let ramp = |id| {
+            let pct = self.points.get(id).unwrap_or(self.settings.ramp_pct_per_s);
+            pct.max(1.0) / 100.0 * elapsed.as_secs_f64()
+        };
+        let max = self.der.power_max(&self.points);
+        let soft = self.soft_start(now, elapsed);
+        let step = soft.map_or(ramp(ids.ramp), |soft| soft.min(ramp(ids.ramp))) * max;
+        let reactive_step = ramp(self.der.table.single.reactive_ramp) * self.der.apparent_max(&self.points);
         let (charge, discharge) = self.battery_limits(now);
         self.drive.power = approach(self.drive.power, power, step).clamp(-charge, discharge);
-        self.drive.reactive = approach(self.drive.reactive, reactive, step);
+        self.drive.reactive = approach(self.drive.reactive, reactive, reactive_step);
     }
 
-    /// Active and reactive power the masters want, within the ratings and the battery's limits; also says what is cut.
-    fn wanted(&mut self, now: SimTime) -> (f64, f64) {
+    /// Most it may change in this cycle, per unit, while it comes back to service (703 `ESRmpTms`).
+    fn soft_start(&self, now: SimTime, elapsed: Duration) -> Option<f64> {
+        let ramp = self.points.get(self.der.table.single.service_ramp)?;
+        let since = now - self.entered?;
+        (since < seconds(ramp)).then(|| elapsed.as_secs_f64() / ramp)
+    }
+
+    /// Active and reactive power the masters want, with what the grid-support functions make of it; also says what is cut.
+    fn wanted(&mut self, now: SimTime, elapsed: Duration) -> (f64, f64) {
         let ids = self.ids;
         let get = |id| self.points.get(id).unwrap_or(0.0);
-        let rated = self.settings.rated_power_w;
-        let apparent = self.settings.rated_apparent_va;
         let obeys = self.state == State::Running
             && !self.points.is_on(ids.local)
             && !self.wants_standby(now)
             && self.ems_link(now) == Link::Ok;
-
+        let max = self.der.power_max(&self.points);
         let asked = if !obeys || !self.points.is_on(ids.power_enable) {
             0.0
         } else if get(ids.power_mode) == 0.0 {
-            get(ids.power_percent) / 100.0 * rated
+            get(ids.power_percent) / 100.0 * max
         } else {
             get(ids.power_setpoint)
         };
-        let mut source = 0_u32;
-        let mut power = asked.clamp(-rated, rated);
-        if self.points.is_on(ids.limit_enable) {
-            let limit = get(ids.limit_percent) / 100.0 * rated;
-            if power > limit {
-                power = limit;
-                source |= 1; // MAX_W
-            }
-        }
-        let (charge, discharge) = self.battery_limits(now);
-        if power > discharge || power < -charge {
-            power = power.clamp(-charge, discharge);
-            source |= 1 << 14; // DERATED
-        }
-
-        let asked_var = if !obeys || !self.points.is_on(ids.reactive_enable) {
-            0.0
+        // A stop goes to zero whatever the grid asks for.
+        let stopping = self.state != State::Running || self.wants_standby(now);
+        let (power, reactive, source) = if stopping {
+            (0.0, 0.0, 0)
         } else {
-            match get(ids.reactive_mode) {
-                // 4 = vars, 2 = percent of what the active power leaves, all others percent of a rating.
-                4.0 => get(ids.reactive_setpoint),
-                2.0 => get(ids.reactive_percent) / 100.0 * leg(apparent, power),
-                0.0 => get(ids.reactive_percent) / 100.0 * rated,
-                _ => get(ids.reactive_percent) / 100.0 * apparent,
-            }
+            let battery = self.battery_limits(now);
+            let (grid, elapsed_s) = (self.grid_seen(), elapsed.as_secs_f64());
+            let limited = self
+                .der
+                .power(asked, battery, grid, &ids, &self.points, elapsed_s);
+            let (limited, reactive) = self
+                .der
+                .reactive(limited, obeys, grid, &ids, &self.points, elapsed_s);
+            (limited.watts, reactive, limited.source)
         };
-        let reactive = if get(ids.reactive_priority) == 1.0 {
-            let reactive = asked_var.clamp(-apparent, apparent);
-            let room = leg(apparent, reactive);
-            if power.abs() > room {
-                power = power.clamp(-room, room);
-                source |= 1 << 2; // FIXED_VAR
-            }
-            reactive
-        } else {
-            let room = leg(apparent, power);
-            asked_var.clamp(-room, room)
-        };
-        self.points
-            .set(ids.throttle, (asked - power).abs() / rated * 100.0);
+        self.points.set(ids.throttle, (asked - power).abs() / max * 100.0);
         self.points.set(ids.throttle_source, f64::from(source));
         (power, reactive)
+    }
+
+    fn grid_seen(&self) -> Grid {
+        let nominal = self.settings.nominal_line_voltage_v / 3.0_f64.sqrt();
+        let mean = |[a, b, c]: [f64; 3]| (a + b + c) / 3.0;
+        Grid {
+            voltage_pct: self.sampled.phases.map(|phases| mean(phases) / nominal * 100.0),
+            frequency_hz: self.sampled.frequency,
+        }
     }
 
     /// Most AC power the battery's current limits allow now, W: charging, discharging. Zero without a BMS.
@@ -977,6 +1006,20 @@ impl Pcs {
         } else if id == ids.controller_heartbeat {
             self.ems.see(now, Some(value));
         }
+        if let Some(adoption) = self.der.on_write(now, id, &self.ids, &mut self.points) {
+            self.note_adoption(adoption);
+        }
+        if self.der.is_trip_switch(id) {
+            self.grid.set_elements(&self.der.trips(&self.points));
+        }
+    }
+
+    fn note_adoption(&mut self, adoption: Adoption) {
+        self.outputs.push_back(Output::Note {
+            point: adoption.point,
+            value: f64::from(adoption.result),
+            text: adoption.text,
+        });
     }
 
     // --- points --------------------------------------------------------------------------------------------
@@ -995,6 +1038,7 @@ impl Pcs {
             }
             word
         };
+        let (can_charge_w, can_discharge_w) = self.battery_limits(now);
         let bms_link = self.bms.link(now);
         let ems_link = self.ems_link(now);
         let throttled = self
@@ -1098,6 +1142,14 @@ impl Pcs {
             1.0
         };
         p.set(ids.storage_status, storage);
+        let moment = Moment {
+            connected: self.drive.ac_contactor,
+            pulsing: self.drive.gate,
+            can_charge_w,
+            can_discharge_w,
+            ride_through: self.grid.ride_through(),
+        };
+        self.der.publish(moment, &ids, p);
     }
 }
 
@@ -1221,11 +1273,6 @@ fn usable(reading: Reading) -> Option<f64> {
 /// `value` moved towards `target` by at most `step`.
 fn approach(value: f64, target: f64, step: f64) -> f64 {
     value + (target - value).clamp(-step, step)
-}
-
-/// The other leg of a right triangle.
-fn leg(hypotenuse: f64, leg: f64) -> f64 {
-    (hypotenuse * hypotenuse - leg * leg).max(0.0).sqrt()
 }
 
 #[cfg(test)]

@@ -1,7 +1,9 @@
 //! What a PCS knows and can be asked for. Power and current are positive when discharging.
 
-use crate::PointTable;
+use super::der::points::DerTable;
+use super::settings::Settings;
 use crate::point_list::point_list;
+use crate::{PointId, PointTable};
 
 /// Names of [`super::State`].
 pub const STATES: &[&str] = &["off", "starting", "standby", "running", "stopping", "fault"];
@@ -155,9 +157,9 @@ point_list! {
         /// BMS: state of health, for 713.
         bms_soh: value("bms-soh", "%", 0.0, 100.0),
         /// BMS: rated energy, for 713.
-        bms_energy_rating: value("bms-energy-rating", "Wh", 0.0, 6_553_500.0),
+        bms_energy_rating: value("bms-energy-rating", "Wh", 0.0, 6_553_400.0),
         /// Energy that can be had (713 `WHAvail`).
-        energy_available: value("energy-available", "Wh", 0.0, 6_553_500.0),
+        energy_available: value("energy-available", "Wh", 0.0, 6_553_400.0),
         /// 713 `Sta`.
         storage_status: state("storage-status", &["ok", "warning", "error"]),
         /// Vendor command; reads none.
@@ -181,9 +183,9 @@ point_list! {
         /// 704 `WMaxLimPctEnaRvrt`.
         limit_enable_revert: flag("active-power-limit-enable-revert"),
         /// 704 `WMaxLimPctRvrtTms`.
-        limit_revert_time: value("active-power-limit-revert-time", "s", 0.0, 4_294_967_294.0),
+        limit_revert_time: value("active-power-limit-revert-time", "s", 0.0, 65_534.0),
         /// 704 `WMaxLimPctRvrtRem`.
-        limit_revert_remaining: value("active-power-limit-revert-remaining", "s", 0.0, 4_294_967_294.0),
+        limit_revert_remaining: value("active-power-limit-revert-remaining", "s", 0.0, 65_534.0),
 
         /// 704 `WSetEna`.
         power_enable: flag("active-power-enable"),
@@ -221,9 +223,9 @@ point_list! {
         /// 704 `VarSetEnaRvrt`.
         reactive_enable_revert: flag("reactive-power-enable-revert"),
         /// 704 `VarSetRvrtTms`.
-        reactive_revert_time: value("reactive-power-revert-time", "s", 0.0, 4_294_967_294.0),
+        reactive_revert_time: value("reactive-power-revert-time", "s", 0.0, 65_534.0),
         /// 704 `VarSetRvrtRem`.
-        reactive_revert_remaining: value("reactive-power-revert-remaining", "s", 0.0, 4_294_967_294.0),
+        reactive_revert_remaining: value("reactive-power-revert-remaining", "s", 0.0, 65_534.0),
         /// 704 `WRmp`.
         ramp: value("active-power-ramp", "%/s", 1.0, 65_534.0),
     }
@@ -249,10 +251,55 @@ point_list! {
     }
 }
 
-/// The table of a PCS product with or without a CAN port towards the battery.
-pub fn table(has_bms_bus: bool) -> (PointTable, PcsPoints, Option<BmsBusPoints>) {
+/// The table of a PCS with these settings, with or without a CAN port towards the battery.
+pub fn table(
+    settings: &Settings,
+    has_bms_bus: bool,
+) -> (PointTable, PcsPoints, Option<BmsBusPoints>, DerTable) {
     let mut table = PointTable::default();
     let points = PcsPoints::add_to(&mut table);
+    points.limit(&mut table, settings);
     let bus = has_bms_bus.then(|| BmsBusPoints::add_to(&mut table));
-    (table, points, bus)
+    let der = DerTable::add_to(&mut table, settings);
+    (table, points, bus, der)
+}
+
+/// What a measurement may be beyond its rating: an overload the power stage does not stand for longer. An assumption.
+const OVERLOAD: f64 = 1.2;
+
+impl PcsPoints {
+    /// Ranges that follow from the product's ratings; scale factors are fitted to them.
+    fn limit(&self, table: &mut PointTable, settings: &Settings) {
+        let va = OVERLOAD * settings.rated_apparent_va.max(settings.rated_power_w);
+        let amps = OVERLOAD * settings.rated_current_a();
+        let line_v = 1.5 * settings.nominal_line_voltage_v;
+        let dc_amps = va / settings.dc_voltage_min_v;
+        let mut limit = |ids: &[PointId], low: f64, high: f64| {
+            for id in ids {
+                table.limit(*id, low, high);
+            }
+        };
+        let signed = [
+            self.active_power,
+            self.reactive_power,
+            self.power_phase,
+            self.reactive_phase,
+            self.dc_power,
+        ];
+        limit(&signed, -va, va);
+        limit(&[self.apparent_power, self.apparent_phase], 0.0, va);
+        limit(&[self.current_total], 0.0, 3.0 * amps);
+        limit(&[self.current_phase], 0.0, amps);
+        limit(&[self.dc_current], -dc_amps, dc_amps);
+        limit(&[self.dc_current_magnitude], 0.0, dc_amps);
+        let lines = [
+            self.voltage_ab,
+            self.voltage_bc,
+            self.voltage_ca,
+            self.voltage_line,
+        ];
+        limit(&lines, 0.0, line_v);
+        let phases = [self.voltage_a, self.voltage_b, self.voltage_c, self.voltage_phase];
+        limit(&phases, 0.0, line_v / 3.0_f64.sqrt());
+    }
 }

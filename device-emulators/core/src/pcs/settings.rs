@@ -4,6 +4,8 @@ use core::time::Duration;
 
 use serde::Deserialize;
 
+use super::der::SupportSettings;
+
 /// Settings of one PCS product.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -56,6 +58,8 @@ pub struct Settings {
     pub enter_service_frequency_min_hz: f64,
     /// Enter-service window, upper frequency, Hz.
     pub enter_service_frequency_max_hz: f64,
+    /// How long it takes to rated power after entering service, s; 0 is no ramp but the normal one.
+    pub enter_service_ramp_s: f64,
     /// After a grid trip, connect again by itself once the delay has passed.
     pub reconnect_after_grid_trip: bool,
     /// Below this voltage on any phase the gate is blocked but the PCS stays connected, pu.
@@ -70,6 +74,15 @@ pub struct Settings {
     pub voltage_trip: Vec<TripElement>,
     /// Frequency trip elements, pu of nominal.
     pub frequency_trip: Vec<TripElement>,
+    /// Grid-support functions.
+    pub support: SupportSettings,
+}
+
+impl Settings {
+    /// Phase current at rated apparent power and nominal voltage, A.
+    pub fn rated_current_a(&self) -> f64 {
+        self.rated_apparent_va / (3.0_f64.sqrt() * self.nominal_line_voltage_v)
+    }
 }
 
 /// One element of a trip table.
