@@ -8,7 +8,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 checks=("$@")
-((${#checks[@]})) || checks=(socketcand modbus_pymodbus modbus_libmodbus modbus_mbpoll modbus_serial)
+((${#checks[@]})) || checks=(socketcand modbus_pymodbus modbus_libmodbus modbus_mbpoll modbus_serial sunspec_scan)
 rig=scenarios/rigs/liquid-20ft-socketcand-3.toml
 settled=15 # seconds until the controllers have tested themselves and are on standby
 

@@ -25,6 +25,7 @@ pub(crate) const POI_POWER: (&str, &str) = ("plant:container-01/grid", "poi-acti
 /// Values without events that features time; sampled at every plant tick.
 pub(crate) const SAMPLED: &[(&str, &str)] = &[
     (TRUE_PCS, "active-power"),
+    (TRUE_PCS, "reactive-power"),
     (TRUE_PCS, "gate"),
     (TRUE_PCS, "ac-contactor"),
     (TRUE_CONTAINER, "bus-voltage"),

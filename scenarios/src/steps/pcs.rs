@@ -1,10 +1,12 @@
 //! The power conversion system and the grid it hangs on.
 
+use bess_devices::hmi::HmiTarget;
 use bess_plant::PlantFault;
 use bess_rig::RigCommand;
 use cucumber::{given, when};
 
 use super::names::{PCS, TRUE_PCS};
+use super::site::operator;
 use super::{Entry, demand, number};
 use crate::session::{Outcome, Session};
 use crate::watch::{Demands, Test};
@@ -92,6 +94,68 @@ pub(super) const PHRASES: &[Entry] = &[
         },
     },
     Entry {
+        pattern: r"the PCS delivers at most (?<kilowatts>\d+) kW",
+        example: "the PCS delivers at most 700 kW",
+        demands: |c, _| {
+            let watts = number(c, "kilowatts")? as f64 * 1e3;
+            Ok(Demands::all(vec![demand(
+                TRUE_PCS,
+                "active-power",
+                Test::AtMost(watts),
+            )]))
+        },
+    },
+    Entry {
+        pattern: r"the PCS (?<how>injects|absorbs) at least (?<kilovars>\d+) kvar",
+        example: "the PCS absorbs at least 350 kvar",
+        demands: |c, _| {
+            let vars = number(c, "kilovars")? as f64 * 1e3;
+            let test = match &c["how"] {
+                "injects" => Test::AtLeast(vars),
+                _ => Test::AtMost(-vars),
+            };
+            Ok(Demands::all(vec![demand(TRUE_PCS, "reactive-power", test)]))
+        },
+    },
+    Entry {
+        pattern: r"the PCS exchanges at most (?<kilovars>\d+) kvar",
+        example: "the PCS exchanges at most 40 kvar",
+        demands: |c, _| {
+            let vars = number(c, "kilovars")? as f64 * 1e3;
+            Ok(Demands::all(vec![demand(
+                TRUE_PCS,
+                "reactive-power",
+                Test::Within(vars),
+            )]))
+        },
+    },
+    Entry {
+        pattern: r"the PCS has refused the (?<function>volt-var|volt-watt|watt-var) curve",
+        example: "the PCS has refused the volt-var curve",
+        demands: |c, _| {
+            let point = match &c["function"] {
+                "volt-var" => "volt-var-adopt-result",
+                "volt-watt" => "volt-watt-adopt-result",
+                _ => "watt-var-adopt-result",
+            };
+            Ok(Demands::all(vec![demand(PCS, point, Test::Is("failed"))]))
+        },
+    },
+    Entry {
+        pattern: r"the acting (?<function>volt-var|volt-watt|watt-var) curve of the PCS begins at (?<x>\d+)/(?<y>\d+)",
+        example: "the acting volt-var curve of the PCS begins at 95/30",
+        demands: |c, _| {
+            let mut demands = Vec::new();
+            for axis in ["x", "y"] {
+                let value = number(c, axis)? as f64;
+                let point = format!("{}[0].{axis}[0]", &c["function"]);
+                demands.push(demand(PCS, &point, Test::AtLeast(value)));
+                demands.push(demand(PCS, &point, Test::AtMost(value)));
+            }
+            Ok(Demands::all(demands))
+        },
+    },
+    Entry {
         pattern: r"the PCS (?:is|stays) (?<state>off|running|on standby|in fault)",
         example: "the PCS is running",
         demands: |c, _| {
@@ -173,6 +237,47 @@ fn recovers(session: &mut Session) -> Outcome {
         pu: 1.0,
         ramp_s: 0.0,
     }))
+}
+
+/// Writes a curve and asks for it: `95/30 105/-30` are its points, % of nominal and %.
+#[when(
+    regex = r"^the operator asks the PCS for the (volt-var|volt-watt|watt-var) curve ((?:-?\d+(?:\.\d+)?/-?\d+(?:\.\d+)? ?)+)$"
+)]
+fn curve(session: &mut Session, function: String, points: String) -> Outcome {
+    session.mark_cause();
+    let mut set = |point: &str, value: f64| operator(session, HmiTarget::Pcs, point, value);
+    let mut count = 0;
+    for (i, point) in points.split_whitespace().enumerate() {
+        let numbers = point
+            .split_once('/')
+            .and_then(|(x, y)| Some((x.parse().ok()?, y.parse().ok()?)));
+        let Some((x, y)) = numbers else { continue };
+        set(&format!("{function}[1].x[{i}]"), x)?;
+        set(&format!("{function}[1].y[{i}]"), y)?;
+        count = i + 1;
+    }
+    set(&format!("{function}[1].points"), count as f64)?;
+    set(&format!("{function}-adopt"), 2.0)
+}
+
+#[when(regex = r"^the operator switches (volt-var|volt-watt|watt-var|droop) of the PCS (on|off)$")]
+fn switch(session: &mut Session, function: String, how: String) -> Outcome {
+    session.mark_cause();
+    let on = f64::from(u8::from(how == "on"));
+    operator(session, HmiTarget::Pcs, &format!("{function}-enable"), on)
+}
+
+#[when(expr = "the operator limits the PCS to {float} % for {float} s")]
+fn limit(session: &mut Session, percent: f64, seconds: f64) -> Outcome {
+    session.mark_cause();
+    for (point, value) in [
+        ("active-power-limit-revert-time", seconds),
+        ("active-power-limit", percent),
+        ("active-power-limit-enable", 1.0),
+    ] {
+        operator(session, HmiTarget::Pcs, point, value)?;
+    }
+    Ok(())
 }
 
 #[given(expr = "the PCS power stays between {float} kW and {float} kW throughout")]

@@ -82,7 +82,7 @@ fn contact(session: &mut Session, line: Line, level: bool) -> Outcome {
     session.command(RigCommand::Contact { line, level })
 }
 
-fn operator(session: &mut Session, target: HmiTarget, point: &str, value: f64) -> Outcome {
+pub(super) fn operator(session: &mut Session, target: HmiTarget, point: &str, value: f64) -> Outcome {
     session.command(RigCommand::Operator {
         target,
         point: point.into(),

@@ -165,7 +165,7 @@ pub(crate) fn resolve(rig: &Rig, tag: &str, point: &str) -> Option<PointKey> {
         }
     }
     if let Some(hmi) = rig.hmi() {
-        for target in [HmiTarget::Bau, HmiTarget::Ems] {
+        for target in HmiTarget::SEEN {
             if hmi_target_tag(&rig.slots, target).as_ref() == Some(&tag)
                 && let Some(id) = hmi.image(target).table().find(point)
             {
@@ -249,7 +249,7 @@ pub(crate) fn list(rig: &Rig) -> Vec<PointInfo> {
         }
     }
     if let Some(hmi) = rig.hmi() {
-        for target in [HmiTarget::Bau, HmiTarget::Ems] {
+        for target in HmiTarget::SEEN {
             if let Some(tag) = hmi_target_tag(&rig.slots, target) {
                 add(&tag, Source::Wire, hmi.image(target), &|_| true);
             }

@@ -814,7 +814,7 @@ impl Rig {
                 });
             }
             if let Some(Emulator::Hmi(hmi)) = &self.slots[device].emulator {
-                self.hmi_states = [HmiTarget::Bau, HmiTarget::Ems]
+                self.hmi_states = HmiTarget::SEEN
                     .into_iter()
                     .map(|target| (target, state_points(hmi.image(target))))
                     .collect();
@@ -894,6 +894,7 @@ pub(crate) fn hmi_target_tag(slots: &[Slot], target: HmiTarget) -> Option<Tag> {
     let kind = match target {
         HmiTarget::Bau => DeviceKind::Bau,
         HmiTarget::Ems => DeviceKind::Ems,
+        HmiTarget::Pcs => DeviceKind::Pcs,
     };
     slots
         .iter()

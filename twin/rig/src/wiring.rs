@@ -507,8 +507,9 @@ impl Products<'_> {
             }
             DeviceKind::Hmi => {
                 let (bau, ems) = (self.peer(device, "bau")?, self.peer(device, "ems")?);
+                let pcs = self.peer(device, "pcs")?;
                 Ok(Emulator::Hmi(Box::new(
-                    Hmi::new(product, &bau, &ems, library).map_err(wrap)?,
+                    Hmi::new(product, &bau, &ems, &pcs, library).map_err(wrap)?,
                 )))
             }
         }
@@ -638,7 +639,7 @@ fn peers_of(kind: DeviceKind) -> &'static [&'static str] {
         DeviceKind::Bcu => &["io"],
         DeviceKind::Bau => &["io", "pcs", "fire-panel", "chiller"],
         DeviceKind::Ems => &["bau", "pcs", "meter"],
-        DeviceKind::Hmi => &["bau", "ems"],
+        DeviceKind::Hmi => &["bau", "ems", "pcs"],
         _ => &[],
     }
 }
