@@ -126,7 +126,7 @@ pub enum FieldbusError {
         /// What the system said.
         source: io::Error,
     },
-    /// A thread or the Modbus runtime could not be started.
+    /// A thread or the TCP runtime could not be started.
     #[error("cannot start the {what}")]
     Start {
         /// Which part.

@@ -34,7 +34,7 @@ pub(crate) const REST: Duration = Duration::from_millis(100);
 /// What a client may send ahead of its answers.
 const AHEAD: usize = 16 * MAX_ADU;
 
-/// The thread on which all Modbus connections live.
+/// The thread on which all TCP connections live, of Modbus and of socketcand.
 #[derive(Debug)]
 pub(crate) struct Runtime {
     handle: Handle,
@@ -45,7 +45,7 @@ pub(crate) struct Runtime {
 impl Runtime {
     pub(crate) fn start() -> Result<Self, FieldbusError> {
         let start = |source| FieldbusError::Start {
-            what: "Modbus runtime",
+            what: "TCP runtime",
             source,
         };
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -56,7 +56,7 @@ impl Runtime {
         let handle = runtime.handle().clone();
         let (stop, stopped) = oneshot::channel();
         let thread = thread::Builder::new()
-            .name("bess-modbus".into())
+            .name("bess-tcp".into())
             .spawn(move || {
                 // A dropped sender means stop as well. Dropping the runtime then closes every socket.
                 let _ = runtime.block_on(stopped);
@@ -80,7 +80,7 @@ impl Drop for Runtime {
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {
-            tracing::error!("the Modbus thread panicked");
+            tracing::error!("the TCP thread panicked");
         }
     }
 }

@@ -2,7 +2,7 @@
 //! speak it, such as python-can, SavvyCAN and Kayak.
 //!
 //! The process that has the emulators of a bus serves it ([`server`]); `bessrig host` joins it as any other client
-//! does ([`client`]). Everything runs on the Modbus servers' runtime.
+//! does ([`client`]). Everything runs on the thread that has the Modbus connections too.
 
 pub(crate) mod client;
 mod protocol;
