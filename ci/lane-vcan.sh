@@ -10,7 +10,7 @@ cd "$(dirname "$0")/.."
 clusters=3
 rig=scenarios/rigs/liquid-20ft-vcan-$clusters.toml
 bessrig=${CARGO_TARGET_DIR:-target}/release/bessrig
-long='not @long and not @timed-bus and not @pcs-can'
+long='not @long and not @timed-bus and not @pcs-can and not @enable-chain'
 selection="$long and not @panel-only and (not @protection or @catches-late-trip or @catches-no-precharge)"
 
 # ---- inside the session ----------------------------------------------------------------------------------------------

@@ -29,7 +29,7 @@ pub(crate) fn list() {
         let target = match (kind.layer, kind.target) {
             (Layer::Modbus, _) => "container-01/chiller",
             (Layer::Can, Target::Bus) => "cluster-can-01",
-            (Layer::Can, Target::Device | Target::DeviceOrBus) => "container-01/cluster-01/pack-03/bmu",
+            (Layer::Can | Layer::Addressing, _) => "container-01/cluster-01/pack-03/bmu",
         };
         say(&format!(
             "{text}    When fault {} hits {target} for 10 s\n",
@@ -38,7 +38,8 @@ pub(crate) fn list() {
     }
     say(&format!(
         "Numbers go between name and target, as in `When fault can-delay with by 20 and {SHARE} 0.5 hits ...`; every\n\
-         fault but modbus-refuse takes {SHARE}, 0 to 1: how many of the frames or requests it hits. `fault NAME of TARGET ends` ends one early.\n\
+         fault but modbus-refuse and bmu-... takes {SHARE}, 0 to 1: how many of the frames or requests it hits. `fault NAME of TARGET\n\
+         ends` ends one early.\n\
          TARGET is a tag, a tag and a bus (TAG@BUS), or the name of a bus."
     ));
 }

@@ -18,15 +18,21 @@ use crate::session::{Session, StepText};
 use crate::steps;
 use crate::topology::{Place, Topology};
 
-/// Tags of scenarios that need something not every rig has: CAN buses that keep time, a bus between BMS and PCS.
+/// Tags of scenarios that need something not every rig has: CAN buses that keep time, a bus between BMS and PCS,
+/// BMUs that want addresses.
 const TIMED_BUS: &str = "timed-bus";
 const PCS_CAN: &str = "pcs-can";
+const ENABLE_CHAIN: &str = "enable-chain";
 
 /// Whether a rig has what scenarios with this tag need.
 fn has(config: &RigConfig, tag: &str) -> bool {
     match tag {
         TIMED_BUS => config.can_buses.iter().any(|bus| bus.attach == Attach::Timed),
         PCS_CAN => config.devices.iter().any(|device| device.can.contains_key("bms")),
+        ENABLE_CHAIN => config
+            .devices
+            .iter()
+            .any(|device| device.settings.contains_key("addressing")),
         _ => true,
     }
 }

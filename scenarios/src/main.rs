@@ -50,7 +50,7 @@ use crate::suite::{Options, say};
 const DEFAULT_RIG: &str = "scenarios/rigs/liquid-20ft.toml";
 const DEFAULT_FEATURES: &str = "features";
 const DEFAULT_OUT: &str = "./bessrig-out";
-const DEFAULT_TAGS: &str = "not @preset and not @timed-bus and not @pcs-can";
+const DEFAULT_TAGS: &str = "not @preset and not @timed-bus and not @pcs-can and not @enable-chain";
 
 /// Hardware-in-the-loop rig for containerised battery storage.
 ///
@@ -165,7 +165,7 @@ struct TestArgs {
     #[arg(long, default_value = DEFAULT_RIG, value_name = "FILE")]
     rig: PathBuf,
     /// Only scenarios this tag expression takes, such as "not @long"; full cycles of any container are @preset, what needs timed
-    /// CAN buses @timed-bus.
+    /// CAN buses @timed-bus, a bus between BMS and PCS @pcs-can, BMUs that want addresses @enable-chain.
     #[arg(long, value_name = "EXPR", default_value = DEFAULT_TAGS)]
     tags: String,
     /// Seed in place of the rig file's.

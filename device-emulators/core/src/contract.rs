@@ -161,6 +161,13 @@ const FAULTS: &[DeviceFault] = &[
     DeviceFault::PowerOn,
     DeviceFault::FreezeCounters,
     DeviceFault::UnfreezeCounters,
+    DeviceFault::BreakChecksums,
+    DeviceFault::MendChecksums,
+    DeviceFault::OpenEnable,
+    DeviceFault::CloseEnable,
+    DeviceFault::KeepAddress(3),
+    DeviceFault::FollowAddress,
+    DeviceFault::Serial(7),
 ];
 
 const LINES: &[Line] = &[
@@ -177,6 +184,7 @@ const LINES: &[Line] = &[
     Line::ManualCallPoint,
     Line::SuppressionHold,
     Line::Sounder,
+    Line::EnableIn,
 ];
 
 const TABLES: &[Table] = &[Table::Coil, Table::DiscreteInput, Table::Holding, Table::Input];

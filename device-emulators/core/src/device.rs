@@ -50,6 +50,11 @@ pub trait Device: Send {
     /// If this kind of device cannot have that fault.
     fn inject(&mut self, fault: &DeviceFault) -> Result<(), UnsupportedFault>;
 
+    /// Whether it has the address its cyclic frames need. One that has none yet is silent and breaks no rule by it.
+    fn is_addressed(&self) -> bool {
+        true
+    }
+
     /// Its points with their present values: what `bessrig points` lists and what reports show.
     fn points(&self) -> &Points;
 }
@@ -158,6 +163,20 @@ pub enum DeviceFault {
     FreezeCounters,
     /// Ends [`DeviceFault::FreezeCounters`].
     UnfreezeCounters,
+    /// Every checksum in its frames is wrong.
+    BreakChecksums,
+    /// Ends [`DeviceFault::BreakChecksums`].
+    MendChecksums,
+    /// A BMU's output of the enable chain stays low.
+    OpenEnable,
+    /// Ends [`DeviceFault::OpenEnable`].
+    CloseEnable,
+    /// A BMU has this address whatever it is told, at once and after every start.
+    KeepAddress(u8),
+    /// Ends [`DeviceFault::KeepAddress`]: the BMU asks for an address anew.
+    FollowAddress,
+    /// Another BMU, with this serial number, is in this one's place; seen when addresses are given next.
+    Serial(u64),
 }
 
 /// This kind of device cannot have that fault.

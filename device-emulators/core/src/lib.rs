@@ -9,6 +9,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod addressing;
 pub mod bau;
 pub mod bcu;
 pub mod bmu;

@@ -238,7 +238,8 @@ mod tests {
             ports,
             [
                 ("stack", "own/products/x.toml"),
-                ("cluster", "device-emulators/data/products/bcu-396s.toml")
+                ("cluster", "device-emulators/data/products/bcu-396s.toml"),
+                ("addressing", "device-emulators/data/products/bcu-396s.toml")
             ]
         );
         assert_eq!(product.model, "X");

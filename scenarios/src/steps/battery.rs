@@ -45,6 +45,13 @@ fn stack_state(words: &str) -> Result<&'static str, String> {
     })
 }
 
+fn exactly(tag: String, point: &str, value: f64) -> Demands {
+    Demands::all(vec![
+        demand(tag.clone(), point, Test::AtLeast(value)),
+        demand(tag, point, Test::AtMost(value)),
+    ])
+}
+
 /// What can be said of the battery.
 pub(super) const PHRASES: &[Entry] = &[
     Entry {
@@ -202,6 +209,70 @@ pub(super) const PHRASES: &[Entry] = &[
                 "stack-state",
                 Test::Is(stack_state(&c["state"])?),
             )]))
+        },
+    },
+    Entry {
+        pattern: r"(?<count>\d+) BMUs? of cluster (?<cluster>\d+) (?:have|has) (?:their|its) address(?:es)?",
+        example: "9 BMUs of cluster 1 have their address",
+        demands: |c, _| {
+            let count = number(c, "count")? as f64;
+            Ok(exactly(bcu(number(c, "cluster")?), "addressed-bmus", count))
+        },
+    },
+    Entry {
+        pattern: r"the BCU of cluster (?<cluster>\d+) has given all addresses",
+        example: "the BCU of cluster 1 has given all addresses",
+        demands: |c, _| {
+            let tag = bcu(number(c, "cluster")?);
+            Ok(Demands::all(vec![demand(
+                tag,
+                "addressing-state",
+                Test::Is("assigned"),
+            )]))
+        },
+    },
+    Entry {
+        pattern: r"the BCU of cluster (?<cluster>\d+) misses the BMU of pack (?<pack>\d+)",
+        example: "the BCU of cluster 1 misses the BMU of pack 4",
+        demands: |c, _| {
+            let pack = number(c, "pack")? as f64;
+            Ok(exactly(
+                bcu(number(c, "cluster")?),
+                "addressing-failed-position",
+                pack,
+            ))
+        },
+    },
+    Entry {
+        pattern: r"the BCU of cluster (?<cluster>\d+) finds another BMU at pack (?<pack>\d+)",
+        example: "the BCU of cluster 1 finds another BMU at pack 3",
+        demands: |c, _| {
+            let pack = number(c, "pack")? as f64;
+            Ok(exactly(
+                bcu(number(c, "cluster")?),
+                "addressing-swapped-position",
+                pack,
+            ))
+        },
+    },
+    Entry {
+        pattern: r"the BCU of cluster (?<cluster>\d+) sees address (?<address>\d+) twice",
+        example: "the BCU of cluster 1 sees address 2 twice",
+        demands: |c, _| {
+            let address = number(c, "address")? as f64;
+            Ok(exactly(
+                bcu(number(c, "cluster")?),
+                "addressing-duplicate-id",
+                address,
+            ))
+        },
+    },
+    Entry {
+        pattern: r"the BMU of pack (?<pack>\d+) in cluster (?<cluster>\d+) has address (?<address>\d+)",
+        example: "the BMU of pack 4 in cluster 1 has address 4",
+        demands: |c, _| {
+            let tag = bmu(number(c, "cluster")?, number(c, "pack")?);
+            Ok(exactly(tag, "node-id", number(c, "address")? as f64))
         },
     },
     Entry {

@@ -75,7 +75,7 @@ pub(crate) fn cycles(
                 continue;
             };
             let slot = &slots[owner];
-            if slot.silenced || slot.excused {
+            if slot.silenced || slot.excused || !slot.addressed {
                 state.expect_anew(now);
                 continue;
             }
@@ -201,6 +201,7 @@ mod tests {
             port: crate::config::ModbusPort::default(),
             silenced: false,
             excused: false,
+            addressed: true,
         }
     }
 

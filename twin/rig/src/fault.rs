@@ -1,4 +1,4 @@
-//! Faults of the links between devices: one catalogue, with the same names in rig files, steps and `bessrig faults`.
+//! Faults of the links between devices, and of devices as their links show them: one catalogue, with the same names in rig files, steps and `bessrig faults`.
 //!
 //! A fault has a target (a device's tag, or a bus), parameters with ranges, and on every one a start, perhaps an end, and
 //! the share of frames or requests it hits, drawn from the rig's seed. Faults of the plant and of sensors are
@@ -21,6 +21,8 @@ pub enum Layer {
     Can,
     /// Requests, replies and connections of a Modbus server.
     Modbus,
+    /// How a BMU gets its address on a CAN bus.
+    Addressing,
 }
 
 /// A wire that some faults need.
@@ -104,6 +106,10 @@ pub(crate) enum Effect {
     Stale,
     Twin,
     FreezeCounters,
+    BreakChecksums,
+    OpenEnable,
+    KeepAddress(u8),
+    Swap { pack: usize },
     Reset { off: Duration },
     Babble { id: u32, every: Duration },
     BusOff,
@@ -192,6 +198,24 @@ const fn rtu(
     FaultKind {
         wire: Some(Wire::RtuLine),
         ..modbus(name, about, parameters, effect)
+    }
+}
+
+const fn addressing(
+    name: &'static str,
+    about: &'static str,
+    parameters: &'static [Parameter],
+    effect: fn(&Values<'_>) -> Effect,
+) -> FaultKind {
+    FaultKind {
+        name,
+        layer: Layer::Addressing,
+        target: Target::Device,
+        about,
+        parameters,
+        wire: None,
+        whole: true,
+        effect,
     }
 }
 
@@ -299,6 +323,13 @@ pub const CATALOGUE: &[FaultKind] = &[
         |_| Effect::FreezeCounters,
     ),
     can(
+        "can-checksum",
+        Target::Device,
+        "checksums in the device's frames are wrong",
+        &[],
+        |_| Effect::BreakChecksums,
+    ),
+    can(
         "can-reset",
         Target::Device,
         "the device loses its supply and starts anew",
@@ -360,6 +391,27 @@ pub const CATALOGUE: &[FaultKind] = &[
         "the bus wires are shorted: nothing gets through",
         &[],
         |_| Effect::Short,
+    ),
+    addressing(
+        "bmu-chain",
+        "the BMU's output of the enable chain stays low, so that those behind it get no address",
+        &[],
+        |_| Effect::OpenEnable,
+    ),
+    addressing(
+        "bmu-same-id",
+        "the BMU has another one's address whatever it is told",
+        &[number("id", 1.0, 64.0, 1.0, "the address it has")],
+        |values| Effect::KeepAddress(u8::try_from(values.whole("id")).unwrap_or(1)),
+    ),
+    addressing(
+        "bmu-swapped",
+        "the BMU and that of another pack have changed places, seen when addresses are given next: each has the other's serial \
+         number",
+        &[number("pack", 1.0, 64.0, 1.0, "the other pack")],
+        |values| Effect::Swap {
+            pack: values.whole("pack") as usize,
+        },
     ),
     modbus(
         "modbus-silence",

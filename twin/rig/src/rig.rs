@@ -52,6 +52,14 @@ impl Emulator {
         }
     }
 
+    /// Whether it has the address its cyclic frames need.
+    pub(crate) fn is_addressed(&self) -> bool {
+        match self {
+            Self::Device(device) => device.is_addressed(),
+            Self::Hmi(_) => true,
+        }
+    }
+
     pub(crate) fn points(&self) -> &Points {
         match self {
             Self::Device(device) => device.points(),
@@ -88,6 +96,8 @@ pub(crate) struct Slot {
     pub silenced: bool,
     /// A link fault touches its frames, so what is missing or late is no news.
     pub excused: bool,
+    /// It has the address its cyclic frames need.
+    pub addressed: bool,
 }
 
 /// A controller seen on a bus: its frames decoded into an image of its points.
@@ -122,6 +132,8 @@ pub struct Rig {
     requests: OpenRequests,
     pub(crate) rtu_lines: Vec<RtuLineConfig>,
     line_listeners: BTreeMap<Line, Vec<usize>>,
+    next_in_chain: BTreeMap<usize, usize>,
+    chain_heads: Vec<usize>,
     schedule: Schedule,
     pub(crate) observers: Vec<Observer>,
     hmi: Option<usize>,
@@ -164,6 +176,8 @@ impl Rig {
             requests: OpenRequests::default(),
             rtu_lines: config.rtu_lines.clone(),
             line_listeners: built.line_listeners,
+            next_in_chain: built.next_in_chain,
+            chain_heads: built.chain_heads,
             schedule: Schedule::new(devices),
             observers: built
                 .observers
@@ -693,6 +707,13 @@ impl Rig {
                 return;
             };
             let Some(output) = emulator.device().poll_output() else {
+                let addressed = emulator.is_addressed();
+                if core::mem::replace(&mut self.slots[device].addressed, addressed) != addressed {
+                    self.expect_anew(device);
+                }
+                let Some(emulator) = self.slots[device].emulator.as_mut() else {
+                    return;
+                };
                 // A wake in the past would never let this instant end.
                 let wake = emulator.device().next_wake().max(self.now + MIN_WAKE_AHEAD);
                 self.schedule.set_wake(device, wake);
@@ -712,6 +733,14 @@ impl Rig {
             }
             Output::ModbusReply { token, reply } => self.reply(token, reply),
             Output::ModbusRequest { peer, request, token } => self.ask(device, peer, request, token),
+            Output::Line {
+                line: Line::EnableOut,
+                level,
+            } => {
+                if let Some(&next) = self.next_in_chain.get(&device) {
+                    self.enable(next, level);
+                }
+            }
             Output::Line { line, level } => self.drive_line(line, level),
             Output::Actuate(action) => self.actuations.push((self.slots[device].place, action)),
             // What a device says before time begins is its initial state, not news.
@@ -771,6 +800,20 @@ impl Rig {
         }
     }
 
+    /// Gives a device's cyclic frames the time they have after power-up.
+    pub(crate) fn expect_anew(&mut self, device: usize) {
+        let ids = self.buses.iter_mut().flat_map(|bus| &mut bus.ids);
+        ids.filter(|state| state.owner == Some(device))
+            .for_each(|state| state.expect_anew(self.now));
+    }
+
+    /// Drives the enable input of one device.
+    fn enable(&mut self, device: usize, level: bool) {
+        let line = Line::EnableIn;
+        self.schedule
+            .deliver(self.now + LINE_LATENCY, Delivery::Line { device, line, level });
+    }
+
     fn apply_actuations(&mut self) {
         let Some(plant) = self.plant.as_mut() else {
             self.actuations.clear();
@@ -823,6 +866,9 @@ impl Rig {
         }
         for (line, level) in wiring::FIELD_LEVELS_AT_START {
             self.drive_line(line, level);
+        }
+        for i in 0..self.chain_heads.len() {
+            self.enable(self.chain_heads[i], true);
         }
         for device in 0..self.slots.len() {
             self.give(device, Input::Wake);

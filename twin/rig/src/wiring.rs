@@ -58,6 +58,10 @@ pub(crate) struct Built {
     pub slots: Vec<Slot>,
     pub buses: Vec<CanBus>,
     pub line_listeners: BTreeMap<Line, Vec<usize>>,
+    /// Enable chains: whose input a device's enable output is wired to.
+    pub next_in_chain: BTreeMap<usize, usize>,
+    /// First BMUs of chains whose BCU is not emulated here; their enable is held high.
+    pub chain_heads: Vec<usize>,
     /// For each bus with controllers on it: their slots and decoders.
     pub observers: Vec<(usize, Decoders)>,
 }
@@ -151,6 +155,7 @@ pub(crate) fn build(config: &RigConfig, library: &Library, role: Role<'_>) -> Re
             port: device.modbus.clone(),
             silenced: false,
             excused: false,
+            addressed: true,
         });
     }
     for i in 0..slots.len() {
@@ -158,6 +163,7 @@ pub(crate) fn build(config: &RigConfig, library: &Library, role: Role<'_>) -> Re
             slots[i].peers = peers(config, &slots, i)?;
         }
     }
+    let (next_in_chain, chain_heads) = chains(&products, &slots);
     let observers = match role {
         Role::Rig => observers(config, &products, &buses)?,
         Role::Host(_) => vec![],
@@ -177,6 +183,8 @@ pub(crate) fn build(config: &RigConfig, library: &Library, role: Role<'_>) -> Re
         slots,
         buses,
         line_listeners,
+        next_in_chain,
+        chain_heads,
         observers,
     })
 }
@@ -479,7 +487,7 @@ impl Products<'_> {
         let boxed = |device: Box<dyn Device>| Ok(Emulator::Device(device));
         match device.kind {
             DeviceKind::Bmu => boxed(Box::new(
-                Bmu::new(product, library, address(device)).map_err(wrap)?,
+                Bmu::new(product, library, address(device), serial(&device.tag)).map_err(wrap)?,
             )),
             DeviceKind::HvUnit => boxed(Box::new(
                 HvUnit::new(product, library, address(device)).map_err(wrap)?,
@@ -522,10 +530,28 @@ impl Products<'_> {
                 address: address(other),
             })
         };
-        let bmus = self
-            .neighbours(device, "cluster", DeviceKind::Bmu)
-            .map(node)
-            .collect::<Result<_, _>>()?;
+        let bmus = || self.neighbours(device, "cluster", DeviceKind::Bmu);
+        let settings: BcuSettings = product
+            .settings()
+            .map_err(|error| product_error(self.library, device, &error))?;
+        for bmu in bmus() {
+            let product = self.of(bmu)?;
+            let own = bmu::Settings::of(&product)
+                .map_err(|error| product_error(self.library, bmu, &error))?
+                .addressing;
+            if own != settings.addressing {
+                return Err(bmu.origin.error(
+                    format!(
+                        "{} has addressing = \"{}\", but {} has \"{}\"",
+                        bmu.tag,
+                        own.name(),
+                        device.tag,
+                        settings.addressing.name()
+                    ),
+                    "give both the same settings = { addressing = \"...\" }",
+                ));
+            }
+        }
         let hv_units: Vec<_> = self
             .neighbours(device, "cluster", DeviceKind::HvUnit)
             .map(node)
@@ -539,7 +565,8 @@ impl Products<'_> {
         Ok(BcuConfig {
             product: Arc::clone(product),
             cluster: cluster_number(device),
-            bmus,
+            serials: bmus().map(|bmu| serial(&bmu.tag)).collect(),
+            bmus: bmus().map(node).collect::<Result<_, _>>()?,
             hv_units,
             io: self.peer(device, "io")?,
             stored_soc_pct: None,
@@ -715,6 +742,45 @@ fn peers(config: &RigConfig, slots: &[Slot], i: usize) -> Result<Vec<Peer>, RigC
     Ok(peers)
 }
 
+/// The enable line of each cluster goes from its BCU to the BMU of pack 1 and from each BMU to the next. Wires go only
+/// between devices that are emulated here.
+fn chains(products: &Products<'_>, slots: &[Slot]) -> (BTreeMap<usize, usize>, Vec<usize>) {
+    let (mut next, mut heads) = (BTreeMap::new(), Vec::new());
+    let here = |device: &DeviceConfig| {
+        let slot = slots.iter().position(|slot| slot.tag == device.tag);
+        slot.filter(|slot| slots[*slot].emulator.is_some())
+    };
+    for bcu in products
+        .config
+        .devices
+        .iter()
+        .filter(|device| device.kind == DeviceKind::Bcu)
+    {
+        let mut before = here(bcu);
+        for (i, bmu) in products
+            .neighbours(bcu, "cluster", DeviceKind::Bmu)
+            .map(here)
+            .enumerate()
+        {
+            match (before, bmu) {
+                (Some(before), Some(bmu)) => {
+                    next.insert(before, bmu);
+                }
+                (None, Some(bmu)) if i == 0 => heads.push(bmu),
+                _ => {}
+            }
+            before = bmu;
+        }
+    }
+    (next, heads)
+}
+
+/// Serial number of the BMU of a tag, as the BCU's commissioning record has it: cluster and pack in decimal behind 1,000,000.
+pub(crate) fn serial(tag: &Tag) -> u64 {
+    let number = |name| u64::try_from(tag.index_of(name).unwrap_or(0)).unwrap_or(0);
+    1_000_000 + 1_000 * number("cluster") + number("pack")
+}
+
 /// Tells each bus who sends what; one CAN id has one owner.
 fn announce_ids(
     config: &RigConfig,
@@ -734,6 +800,10 @@ fn announce_ids(
             else {
                 continue;
             };
+            if is_optional(port) && product.can_port(port).is_err() {
+                // said where devices are built
+                continue;
+            }
             let ids = transmitted_ids(&product, port, products.library, address_on(device, port))
                 .map_err(|error| product_error(products.library, device, &error))?;
             for Transmitted { id, period, is_fd } in ids {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bess_catalogue::Catalogue;
 use bess_devices::Library;
+use bess_devices::codec::can::Profile;
 use bess_rig::fault::{CATALOGUE, FaultKind, Layer, LinkFault};
 use bess_rig::{
     CommandError, Driver, Rig, RigCommand, RigConfig, Role, VirtualDriver, WireInput, WireOutput,
@@ -34,9 +35,32 @@ fn load(overlay: &str) -> Result<RigConfig, String> {
 
 const TIMED: &str = "[[can_bus]]\nname = \"cluster-can-{cluster}\"\nattach = \"timed\"\n";
 
+/// The shipped files, but the last byte of BMU_BALMAP is a checksum.
+fn library() -> Library {
+    let mut library = Library::shipped();
+    for (file, from, to) in [
+        (
+            "dbc/rig-cluster.dbc",
+            "BalmapReserved : 44|20@1+ (1,0) [0|1048575] \"\" BCU",
+            "BalmapReserved : 44|12@1+ (1,0) [0|4095] \"\" BCU\n SG_ Crc : 56|8@1+ (1,0) [0|255] \"\" BCU",
+        ),
+        (
+            "products/bmu.toml",
+            "constant = { BalmapReserved = 0 }",
+            "constant = { BalmapReserved = 0 }\nchecksum = { signal = \"Crc\", profile = \"crc8\" }",
+        ),
+    ] {
+        let text = library.text_of(&format!("device-emulators/data/{file}")).unwrap();
+        assert!(text.contains(from), "{file} has no {from}");
+        let text = text.replace(from, to);
+        library.overlay("own", file, &text);
+    }
+    library
+}
+
 fn driver(overlay: &str) -> VirtualDriver {
     let config = load(overlay).unwrap();
-    VirtualDriver::new(Rig::new(&config, &Library::shipped(), Role::Rig).unwrap())
+    VirtualDriver::new(Rig::new(&config, &library(), Role::Rig).unwrap())
 }
 
 fn run(driver: &mut VirtualDriver, millis: u64) {
@@ -344,6 +368,26 @@ fn witnesses() -> BTreeMap<&'static str, Case> {
         }),
     );
     all.insert(
+        "can-checksum",
+        (false, BMU, vec![], |seen| {
+            let right = |lines: &[Line]| {
+                let balmap = payloads(lines, 0x1841_A003);
+                assert!(balmap.len() >= 2);
+                let bytes = |payload: &str| -> Vec<u8> {
+                    let byte = |i: usize| u8::from_str_radix(&payload[2 * i..2 * i + 2], 16).unwrap();
+                    (0..8).map(byte).collect()
+                };
+                let holds = |payload: &&str| {
+                    let bytes = bytes(payload);
+                    Profile::Crc8.of(bytes[..7].iter().copied()) == u16::from(bytes[7])
+                };
+                balmap.iter().filter(|payload| holds(payload)).count() as f64 / balmap.len() as f64
+            };
+            let shares = [&seen.before, &seen.during, &seen.after].map(|lines| right(lines));
+            assert_eq!(shares, [1.0, 0.0, 1.0], "share of right checksums");
+        }),
+    );
+    all.insert(
         "can-reset",
         (false, BMU, vec![("off", 800.0)], |seen| {
             let times: Vec<f64> = of_node(&seen.during).iter().map(|line| line.at_s).collect();
@@ -377,6 +421,17 @@ fn every_can_fault_is_seen_on_the_wire_and_ends() {
         .filter(|name| !witnesses.contains_key(*name))
         .collect();
     assert!(missing.is_empty(), "no witness for {missing:?}");
+}
+
+#[test]
+fn a_device_without_checksums_refuses_to_break_them() {
+    let mut driver = driver("");
+    let fault = LinkFault::new("can-checksum", "container-01/cluster-01/hv-unit", &[]).unwrap();
+    let error = driver
+        .rig_mut()
+        .command(RigCommand::LinkFault(fault))
+        .unwrap_err();
+    assert!(matches!(error, CommandError::Device { .. }), "{error}");
 }
 
 #[test]

@@ -303,6 +303,24 @@ fn mistakes_are_explained() {
                  [[rtu_line]]\nname = \"aux-2\"\nattach = \"pty\"\nlink = \"/tmp/aux\"\n",
             ),
         ),
+        (
+            "a measuring unit below the voltage of the cluster",
+            with("[[hv_unit]]\ntag = \"container-01/cluster-{cluster}/hv-unit\"\nproduct = \"ivt-s\"\n"),
+        ),
+        (
+            "a CAN port the product does not have",
+            with("[[bau]]\ntag = \"container-01/bau\"\ncan = { pcs = \"stack-can\" }\n"),
+        ),
+        (
+            "a CAN port without bus",
+            with("[[pcs]]\ntag = \"container-01/pcs\"\nproduct = \"pcs-100-380-sma-lv\"\n"),
+        ),
+        (
+            "a BCU that gives no addresses to BMUs that want them",
+            with(
+                "[[bmu]]\ntag = \"container-01/cluster-{cluster}/pack-{pack}/bmu\"\nsettings = { addressing = \"lss\" }\n",
+            ),
+        ),
         ("too many clusters", with("[plant]\nclusters = 12\n")),
         ("unknown container", with("[plant]\ncontainer = \"liq-21ft\"\n")),
         (

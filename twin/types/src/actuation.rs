@@ -134,4 +134,8 @@ pub enum Line {
     SuppressionHold,
     /// Sounder and beacon driven.
     Sounder,
+    /// Enable input of a BMU: the one before it in the chain has its address.
+    EnableIn,
+    /// Enable output of a BCU or BMU, wired to the [`Line::EnableIn`] of the next BMU.
+    EnableOut,
 }

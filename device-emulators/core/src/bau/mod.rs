@@ -1127,6 +1127,13 @@ impl Device for Bau {
                     bus.freeze_counters(self.frozen);
                 }
             }
+            other => {
+                let on_stack = self.port.inject(other);
+                let on_pcs = self.pcs_bus.as_mut().is_some_and(|bus| bus.inject(other));
+                if !on_stack && !on_pcs {
+                    return Err(UnsupportedFault { fault: *other });
+                }
+            }
         }
         Ok(())
     }

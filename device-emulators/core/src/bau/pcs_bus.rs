@@ -12,7 +12,7 @@ use crate::codec::can::{CanPort, MessageRef};
 use crate::controller::older_than;
 use crate::library::Library;
 use crate::product::{Product, ProductError};
-use crate::{PointTable, Points};
+use crate::{DeviceFault, PointTable, Points};
 
 /// Name of the port in product and rig files.
 pub(super) const PORT: &str = "pcs";
@@ -105,6 +105,11 @@ impl PcsBus {
 
     pub(super) fn freeze_counters(&mut self, frozen: bool) {
         self.port.freeze_counters(frozen);
+    }
+
+    /// Begins or ends a fault of its frames; false if they cannot have it.
+    pub(super) fn inject(&mut self, fault: &DeviceFault) -> bool {
+        self.port.inject(fault)
     }
 
     /// Takes a frame of the PCS; true if it asks the battery to open at once.

@@ -17,12 +17,16 @@ mod tests;
 use core::time::Duration;
 use std::sync::Arc;
 
-use bess_types::{CanFrame, CanId, Quality, SimTime};
+use bess_types::{CanFrame, CanId, Line, Quality, SimTime};
 
 use self::estimate::{LimitInputs, Limiter, RiseWatch, SocCounter};
 use self::points::{BcuTable, CLUSTERS};
 use self::sequence::{Blocking, Contacts, Inputs, Quirks, Request, Sequence, State};
 use self::settings::BcuSettings;
+use crate::addressing::chain::ChainMaster;
+use crate::addressing::j1939::ClaimMaster;
+use crate::addressing::lss::LssMaster;
+use crate::addressing::{self, Addressing, Master, MasterPoints, Step};
 use crate::codec::can::{CanPort, CanRouter, MessageRef, RemoteNode};
 use crate::codec::modbus::ModbusPeer;
 use crate::controller::{Outbox, Supply, Tick, Watch, need, older_than};
@@ -52,6 +56,8 @@ pub struct BcuConfig {
     pub cluster: u8,
     /// BMUs in pack order.
     pub bmus: Vec<CanNode>,
+    /// Their serial numbers, as written down when the battery was built; not used with fixed addresses.
+    pub serials: Vec<u64>,
     /// Measuring units of the high-voltage box: one for all, or one for each part. What several send is taken from the first.
     pub hv_units: Vec<CanNode>,
     /// The box's remote I/O.
@@ -76,7 +82,8 @@ pub struct CanNode {
 /// # Errors
 /// If the settings do not read as those of a BCU.
 pub fn point_table(product: &Product) -> Result<PointTable, ProductError> {
-    Ok(BcuTable::build(&product.settings()?).0)
+    let gives_addresses = product.can_port(addressing::PORT).is_ok();
+    Ok(BcuTable::build(&product.settings()?, gives_addresses).0)
 }
 
 /// The controller of one cluster.
@@ -96,6 +103,8 @@ pub struct Bcu {
 
     cluster_port: CanPort,
     stack_port: CanPort,
+    /// None with fixed addresses.
+    master: Option<Box<dyn Master>>,
     balance_command: Option<MessageRef>,
     bmu_addresses: Vec<u8>,
     /// BMUs in pack order, then the measuring units.
@@ -204,7 +213,9 @@ impl Bcu {
         if config.defect == Some(Defect::WrongThreshold) {
             raise_faults(&mut settings.alarms);
         }
-        let (point_table, table) = BcuTable::build(&settings);
+        let gives_addresses = product.can_port(addressing::PORT).is_ok();
+        let (point_table, table) = BcuTable::build(&settings, gives_addresses);
+        let master = master(config, &settings, library, (&point_table, table.addressing))?;
         let compile = |port, node| CanPort::compile(product, port, library, &point_table, node);
         let cluster_port = compile("cluster", CLUSTER_ADDRESS)?;
         let stack_port = compile("stack", STACK_ADDRESS + config.cluster)?;
@@ -246,6 +257,11 @@ impl Bcu {
         .into_iter()
         .chain(["coil-main-positive", "coil-main-negative", "coil-precharge"])
         .chain(["bau-online", "io-online", "hv-unit-online"])
+        .chain([
+            "addressing-state",
+            "addressing-failed-position",
+            "addressing-duplicate-id",
+        ])
         .chain(AlarmId::ALL.map(AlarmId::point));
         let watch = Watch::new(&point_table, noted);
         let quirks = quirks(config.defect);
@@ -261,6 +277,7 @@ impl Bcu {
             outbox: Outbox::default(),
             supply: Supply::ColdStart,
             counters_frozen: false,
+            master,
             balance_command,
             cluster_port,
             stack_port,
@@ -331,6 +348,28 @@ impl Bcu {
         self.points.set(single.request, 0.0);
         self.publish_alarms();
         self.publish_sequence();
+        if let Some(master) = &mut self.master {
+            master.start(now, &mut self.points);
+        }
+        self.follow_master();
+    }
+
+    /// Does what the giving of addresses wants done.
+    fn follow_master(&mut self) {
+        while let Some(step) = self.master.as_mut().and_then(|master| master.steps().pop_front()) {
+            match step {
+                Step::Frame(frame) => self.outbox.push(Output::Can {
+                    port: CLUSTER_PORT,
+                    frame,
+                }),
+                Step::Enable(level) => self.outbox.push(Output::Line {
+                    line: Line::EnableOut,
+                    level,
+                }),
+                // its own is fixed
+                Step::Address(_) => {}
+            }
+        }
     }
 
     fn wake(&mut self, now: SimTime) {
@@ -342,6 +381,12 @@ impl Bcu {
             }
             self.control(now);
         }
+        if let Some(master) = &mut self.master
+            && master.next_due() <= now
+        {
+            master.wake(now, &mut self.points);
+        }
+        self.follow_master();
         let (points, outbox) = (&mut self.points, &mut self.outbox);
         for (number, port) in [
             (CLUSTER_PORT, &mut self.cluster_port),
@@ -918,6 +963,10 @@ impl Bcu {
     fn receive(&mut self, now: SimTime, port: u8, frame: &CanFrame) {
         if port == CLUSTER_PORT {
             self.nodes.receive(now, frame);
+            if let Some(master) = &mut self.master {
+                master.receive(now, frame, &mut self.points);
+                self.follow_master();
+            }
         } else if self.stack_port.receive(now, frame, &mut self.points).is_some() {
             self.hear_bau(now);
         }
@@ -931,7 +980,10 @@ impl Device for Bcu {
 
     fn hears(&self, port: u8, id: CanId) -> bool {
         match port {
-            CLUSTER_PORT => self.nodes.owned_ids().any(|owned| owned == id),
+            CLUSTER_PORT => {
+                self.nodes.owned_ids().any(|owned| owned == id)
+                    || self.master.as_ref().is_some_and(|master| master.hears(id))
+            }
             // Only the BAU's identifiers matter; what exactly, the port's own list decides.
             _ => id.raw() & 0xFF == 0xC0,
         }
@@ -985,7 +1037,12 @@ impl Device for Bcu {
                 .next()
                 .min(self.cluster_port.next_due())
                 .min(self.stack_port.next_due())
-                .min(self.io.next_due()),
+                .min(self.io.next_due())
+                .min(
+                    self.master
+                        .as_ref()
+                        .map_or(SimTime::NEVER, |master| master.next_due()),
+                ),
         }
     }
 
@@ -995,6 +1052,12 @@ impl Device for Bcu {
                 self.supply = Supply::Off;
                 self.stored_soc_pct = self.points.get(self.table.single.soc).or(self.stored_soc_pct);
                 self.outbox.clear();
+                if self.master.is_some() {
+                    self.outbox.push(Output::Line {
+                        line: Line::EnableOut,
+                        level: false,
+                    });
+                }
             }
             DeviceFault::PowerOn => {
                 if self.supply == Supply::Off {
@@ -1006,6 +1069,13 @@ impl Device for Bcu {
                 self.cluster_port.freeze_counters(self.counters_frozen);
                 self.stack_port.freeze_counters(self.counters_frozen);
             }
+            other => {
+                let on_cluster = self.cluster_port.inject(other);
+                let on_stack = self.stack_port.inject(other);
+                if !on_cluster && !on_stack {
+                    return Err(UnsupportedFault { fault: *other });
+                }
+            }
         }
         Ok(())
     }
@@ -1013,6 +1083,34 @@ impl Device for Bcu {
     fn points(&self) -> &Points {
         &self.points
     }
+}
+
+/// What gives the BMUs their addresses, where they are not fixed.
+fn master(
+    config: &BcuConfig,
+    settings: &BcuSettings,
+    library: &Library,
+    (table, ids): (&PointTable, Option<MasterPoints>),
+) -> Result<Option<Box<dyn Master>>, ProductError> {
+    let product = &config.product;
+    if settings.addressing == Addressing::Fixed {
+        return Ok(None);
+    }
+    let ids = ids.ok_or_else(|| {
+        product.invalid_setting(
+            "addressing",
+            "the product has no CAN port `addressing`",
+            "inherit it from bcu-396s, or leave addresses fixed",
+        )
+    })?;
+    let serials = &config.serials;
+    Ok(Some(match settings.addressing {
+        Addressing::Lss => Box::new(LssMaster::new(ids, serials)),
+        Addressing::J1939 => Box::new(ClaimMaster::new(ids, serials)),
+        Addressing::Fixed | Addressing::EnableChain => {
+            Box::new(ChainMaster::new(product, library, table, ids, serials)?)
+        }
+    }))
 }
 
 impl BmuPoints {

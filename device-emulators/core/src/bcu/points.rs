@@ -2,6 +2,7 @@
 
 use super::sequence;
 use super::settings::BcuSettings;
+use crate::addressing::MasterPoints;
 use crate::point_list::point_list;
 use crate::protection::{AlarmId, Severity};
 use crate::{PointId, PointRange, PointTable};
@@ -136,21 +137,25 @@ pub struct BcuTable {
     pub requests: PointRange,
     /// Whether each pack's BMU is heard, 0 or 1.
     pub pack_online: PointRange,
+    /// Addresses of the BMUs, if the product can give them.
+    pub addressing: Option<MasterPoints>,
 }
 
 impl BcuTable {
-    /// Builds the table of a product.
-    pub fn build(settings: &BcuSettings) -> (PointTable, Self) {
+    /// Builds the table of a product that can give its BMUs addresses, or cannot.
+    pub fn build(settings: &BcuSettings, gives_addresses: bool) -> (PointTable, Self) {
         let mut table = PointTable::default();
         let single = BcuPoints::add_to(&mut table);
         let alarms = AlarmId::ALL.map(|id| table.state(id.point(), Severity::NAMES));
         let requests = table.row("bau-request[{}]", CLUSTERS, "1", 0.0, 3.0);
         let pack_online = table.row("pack[{}].online", settings.packs, "1", 0.0, 1.0);
+        let addressing = gives_addresses.then(|| MasterPoints::add_to(&mut table));
         let points = Self {
             single,
             alarms,
             requests,
             pack_online,
+            addressing,
         };
         (table, points)
     }

@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use crate::addressing::Addressing;
 use crate::protection::AlarmTable;
 
 /// Settings of one BCU product.
@@ -61,6 +62,9 @@ pub struct BcuSettings {
     pub rise_window_s: usize,
     /// Share of unusable channels in a pack that is level 2 and level 3, %.
     pub sensor_share_pct: [f64; 2],
+    /// How its BMUs get their addresses.
+    #[serde(default)]
+    pub addressing: Addressing,
     /// Contactor sequence.
     pub contactors: ContactorSettings,
     /// State of charge.

@@ -64,6 +64,7 @@ fn config(library: &Library, defect: Option<Defect>) -> BcuConfig {
         product: product("bcu-396s"),
         cluster: 1,
         bmus: (1..=9).map(|address| node("rig-bmu-44", address)).collect(),
+        serials: (1..=9).collect(),
         hv_units: vec![node("rig-hv-unit", 0xB0)],
         io: product("rig-hv-box-io"),
         stored_soc_pct: Some(50.0),
@@ -809,4 +810,16 @@ fn holds_to_the_device_contract() {
     let library = Library::shipped();
     let config = config(&library, None);
     crate::contract::device_contract(|| Box::new(Bcu::new(&config, &library).unwrap()));
+}
+
+#[test]
+fn holds_to_the_device_contract_however_it_gives_addresses() {
+    let library = Library::shipped();
+    for way in ["enable-chain", "lss", "j1939"] {
+        let mut settings = toml::Table::new();
+        settings.insert("addressing".into(), way.into());
+        let mut config = config(&library, None);
+        config.product = Arc::new(config.product.with_settings(&settings));
+        crate::contract::device_contract(|| Box::new(Bcu::new(&config, &library).unwrap()));
+    }
 }

@@ -6,6 +6,9 @@
 //! balancing the named cells give their charge to the pack's cells that are not above the target; if there are none, to
 //! those below the pack's mean.
 //!
+//! With fixed addresses it has that of its pack from the first moment on; else it is silent until it got one, see
+//! [`crate::addressing`].
+//!
 //! An air-cooled pack has a fan. Its duty follows the pack's own highest temperature, so that a silent BCU
 //! does not let a pack get hot; the BCU can ask for more. A fan that turns too slowly for some time, or whose tacho says
 //! nothing, is a fault.
@@ -17,11 +20,15 @@ use core::time::Duration;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use bess_types::{Actuation, Channel, Quality, Reading, SimTime};
+use bess_types::{Actuation, Channel, Line, Quality, Reading, SimTime};
 
 pub use points::{BmuPoints, STATES};
 pub use settings::{Balancing, FanSettings, Settings};
 
+use crate::addressing::chain::ChainNode;
+use crate::addressing::j1939::ClaimNode;
+use crate::addressing::lss::LssNode;
+use crate::addressing::{self, Addressing, Node, NodePoints, Step};
 use crate::codec::can::{CanPort, MessageRef};
 use crate::device::{Device, DeviceFault, Input, Output, Sense, UnsupportedFault};
 use crate::library::Library;
@@ -55,16 +62,22 @@ const SENSES: &[Sense] = &[
 pub fn point_table(product: &Product) -> Result<PointTable, ProductError> {
     let mut table = PointTable::default();
     BmuPoints::add_to(&mut table, &Settings::of(product)?);
+    if product.can_port(addressing::PORT).is_ok() {
+        NodePoints::add_to(&mut table);
+    }
     Ok(table)
 }
 
 /// A BMU.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Bmu {
     settings: Settings,
     ids: BmuPoints,
     points: Points,
     port: CanPort,
+    /// None with a fixed address.
+    addressing: Option<Box<dyn Node>>,
+    addressed: bool,
     sync: Option<MessageRef>,
     supply: Supply,
     last_sync: SimTime,
@@ -79,17 +92,26 @@ pub struct Bmu {
 }
 
 impl Bmu {
-    /// A BMU at the pack number `node`, powered, at the start of its self-test.
+    /// A BMU at the pack number `node`, powered, at the start of its self-test. Its serial number is what it is known by
+    /// where addresses are given.
     ///
     /// # Errors
     /// If the product has mistakes.
-    pub fn new(product: &Product, library: &Library, node: u8) -> Result<Self, ProductError> {
+    pub fn new(product: &Product, library: &Library, node: u8, serial: u64) -> Result<Self, ProductError> {
         let settings = Settings::of(product)?;
-        let mut table = PointTable::default();
-        let ids = BmuPoints::add_to(&mut table, &settings);
+        let table = point_table(product)?;
+        let ids = BmuPoints::add_to(&mut PointTable::default(), &settings);
         let port = CanPort::compile(product, "cluster", library, &table, node)?;
+        let addressing: Option<Box<dyn Node>> = match settings.addressing {
+            Addressing::Fixed => None,
+            Addressing::EnableChain => Some(Box::new(ChainNode::new(product, library, &table, serial)?)),
+            Addressing::Lss => Some(Box::new(LssNode::new(product, &table, serial)?)),
+            Addressing::J1939 => Some(Box::new(ClaimNode::new(product, &table, serial, node)?)),
+        };
         Ok(Self {
             sync: port.received_with(ids.sync_counter),
+            addressed: addressing.is_none(),
+            addressing,
             settings,
             ids,
             points: Points::new(Arc::new(table)),
@@ -106,12 +128,21 @@ impl Bmu {
 
     fn wake(&mut self, now: SimTime) {
         if self.supply.begins(now, self.settings.start_up()) {
-            self.begin(now);
+            match &mut self.addressing {
+                None => self.begin(now),
+                Some(node) => node.begin(now, &mut self.points),
+            }
         }
         if self.supply != Supply::On {
             return;
         }
-        if now >= self.sync_deadline() && !self.points.is_on(self.ids.sync_lost) {
+        if let Some(node) = &mut self.addressing
+            && node.next_due() <= now
+        {
+            node.wake(now, &mut self.points);
+        }
+        self.follow_address(now);
+        if self.addressed && now >= self.sync_deadline() && !self.points.is_on(self.ids.sync_lost) {
             self.points.set_flag(self.ids.sync_lost, true);
             self.points.set(self.ids.fan_request, 0.0);
             self.judge();
@@ -125,7 +156,33 @@ impl Bmu {
         });
     }
 
-    /// The first instant after the self-test: nothing heard yet, counters at their start.
+    /// Does what the side of its address wants done.
+    fn follow_address(&mut self, now: SimTime) {
+        while let Some(step) = self.addressing.as_mut().and_then(|node| node.steps().pop_front()) {
+            match step {
+                Step::Frame(frame) => self.outputs.push_back(Output::Can {
+                    port: CLUSTER_PORT,
+                    frame,
+                }),
+                Step::Enable(level) => self.outputs.push_back(Output::Line {
+                    line: Line::EnableOut,
+                    level,
+                }),
+                Step::Address(Some(address)) => {
+                    self.addressed = true;
+                    self.port.set_node(address);
+                    self.begin(now);
+                }
+                Step::Address(None) => {
+                    self.addressed = false;
+                    self.port.stop();
+                    self.bleed(0, 0);
+                }
+            }
+        }
+    }
+
+    /// The first instant with an address after the self-test: nothing heard yet, counters at their start.
     fn begin(&mut self, now: SimTime) {
         self.last_sync = now;
         self.points.set_flag(self.ids.sync_lost, false);
@@ -309,6 +366,11 @@ impl Bmu {
         self.fan_slow_since = None;
         self.port.stop();
         self.port.freeze_counters(false);
+        if let Some(node) = &mut self.addressing {
+            node.stop();
+            // nothing of it happens at an instant of its own
+            self.follow_address(SimTime::ZERO);
+        }
         self.points = Points::new(self.points.table().clone());
     }
 }
@@ -331,6 +393,13 @@ impl Device for Bmu {
                 port: CLUSTER_PORT,
                 frame,
             } if self.supply == Supply::On => {
+                if let Some(node) = &mut self.addressing {
+                    node.receive(now, frame, &mut self.points);
+                    self.follow_address(now);
+                }
+                if !self.addressed {
+                    return;
+                }
                 let Some(message) = self.port.receive(now, frame, &mut self.points) else {
                     return;
                 };
@@ -339,6 +408,14 @@ impl Device for Bmu {
                     self.points.set_flag(self.ids.sync_lost, false);
                 }
                 self.judge();
+            }
+            Input::Line {
+                line: Line::EnableIn,
+                level,
+            } => {
+                if let Some(node) = &mut self.addressing {
+                    node.enable(now, level);
+                }
             }
             Input::Sensed { .. }
             | Input::Can { .. }
@@ -352,16 +429,24 @@ impl Device for Bmu {
         self.outputs.pop_front()
     }
 
+    fn is_addressed(&self) -> bool {
+        self.addressed
+    }
+
     fn next_wake(&self) -> SimTime {
         if self.supply != Supply::On {
             return self.supply.next_wake();
         }
-        let sync = if self.points.is_on(self.ids.sync_lost) {
+        let node = self
+            .addressing
+            .as_ref()
+            .map_or(SimTime::NEVER, |node| node.next_due());
+        let sync = if self.points.is_on(self.ids.sync_lost) || !self.addressed {
             SimTime::NEVER
         } else {
             self.sync_deadline()
         };
-        self.port.next_due().min(sync)
+        self.port.next_due().min(sync).min(node)
     }
 
     fn inject(&mut self, fault: &DeviceFault) -> Result<(), UnsupportedFault> {
@@ -371,6 +456,12 @@ impl Device for Bmu {
             DeviceFault::PowerOn => {}
             DeviceFault::FreezeCounters => self.port.freeze_counters(true),
             DeviceFault::UnfreezeCounters => self.port.freeze_counters(false),
+            other => {
+                let by_node = self.addressing.as_mut().is_some_and(|node| node.inject(other));
+                if !by_node && !self.port.inject(other) {
+                    return Err(UnsupportedFault { fault: *other });
+                }
+            }
         }
         Ok(())
     }

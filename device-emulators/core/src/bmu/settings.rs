@@ -4,6 +4,7 @@ use core::time::Duration;
 
 use serde::Deserialize;
 
+use crate::addressing::Addressing;
 use crate::product::{Product, ProductError};
 
 /// `[settings]` of a BMU product file.
@@ -35,6 +36,9 @@ pub struct Settings {
     /// How it balances.
     #[serde(default)]
     pub balancing: Balancing,
+    /// How it gets its address.
+    #[serde(default)]
+    pub addressing: Addressing,
     /// Fan of an air-cooled pack; a liquid-cooled one has none.
     pub fan: Option<FanSettings>,
 }

@@ -12,7 +12,7 @@ const NODE: u8 = 5;
 
 fn bmu() -> Bmu {
     let library = Library::shipped();
-    Bmu::new(&library.product("rig-bmu-44").unwrap(), &library, NODE).unwrap()
+    Bmu::new(&library.product("rig-bmu-44").unwrap(), &library, NODE, 1).unwrap()
 }
 
 /// Cell i at 3.200 + 0.001 i V, sensor i at 20 + i °C.
@@ -234,7 +234,7 @@ fn an_active_bmu_moves_charge_to_the_cells_that_lack_it() {
     let library = Library::shipped();
     let overrides = toml::from_str("balancing = \"active\"").unwrap();
     let product = library.product("rig-bmu-44").unwrap().with_settings(&overrides);
-    let mut bmu = Bmu::new(&product, &library, NODE).unwrap();
+    let mut bmu = Bmu::new(&product, &library, NODE, 1).unwrap();
     let moved = |bmu: &mut Bmu| {
         let mut last = None;
         while let Some(output) = bmu.poll_output() {
@@ -273,7 +273,7 @@ fn an_active_bmu_moves_charge_to_the_cells_that_lack_it() {
 fn fan_bmu() -> Bmu {
     let library = Library::shipped();
     let product = library.product("rig-bmu-16").unwrap();
-    let mut bmu = Bmu::new(&product, &library, NODE).unwrap();
+    let mut bmu = Bmu::new(&product, &library, NODE, 1).unwrap();
     run(&mut bmu, SimTime::from_millis(400));
     bmu
 }
@@ -371,4 +371,68 @@ fn a_remote_image_reads_what_was_measured() {
 #[test]
 fn keeps_the_device_contract() {
     device_contract(|| Box::new(bmu()));
+}
+
+#[test]
+fn keeps_the_device_contract_however_it_gets_its_address() {
+    let library = Library::shipped();
+    for way in ["enable-chain", "lss", "j1939"] {
+        let mut settings = toml::Table::new();
+        settings.insert("addressing".into(), way.into());
+        let product = library.product("rig-bmu-44").unwrap().with_settings(&settings);
+        device_contract(|| Box::new(Bmu::new(&product, &library, NODE, 1_001_005).unwrap()));
+    }
+}
+
+#[test]
+fn without_an_address_it_is_silent_and_with_one_it_speaks_under_it() {
+    let library = Library::shipped();
+    let mut settings = toml::Table::new();
+    settings.insert("addressing".into(), "enable-chain".into());
+    let product = library.product("rig-bmu-44").unwrap().with_settings(&settings);
+    let mut bmu = Bmu::new(&product, &library, NODE, 1_001_005).unwrap();
+    let ids = |bmu: &mut Bmu, until_ms: u64| {
+        let mut ids = Vec::new();
+        while bmu.next_wake() <= SimTime::from_millis(until_ms) {
+            bmu.accept(bmu.next_wake(), Input::Wake);
+            while let Some(output) = bmu.poll_output() {
+                if let Output::Can { frame, .. } = output {
+                    ids.push(frame.id.raw());
+                }
+            }
+        }
+        ids
+    };
+    assert_eq!(ids(&mut bmu, 1_000), []);
+    assert!(!bmu.is_addressed());
+    let now = SimTime::from_millis(1_000);
+    let high = Input::Line {
+        line: Line::EnableIn,
+        level: true,
+    };
+    bmu.accept(now, high);
+    assert_eq!(
+        ids(&mut bmu, 1_300),
+        [0x1861_A0FE; 2],
+        "it says who it is, every 200 ms"
+    );
+    let assign = CanFrame::new(CanId::Extended(0x1860_FFA0), &[0x2D, 0x46, 0x0F, 0, 0, 0, 7, 0]);
+    bmu.accept(
+        SimTime::from_millis(1_300),
+        Input::Can {
+            port: CLUSTER_PORT,
+            frame: &assign.unwrap(),
+        },
+    );
+    let said: Vec<Output> = core::iter::from_fn(|| bmu.poll_output()).collect();
+    assert!(said.contains(&Output::Line {
+        line: Line::EnableOut,
+        level: true
+    }));
+    let heard = ids(&mut bmu, 1_500);
+    assert!(
+        heard.len() > 10 && heard.iter().all(|id| id & 0xFF == 7),
+        "{heard:X?}"
+    );
+    assert!(bmu.is_addressed());
 }

@@ -445,6 +445,7 @@ impl Device for Chiller {
             }
             DeviceFault::FreezeCounters => self.frozen = true,
             DeviceFault::UnfreezeCounters => self.frozen = false,
+            other => return Err(UnsupportedFault { fault: *other }),
         }
         Ok(())
     }

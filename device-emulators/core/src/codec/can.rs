@@ -15,6 +15,7 @@ use core::time::Duration;
 
 use bess_types::{CanFrame, CanId, SimTime};
 
+use crate::DeviceFault;
 use crate::kinds;
 use crate::library::Library;
 use crate::points::{PointId, PointTable, Points};
@@ -67,6 +68,7 @@ impl MessageRef {
 /// A device's own side of one CAN port.
 #[derive(Clone, Debug)]
 pub struct CanPort {
+    node: u8,
     transmit: Vec<Transmit>,
     receive: Index,
     /// To each message of the receive list.
@@ -95,6 +97,7 @@ impl CanPort {
         let transmit = compiler.transmit()?;
         let (receive, answers) = compiler.receive(&transmit)?;
         Ok(Self {
+            node,
             counts: vec![0; transmit.len()],
             transmit,
             receive: Index::new(receive),
@@ -130,6 +133,19 @@ impl CanPort {
             message.due = SimTime::NEVER;
         }
         self.next_due = SimTime::NEVER;
+    }
+
+    /// Gives the node another address: its identifiers, and its place in the spread of first transmissions.
+    pub fn set_node(&mut self, node: u8) {
+        let before = core::mem::replace(&mut self.node, node);
+        for message in &mut self.transmit {
+            message.layout.readdress(before, node);
+            message.phase = message.phase.saturating_sub(spread(before)) + spread(node);
+        }
+        for layout in &mut self.receive.layouts {
+            layout.readdress(before, node);
+        }
+        self.receive = Index::new(core::mem::take(&mut self.receive.layouts));
     }
 
     /// Holds back what is sent by itself, or begins it again with each message's phase; answers go on.
@@ -179,9 +195,19 @@ impl CanPort {
         self.counters_frozen = frozen;
     }
 
-    /// Makes all checksums wrong, or right again.
-    pub fn break_checksums(&mut self, broken: bool) {
-        self.checksums_broken = broken;
+    /// Begins or ends [`DeviceFault::BreakChecksums`]; false for any other fault, and if no message it sends has a
+    /// checksum.
+    pub fn inject(&mut self, fault: &DeviceFault) -> bool {
+        let concerned = self
+            .transmit
+            .iter()
+            .any(|message| message.layout.checksum.is_some());
+        match fault {
+            DeviceFault::BreakChecksums if concerned => self.checksums_broken = true,
+            DeviceFault::MendChecksums if concerned => self.checksums_broken = false,
+            _ => return false,
+        }
+        true
     }
 
     /// Frames of messages it listens to that it did not take: too short, or with a wrong checksum.
@@ -575,6 +601,11 @@ impl Transmit {
             None => SimTime::NEVER,
         };
     }
+}
+
+/// How much later than its phase a node of this address first sends.
+fn spread(node: u8) -> Duration {
+    NODE_SPREAD * u32::from(node % NODE_SPREAD_STEPS)
 }
 
 /// Marks the key of a 29-bit identifier.

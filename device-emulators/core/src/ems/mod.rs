@@ -653,6 +653,7 @@ impl Device for Ems {
             }
             DeviceFault::FreezeCounters => self.frozen = true,
             DeviceFault::UnfreezeCounters => self.frozen = false,
+            other => return Err(UnsupportedFault { fault: *other }),
         }
         Ok(())
     }

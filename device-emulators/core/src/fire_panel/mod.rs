@@ -815,6 +815,7 @@ impl Device for FirePanel {
             }
             DeviceFault::FreezeCounters => self.frozen = true,
             DeviceFault::UnfreezeCounters => self.frozen = false,
+            other => return Err(UnsupportedFault { fault: *other }),
         }
         Ok(())
     }

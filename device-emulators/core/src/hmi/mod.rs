@@ -198,9 +198,7 @@ impl Device for Hmi {
                 self.powered = true;
                 self.peers.iter_mut().for_each(|peer| peer.restart(self.now));
             }
-            DeviceFault::FreezeCounters | DeviceFault::UnfreezeCounters => {
-                return Err(UnsupportedFault { fault: *fault });
-            }
+            other => return Err(UnsupportedFault { fault: *other }),
         }
         self.update_online();
         Ok(())

@@ -285,6 +285,8 @@ impl Device for HvUnit {
             DeviceFault::PowerOn => {}
             DeviceFault::FreezeCounters => self.port.freeze_counters(true),
             DeviceFault::UnfreezeCounters => self.port.freeze_counters(false),
+            other if self.port.inject(other) => {}
+            other => return Err(UnsupportedFault { fault: *other }),
         }
         Ok(())
     }

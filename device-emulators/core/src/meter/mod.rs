@@ -248,9 +248,7 @@ impl Device for Meter {
                     self.counted = None;
                 }
             }
-            DeviceFault::FreezeCounters | DeviceFault::UnfreezeCounters => {
-                return Err(UnsupportedFault { fault: *fault });
-            }
+            other => return Err(UnsupportedFault { fault: *other }),
         }
         Ok(())
     }

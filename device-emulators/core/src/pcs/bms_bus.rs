@@ -7,7 +7,7 @@ use super::points::{BmsBusPoints, PcsPoints};
 use crate::codec::can::CanPort;
 use crate::library::Library;
 use crate::product::{Product, ProductError};
-use crate::{PointTable, Points};
+use crate::{DeviceFault, PointTable, Points};
 
 /// Name of the port in product and rig files.
 pub(super) const PORT: &str = "bms";
@@ -55,6 +55,11 @@ impl BmsBus {
 
     pub(super) fn freeze_counters(&mut self, frozen: bool) {
         self.port.freeze_counters(frozen);
+    }
+
+    /// Begins or ends a fault of its frames; false if they cannot have it.
+    pub(super) fn inject(&mut self, fault: &DeviceFault) -> bool {
+        self.port.inject(fault)
     }
 
     pub(super) fn transmit_due(

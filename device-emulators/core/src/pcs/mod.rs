@@ -1248,6 +1248,12 @@ impl Device for Pcs {
                     bus.freeze_counters(self.frozen);
                 }
             }
+            other => {
+                let taken = self.bms_bus.as_mut().is_some_and(|bus| bus.inject(other));
+                if !taken {
+                    return Err(UnsupportedFault { fault: *other });
+                }
+            }
         }
         Ok(())
     }

@@ -257,9 +257,7 @@ impl Device for SafetyRelay {
                     self.publish();
                 }
             }
-            DeviceFault::FreezeCounters | DeviceFault::UnfreezeCounters => {
-                return Err(UnsupportedFault { fault: *fault });
-            }
+            other => return Err(UnsupportedFault { fault: *other }),
         }
         Ok(())
     }

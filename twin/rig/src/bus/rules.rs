@@ -57,7 +57,9 @@ impl Active {
     }
 
     pub(crate) fn is_about(&self, bus: usize, device: usize) -> bool {
-        self.bus == bus && self.device.is_none_or(|own| own == device)
+        // two that changed places may be known by each other's identifiers
+        let of_both = matches!(self.effect, Effect::Swap { .. });
+        self.bus == bus && (of_both || self.device.is_none_or(|own| own == device))
     }
 
     /// Whether it takes the bus from everybody on it.
@@ -155,6 +157,10 @@ impl Active {
             | Effect::Refuse
             | Effect::Wire(_)
             | Effect::FreezeCounters
+            | Effect::BreakChecksums
+            | Effect::OpenEnable
+            | Effect::KeepAddress(_)
+            | Effect::Swap { .. }
             | Effect::Reset { .. }
             | Effect::Babble { .. }
             | Effect::Disturb => {

@@ -2,7 +2,9 @@
 
 use core::time::Duration;
 
+use bess_devices::product::DeviceKind;
 use bess_devices::{DeviceFault, Input, Token};
+use bess_plant::Place;
 use bess_types::{CanFrame, CanId, Event, ModbusClient, ModbusReply, ModbusRequest, SimTime, Source};
 
 use super::{Peer, Rig};
@@ -42,12 +44,10 @@ impl Rig {
             }
             return Ok(());
         }
-        match (effect, aim.device) {
-            (Effect::FreezeCounters, Some(device)) => {
-                self.device_fault(device, DeviceFault::FreezeCounters)?;
+        if let Some(device) = aim.device {
+            for (device, begins, _) in self.device_faults(effect, device) {
+                self.device_fault(device, begins)?;
             }
-            (Effect::Reset { .. }, Some(device)) => self.device_fault(device, DeviceFault::PowerOff)?,
-            _ => {}
         }
         let until = match effect {
             Effect::Reset { off } => self.now + off,
@@ -68,6 +68,38 @@ impl Rig {
         }
         self.excuse();
         Ok(())
+    }
+
+    /// What an effect is to devices themselves: which, its beginning and its end.
+    fn device_faults(&self, effect: Effect, device: usize) -> Vec<(usize, DeviceFault, DeviceFault)> {
+        use DeviceFault as Fault;
+        let serial = |device: usize| Fault::Serial(wiring::serial(&self.slots[device].tag));
+        match effect {
+            Effect::FreezeCounters => vec![(device, Fault::FreezeCounters, Fault::UnfreezeCounters)],
+            Effect::BreakChecksums => vec![(device, Fault::BreakChecksums, Fault::MendChecksums)],
+            Effect::Reset { .. } => vec![(device, Fault::PowerOff, Fault::PowerOn)],
+            Effect::OpenEnable => vec![(device, Fault::OpenEnable, Fault::CloseEnable)],
+            Effect::KeepAddress(id) => vec![(device, Fault::KeepAddress(id), Fault::FollowAddress)],
+            Effect::Swap { pack } => match self.bmu_beside(device, pack) {
+                Some(other) => vec![
+                    (device, serial(other), serial(device)),
+                    (other, serial(device), serial(other)),
+                ],
+                None => vec![],
+            },
+            _ => vec![],
+        }
+    }
+
+    /// The BMU of a pack of the same cluster.
+    fn bmu_beside(&self, device: usize, pack: usize) -> Option<usize> {
+        let place = Place {
+            pack: pack.checked_sub(1),
+            ..self.slots[device].place
+        };
+        self.slots
+            .iter()
+            .position(|slot| slot.kind == DeviceKind::Bmu && slot.place == place)
     }
 
     /// Ends the faults of this name and target.
@@ -157,14 +189,11 @@ impl Rig {
             {
                 continue; // told once, with its last bus
             }
-            let device = match (active.effect, active.device) {
-                (Effect::FreezeCounters, Some(device)) => Some((device, DeviceFault::UnfreezeCounters)),
-                (Effect::Reset { .. }, Some(device)) => Some((device, DeviceFault::PowerOn)),
-                _ => None,
-            };
-            if let Some((device, fault)) = device {
-                // it took the beginning of this fault, so it takes its end
-                let _ = self.device_fault(device, fault);
+            if let Some(device) = active.device {
+                for (device, _, ends) in self.device_faults(active.effect, device) {
+                    // it took the beginning of this fault, so it takes its end
+                    let _ = self.device_fault(device, ends);
+                }
             }
             if let Ok(aim) = self.aim(&active.fault) {
                 self.mark(&active.fault, &aim, false);
@@ -366,6 +395,15 @@ impl Rig {
                 why: "its bus keeps no time; give the bus attach = \"timed\" in the rig file".into(),
             }));
         }
+        if let (Effect::Swap { pack }, Some(device)) = (fault.effect(), aim.device)
+            && self.bmu_beside(device, pack).is_none_or(|other| other == device)
+        {
+            return Err(CommandError::Fault(FaultError::Target {
+                fault: fault.kind.name,
+                target: fault.target.clone(),
+                why: format!("its cluster has no other BMU of pack {pack}"),
+            }));
+        }
         Ok(aim)
     }
 
@@ -482,6 +520,7 @@ impl Rig {
 
     /// Frames that are missing or late because of a fault are no news to the checkers.
     fn excuse(&mut self) {
+        let mut over = Vec::new();
         for (i, slot) in self.slots.iter_mut().enumerate() {
             let touched = |fault: &Active| {
                 let mut ports = slot.ports.iter().flatten();
@@ -489,10 +528,11 @@ impl Rig {
             };
             let excused = self.link_faults.iter().any(touched);
             if core::mem::replace(&mut slot.excused, excused) && !excused {
-                let ids = self.buses.iter_mut().flat_map(|bus| &mut bus.ids);
-                ids.filter(|state| state.owner == Some(i))
-                    .for_each(|state| state.expect_anew(self.now));
+                over.push(i);
             }
+        }
+        for device in over {
+            self.expect_anew(device);
         }
     }
 }

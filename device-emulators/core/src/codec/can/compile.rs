@@ -12,9 +12,7 @@ use super::bits::{BUFFER, BitField, decimal, reduced};
 use super::checksum::{Before, Checksum};
 use super::dbc::{DbcFile, Page};
 use super::layout::{Change, Comparison, Layout, Signal};
-use super::{
-    Answer, Counter, EXTENDED, MAX_STANDARD, NODE_PLACEHOLDER, NODE_SPREAD, NODE_SPREAD_STEPS, Transmit,
-};
+use super::{Answer, Counter, EXTENDED, MAX_STANDARD, NODE_PLACEHOLDER, Transmit, spread};
 use crate::codec::{pattern, unit};
 use crate::library::Library;
 use crate::points::{PointId, PointTable};
@@ -90,8 +88,7 @@ impl<'a> Compiler<'a> {
             };
             let given = self.period("period_ms", spec.period_ms.as_ref())?;
             let on_change = self.period("on_change_ms", spec.on_change_ms.as_ref())?;
-            let phase =
-                Duration::from_millis(spec.phase_ms) + NODE_SPREAD * u32::from(self.node % NODE_SPREAD_STEPS);
+            let phase = Duration::from_millis(spec.phase_ms) + spread(self.node);
             for (message, pages) in self.layouts(&entry)? {
                 let first = &pages[0];
                 if let Some(other) = all.iter().find(|other| other.layout.id == first.id) {
@@ -370,6 +367,7 @@ impl<'a> Compiler<'a> {
         let mut layout = Layout {
             name: message.name.clone(),
             id: self.identifier(entry.node_in, message, &place)?,
+            node_in: entry.node_in,
             fd,
             len,
             constant: [0; BUFFER],

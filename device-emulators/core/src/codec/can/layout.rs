@@ -5,14 +5,17 @@ use bess_types::{CanFrame, CanId, FdFlags, Reading};
 
 use super::bits::{BUFFER, BitField};
 use super::checksum::Checksum;
-use super::{MessageRef, key};
+use super::{MAX_STANDARD, MessageRef, key};
 use crate::points::{PointId, Points};
+use crate::product::NodeIn;
 
 /// One message of one node; of a multiplexed message one page.
 #[derive(Clone, Debug)]
 pub(super) struct Layout {
     pub name: String,
     pub id: CanId,
+    /// Where the identifier has the node's address.
+    pub node_in: NodeIn,
     pub fd: Option<FdFlags>,
     pub len: u8,
     /// Bits of constant signals, multiplexors among them.
@@ -165,6 +168,25 @@ impl Layout {
             }
         }
         Ok(())
+    }
+
+    /// Puts another node's address into the identifier.
+    pub(super) fn readdress(&mut self, before: u8, node: u8) {
+        let in_byte = |id: CanId, shift: u32| match id {
+            CanId::Extended(raw) => CanId::Extended(raw & !(0xFF << shift) | u32::from(node) << shift),
+            CanId::Standard(_) => id,
+        };
+        self.id = match (self.node_in, self.id) {
+            (NodeIn::None, id) => id,
+            (NodeIn::Source, id) => in_byte(id, 0),
+            (NodeIn::Destination, id) => in_byte(id, 8),
+            (NodeIn::Added, CanId::Standard(raw)) => {
+                CanId::Standard((raw - u16::from(before) + u16::from(node)).min(MAX_STANDARD))
+            }
+            (NodeIn::Added, CanId::Extended(raw)) => {
+                CanId::Extended(raw - u32::from(before) + u32::from(node))
+            }
+        };
     }
 
     /// Whether a signal of it is this point.

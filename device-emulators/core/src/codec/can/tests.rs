@@ -12,7 +12,7 @@ use super::bits::BUFFER;
 use super::layout::Signal;
 use super::*;
 use crate::hv_unit;
-use crate::product::InvalidCodes;
+use crate::product::{InvalidCodes, NodeIn};
 
 /// A signal anywhere in 8 bytes.
 #[derive(Clone, Debug)]
@@ -110,6 +110,7 @@ fn layout(bits: BitField, point: PointId) -> Layout {
     Layout {
         name: "M".into(),
         id: CanId::Standard(1),
+        node_in: NodeIn::None,
         fd: None,
         len: 8,
         constant: [0; BUFFER],
@@ -253,6 +254,26 @@ fn router_finds_the_node() {
     let standard = CanFrame::new(CanId::Standard(0x7), &[0; 8]).unwrap();
     assert_eq!(router.receive(now, &standard), None);
     assert_eq!(router.owned_ids().count(), 9 * 17);
+}
+
+#[test]
+fn a_port_that_gets_another_address_is_as_if_compiled_with_it() {
+    let library = Library::shipped();
+    let product = library.product("rig-bmu-16").unwrap();
+    let table = kinds::point_table(&product).unwrap();
+    let compiled = |node| CanPort::compile(&product, "cluster", &library, &table, node).unwrap();
+    let all = |port: &mut CanPort| {
+        let mut points = Points::new(table.clone().into());
+        port.start(SimTime::ZERO);
+        sent(port, &mut points, 1_500)
+    };
+    for node in [1, 5, 40] {
+        let mut moved = compiled(9);
+        moved.set_node(node);
+        assert_eq!(all(&mut moved), all(&mut compiled(node)));
+        let order = CanId::Extended(0x1851_00A0 | u32::from(node) << 8);
+        assert!(moved.listens_to(order) && !moved.listens_to(CanId::Extended(0x1851_09A0)));
+    }
 }
 
 #[test]
@@ -657,7 +678,7 @@ fn pages_take_turns_and_are_read_back() {
 fn a_wrong_checksum_is_counted_and_left_alone() {
     let (mut port, mut points, mut node) = vendor_port();
     port.start(SimTime::ZERO);
-    port.break_checksums(true);
+    assert!(port.inject(&DeviceFault::BreakChecksums));
     let frames = sent(&mut port, &mut points, 0);
     let (_, broken) = frames.iter().find(|(_, frame)| frame.id.raw() == 800).unwrap();
     assert!(node.receive(SimTime::ZERO, broken).is_none());
