@@ -3,18 +3,14 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use bess_devices::codec::can::{CanPort, DbcFile};
-use bess_devices::codec::modbus::RegisterMap;
-use bess_devices::kinds::point_table;
-use bess_devices::library::Library;
-
 use crate::bench::{Bench, Data, read_text};
-use crate::feature;
+use crate::maps::check::{Bus, Checked};
 use crate::mistake::Mistake;
+use crate::{feature, maps};
 
 /// What a file is, from its name and its keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+pub(crate) enum Kind {
     Feature,
     Dbc,
     Rig,
@@ -40,10 +36,6 @@ pub(crate) fn file(path: &Path, rig: &Path, data: &Arc<Data>) -> Result<String, 
             let bench = Bench::load(path, Arc::clone(data), None).map_err(one)?;
             Ok(format!("rig, {} devices", bench.config.devices.len()))
         }
-        Kind::Dbc => {
-            DbcFile::parse(&name, &text).map_err(|error| one(error.into()))?;
-            Ok("DBC".into())
-        }
         Kind::Part(kind) => {
             let file = bess_catalogue::File::new(&*name, text);
             let said = data.catalogue.check(kind, file.clone());
@@ -51,12 +43,16 @@ pub(crate) fn file(path: &Path, rig: &Path, data: &Arc<Data>) -> Result<String, 
             check_measurable(kind, file, data).map_err(one)?;
             Ok(said)
         }
-        Kind::Product => check_product(&name, &text, &data.library).map_err(one),
-        Kind::RegisterMap => check_register_map(path, &name, &text, &data.library).map_err(one),
+        kind @ (Kind::Dbc | Kind::Product | Kind::RegisterMap) => {
+            let checked =
+                maps::check::file(kind, path, &text, &data.library, &Bus::default()).map_err(one)?;
+            checked.map_or_else(|| Ok(String::new()), Checked::verdict)
+        }
     }
 }
 
-fn kind(path: &Path, text: &str) -> Result<Kind, Mistake> {
+/// What a file is.
+pub(crate) fn kind(path: &Path, text: &str) -> Result<Kind, Mistake> {
     let name = path.to_string_lossy();
     match path.extension().and_then(|e| e.to_str()) {
         Some("feature") => return Ok(Kind::Feature),
@@ -130,41 +126,4 @@ fn check_feature(path: &Path, rig: &Path, data: &Arc<Data>) -> Result<String, Ve
     } else {
         Err(mistakes)
     }
-}
-
-/// A register map makes sense only with the points of the products that use it.
-fn check_register_map(path: &Path, name: &str, text: &str, library: &Library) -> Result<String, Mistake> {
-    let file_name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
-    let mut users = Vec::new();
-    for id in library.product_ids() {
-        let product = library.product(&id)?;
-        if product
-            .registers()
-            .is_some_and(|(file, _)| file.get_ref() == file_name)
-        {
-            RegisterMap::compile(name, text, &point_table(&product)?, &product.model)?;
-            users.push(id);
-        }
-    }
-    if users.is_empty() {
-        return Err(Mistake::new(
-            format!("{name}: no product uses this register map"),
-            format!(
-                "write registers = \"{file_name}\" in a product file, and give --data if it is not a shipped one"
-            ),
-        ));
-    }
-    Ok(format!("register map of {}", users.join(", ")))
-}
-
-fn check_product(name: &str, text: &str, library: &Library) -> Result<String, Mistake> {
-    let product = library.parse_product(name, text)?;
-    let table = point_table(&product)?;
-    for (can, _) in product.ports() {
-        CanPort::compile(&product, &can.port, library, &table, 1)?;
-    }
-    if product.registers().is_some() {
-        RegisterMap::of_product(&product, library, &table)?;
-    }
-    Ok(format!("product `{}`, {} points", product.id, table.len()))
 }

@@ -3,7 +3,7 @@
 //! Read in this order: [`session`] (one scenario's conversation with its rig), [`steps`] (the words of
 //! features), [`watch`] (when a thing happened), [`suite`] (running and judging), [`feature`] (reading and
 //! checking), [`cut`] (controller processes and broken controllers), [`evidence`] and [`report`] (what is
-//! left behind), [`live`], [`check`], [`catalogue`], [`validate`], [`site`] and [`cell`] (the other
+//! left behind), [`live`], [`check`], [`maps`] (lists of vendors), [`catalogue`], [`validate`], [`site`] and [`cell`] (the other
 //! commands).
 
 #![forbid(unsafe_code)]
@@ -17,6 +17,7 @@ mod evidence;
 mod faults;
 mod feature;
 mod live;
+mod maps;
 mod measure;
 mod mistake;
 mod nameplate;
@@ -103,6 +104,12 @@ enum Command {
         #[arg(long, default_value = DEFAULT_RIG, value_name = "FILE")]
         rig: PathBuf,
     },
+    /// Read what others wrote into files of this rig.
+    #[command(subcommand)]
+    Import(ImportCommand),
+    /// Look into register maps, DBCs and products.
+    #[command(subcommand)]
+    Map(MapCommand),
     /// List every point of a rig with unit, range and where it is seen.
     Points {
         /// Rig file.
@@ -154,6 +161,20 @@ enum Command {
         #[arg(long, default_value = "./bessrig-out/selftest", value_name = "DIR")]
         out: PathBuf,
     },
+}
+
+#[derive(Subcommand)]
+enum ImportCommand {
+    /// A vendor's list of registers into a register map; says what it concluded and what it could not use.
+    Registers(maps::ImportArgs),
+}
+
+#[derive(Subcommand)]
+enum MapCommand {
+    /// Say what cannot work in register maps, DBCs and products, what is hardly meant so, and what is good to know.
+    Check(maps::check::CheckArgs),
+    /// Write a product, DBC or register map as a table.
+    Doc(maps::doc::DocArgs),
 }
 
 #[derive(Args)]
@@ -240,6 +261,15 @@ fn carry_out(cli: Cli) -> Result<u8, Vec<Mistake>> {
             Ok(0)
         }
         Command::Check { files, rig } => check_all(&files, &rig, &data),
+        Command::Import(ImportCommand::Registers(args)) => {
+            maps::import_registers(&args).map_err(one)?;
+            Ok(0)
+        }
+        Command::Map(MapCommand::Check(args)) => maps::check::run(&args, &data.library),
+        Command::Map(MapCommand::Doc(args)) => {
+            maps::doc::run(&args, &data.library).map_err(one)?;
+            Ok(0)
+        }
         Command::Points { rig } => {
             points(&rig, &data).map_err(one)?;
             Ok(0)

@@ -415,3 +415,113 @@ fn a_site_runs_a_part_of_a_cycle() {
         figure("/round_trip")
     );
 }
+
+#[test]
+fn a_product_is_written_out_for_people() {
+    insta::assert_snapshot!(printed(&["map", "doc", "rig-hv-unit"]));
+    insta::assert_snapshot!(printed(&["map", "doc", "chiller", "--csv"]));
+    let data = ["--data", "scenarios/examples/vendor"];
+    let pcs = printed(&[&data[..], &["map", "doc", "norvik-pcs", "--markdown"]].concat());
+    insta::assert_snapshot!(pcs);
+    let slave = printed(&[&data[..], &["map", "doc", "norvik-slave-44"]].concat());
+    assert!(
+        slave.contains("| Cell_A | m0 | 15\\|16 big-endian | unsigned | 0.1 | 0 .. 6553 | mV | `cell[0].voltage` to `cell[42].voltage` |"),
+        "{slave}"
+    );
+    let folder = TempDir::new().unwrap();
+    insta::assert_snapshot!(complaint(&folder, &["map", "doc", "chillr"]));
+}
+
+/// Everything `map check` says of a file with this text, and its exit code.
+fn map_check(name: &str, text: &str, more: &[&str]) -> String {
+    let (folder, path) = file(name, text.as_bytes());
+    let output = bessrig(&[&["map", "check", &path], more].concat());
+    let said = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
+    let said = said.replace(&*folder.path().to_string_lossy(), "DIR");
+    format!("exit {}\n{said}", output.status.code().unwrap())
+}
+
+#[test]
+fn a_doubtful_register_map() {
+    // by its name it is the map of the shipped meter
+    let said = map_check(
+        "meter.toml",
+        "title = \"X\"\n[[block]]\nname = \"one\"\ntable = \"holding\"\nregister = [\n\
+         { at = 0, point = \"active-power\", type = \"i16\", unit = \"W\", name = \"P\" },\n\
+         { at = 1, point = \"energy-exported\", type = \"u32\", unit = \"kWh\", name = \"E\" },\n\
+         { at = 2, point = \"frequency\", scale = 0.1, unit = \"Hz\", name = \"P\" },\n\
+         { at = 4, point = \"reactive-power\", type = \"i32\", unit = \"var\", word_order = \"low-first\" },\n\
+         { at = 8, point = \"apparent-power\", type = \"u32\", unit = \"VA\" },\n\
+         { at = 10, point = \"current-total\", unit = \"A\", scale = 1000000.0 },\n\
+         { at = 11, text = \"x\", words = 130 },\n\
+         { at = 141, constant = 1, type = \"u64\", enum = { -1 = \"none\" } },\n]\n\
+         [[block]]\nname = \"two\"\ntable = \"input\"\naccess = \"read-write\"\nregister = [{ at = 0, constant = 1 }]\n",
+        &[],
+    );
+    insta::assert_snapshot!(said);
+    insta::assert_snapshot!(map_check(
+        "own.toml",
+        "title = \"X\"\n[[block]]\nname = \"one\"\ntable = \"coil\"\nregister = [{ at = 0, point = \"nothing\" }]\n",
+        &[]
+    ));
+}
+
+#[test]
+fn a_doubtful_dbc() {
+    insta::assert_snapshot!(map_check(
+        "own.dbc",
+        "VERSION \"\"\n\nNS_ :\n\nBS_:\n\nBU_: A B\n\n\
+         BO_ 100 ONE: 8 A\n SG_ Low : 0|16@1+ (0.1,0) [0|10000] \"V\" B\n SG_ High : 15|16@0+ (1,0) [0|0] \"A\" B\n \
+         SG_ Far : 60|8@1+ (1,0) [0|255] \"\" B\n\n\
+         BO_ 100 TWO: 8 A\n SG_ Page M : 0|8@1+ (1,0) [0|3] \"\" B\n SG_ X m0 : 8|8@1+ (1,0) [0|255] \"\" B\n \
+         SG_ Y m1 : 8|8@1+ (1,0) [0|255] \"\" B\n SG_ Z m1 : 12|8@1+ (0,0) [0|255] \"\" B\n SG_ W m1 : 14|8@1+ (1,0) [0|255] \"\" B\n\n\
+         BO_ 3000 ONE: 8 B\n SG_ Only : 0|8@1+ (1,0) [0|255] \"\" A\n\n\
+         BA_DEF_ BO_ \"GenMsgCycleTime\" INT 0 65535;\nBA_DEF_DEF_ \"GenMsgCycleTime\" 0;\nBA_ \"GenMsgCycleTime\" BO_ 100 50;\n",
+        &[]
+    ));
+    insta::assert_snapshot!(map_check("own.dbc", "BO_ what\n", &[]));
+}
+
+#[test]
+fn a_doubtful_product() {
+    let text = "id = \"own-bmu\"\ninherits = \"rig-bmu-44\"\ntitle = \"X\"\n[[can]]\nport = \"cluster\"\ndbc = \"rig-cluster.dbc\"\n\
+                node_in = \"source\"\n[[can.transmit]]\nmessage = \"BMU_SUM\"\nperiod_ms = 5\n[can.transmit.bind]\n\
+                PackVoltage = \"pack-voltage\"\nCellVoltageMax = \"cell-voltage-max\"\nCellVoltageMin = \"cell-voltage-min\"\n\
+                TemperatureMax = \"temperature-max\"\nTemperatureMin = \"cell-voltage-min\"\n";
+    insta::assert_snapshot!(map_check("own-bmu.toml", text, &[]));
+    let right = text.replace(
+        "TemperatureMin = \"cell-voltage-min\"",
+        "TemperatureMin = \"temperature-min\"",
+    );
+    insta::assert_snapshot!(map_check(
+        "own-bmu.toml",
+        &right,
+        &["--bit-rate", "250000", "--nodes", "12"]
+    ));
+    let feature = map_check("x.feature", "Feature: f\n", &[]);
+    assert!(feature.starts_with("exit 3\n"), "{feature}");
+}
+
+#[test]
+fn a_list_that_is_none() {
+    let (folder, path) = file("list.csv", b"Voltage;12\nCurrent;13\n");
+    let map = folder.path().join("map.toml");
+    let out = map.to_string_lossy();
+    insta::assert_snapshot!(complaint(&folder, &["import", "registers", &path, "-o", &out]));
+    assert!(!map.exists(), "nothing is written");
+    let (folder, path) = file("list.csv", b"Address,Name\n1,Volts\n");
+    let (_keep, points) = file("points.toml", b"[bind]\n\"Volt\" = \"voltage\"\n");
+    let said = complaint(
+        &folder,
+        &["import", "registers", &path, "-o", &out, "--points", &points],
+    );
+    insta::assert_snapshot!(said.replace(&points, "points.toml"));
+    let said = complaint(
+        &folder,
+        &["import", "registers", &path, "-o", &out, "--column", "what=Name"],
+    );
+    assert!(
+        said.contains("there is no key `what`; keys are address, function"),
+        "{said}"
+    );
+}

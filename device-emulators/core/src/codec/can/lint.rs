@@ -223,8 +223,8 @@ fn held(bound: &Bound, signal: &Signal, table: &PointTable, findings: &mut Vec<F
         return;
     }
     no_range(&bound.place, &what, def, findings);
-    let Some(factor) =
-        unit::factor(&signal.unit, def.unit).filter(|_| !bound.has_values && def.states.is_empty())
+    let Some(factor) = unit::factor(&signal.unit, def.unit)
+        .filter(|_| !bound.has_values && !bound.is_counter && def.states.is_empty())
     else {
         return;
     };

@@ -87,6 +87,8 @@ pub struct Bound {
     pub is_flipped: bool,
     /// Its values are others than the point's.
     pub has_values: bool,
+    /// It is the rolling counter, which begins again after its highest value.
+    pub is_counter: bool,
     /// Where the product says so.
     pub place: Place,
 }
@@ -291,7 +293,8 @@ pub fn bindings(
         let first = all.len();
         collect(&file, sent.message.get_ref(), true, source, &means, &mut all);
         let values: Vec<&str> = sent.values.keys().map(|name| name.get_ref().as_str()).collect();
-        mark(&mut all[first..], &sent.flip, &values);
+        let counter = sent.counter.as_ref().map(|name| name.get_ref().as_str());
+        mark(&mut all[first..], &sent.flip, &values, counter);
     }
     for heard in &spec.receive {
         let means = |signal: &str, captures: &pattern::Captures, _: &Page<'_>| {
@@ -301,13 +304,17 @@ pub fn bindings(
         let first = all.len();
         collect(&file, heard.message.get_ref(), false, source, &means, &mut all);
         let values: Vec<&str> = heard.values.keys().map(|name| name.get_ref().as_str()).collect();
-        mark(&mut all[first..], &heard.flip, &values);
+        mark(&mut all[first..], &heard.flip, &values, None);
     }
     Ok(all)
 }
 
-fn mark(all: &mut [Bound], flip: &[toml::Spanned<String>], values: &[&str]) {
+fn mark(all: &mut [Bound], flip: &[toml::Spanned<String>], values: &[&str], counter: Option<&str>) {
     for bound in all {
+        bound.is_counter = match bound.means.first() {
+            Some(Means::Point(point)) => counter == Some(point.as_str()),
+            first => first == Some(&Means::Counter),
+        };
         bound.is_flipped = flip.iter().any(|name| *name.get_ref() == bound.signal);
         bound.has_values = values
             .iter()
@@ -358,6 +365,7 @@ fn collect(
                         means: vec![text],
                         is_flipped: false,
                         has_values: false,
+                        is_counter: false,
                         place: source.place(span),
                     }),
                 }

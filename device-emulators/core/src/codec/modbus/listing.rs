@@ -112,7 +112,7 @@ impl Listing {
             let first = registers.len();
             for spec in &block.register {
                 let place = source.place(spec.span());
-                Register::push_of(block, spec.get_ref(), &place, &mut registers);
+                Register::push_of(block, spec.get_ref(), points, &place, &mut registers);
             }
             if let (Some(length), Some(word)) = (block.length, block.fill) {
                 let start = u32::from(block.base);
@@ -199,7 +199,13 @@ impl Register {
         }
     }
 
-    fn push_of(block: &BlockSpec, spec: &RegisterSpec, place: &Place, registers: &mut Vec<Self>) {
+    fn push_of(
+        block: &BlockSpec,
+        spec: &RegisterSpec,
+        points: &PointTable,
+        place: &Place,
+        registers: &mut Vec<Self>,
+    ) {
         let bits = is_bits(block.table);
         let words_of_type = if bits { 1 } else { spec.kind.words() };
         let own = Self::in_block(block, place.clone());
@@ -237,9 +243,15 @@ impl Register {
         if let Some(point) = &spec.point {
             for i in 0..spec.count.unwrap_or(1) {
                 let name = pattern::Captures::one("i", usize::from(i)).fill(point.get_ref());
+                // What the end of a row has too much of reads as not available.
+                let missing = i > 0 && !points.is_empty() && points.find(&name).is_none();
                 registers.push(Self {
                     address: one.address + u32::from(i) * words_of_type,
-                    meaning: Meaning::Point(name),
+                    meaning: if missing {
+                        Meaning::Nothing
+                    } else {
+                        Meaning::Point(name)
+                    },
                     ..one.clone()
                 });
             }

@@ -1,0 +1,712 @@
+//! What stands in the cells of a vendor's list: addresses, types, factors, names of values and of bits.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use bess_devices::codec::modbus::RegisterType;
+use bess_devices::codec::modbus::listing::whole_number;
+use bess_types::Table;
+use regex::Regex;
+
+/// An address as written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Written {
+    pub(super) number: u32,
+    pub(super) style: Style,
+    /// Last address of a range.
+    pub(super) last: Option<u32>,
+    /// Bit of the register, as in `40010.3`.
+    pub(super) bit: Option<u8>,
+}
+
+/// How an address is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Style {
+    /// Digits, so many of them.
+    Decimal(usize),
+    /// With a mark that says so: `0x1000`, `1000h`.
+    Hex,
+    /// Hexadecimal digits without a mark, such as `10A0`.
+    BareHex,
+    /// With the table before an x: `4x0001`.
+    Reference(Table),
+}
+
+/// Reads an address; `hex` where the column's head says that all are hexadecimal.
+pub(super) fn address(cell: &str, hex: bool) -> Option<Written> {
+    static REFERENCE: LazyLock<Regex> = LazyLock::new(|| regex(r"^([134])[xX](\d{1,5})$"));
+    let cell = cell.trim().trim_end_matches(['*', ',']);
+    let (first, rest) = match cell
+        .split_once(|c: char| "-~–…/,".contains(c))
+        .or_else(|| cell.split_once(".."))
+    {
+        Some((first, rest)) => (first.trim(), Some(rest.trim().trim_start_matches('.'))),
+        None => (cell, None),
+    };
+    let (first, bit) = match first.split_once(['.', ':']) {
+        Some((first, bit)) => (
+            first,
+            Some(bit.trim().parse::<u8>().ok().filter(|bit| *bit < 64)?),
+        ),
+        None => (first, None),
+    };
+    let first = first.replace(char::is_whitespace, "");
+    let (number, style) = if let Some(found) = REFERENCE.captures(&first) {
+        let table = table_of_digit(found[1].chars().next()?)?;
+        (found[2].parse().ok()?, Style::Reference(table))
+    } else {
+        one_address(&first, hex)?
+    };
+    let last = match rest {
+        None | Some("") => None,
+        Some(rest) => Some(one_address(rest, hex || style == Style::BareHex)?.0),
+    };
+    // `40001-2` goes on to 40002
+    let last = last.map(|last| {
+        if last < number && last < 100 {
+            number - number % 100 + last
+        } else {
+            last
+        }
+    });
+    if last.is_some_and(|last| last < number || last - number > 0xFFFF) {
+        return None;
+    }
+    Some(Written {
+        number,
+        style,
+        last,
+        bit,
+    })
+}
+
+fn one_address(text: &str, hex: bool) -> Option<(u32, Style)> {
+    let lower = text.to_ascii_lowercase();
+    let marked = lower
+        .strip_prefix("0x")
+        .or_else(|| lower.strip_prefix("16#"))
+        .or_else(|| lower.strip_prefix('$'))
+        .or_else(|| lower.strip_suffix('h'));
+    let digits =
+        |text: &str| !text.is_empty() && text.len() <= 8 && text.bytes().all(|b| b.is_ascii_hexdigit());
+    if let Some(number) = marked.filter(|text| digits(text)) {
+        return Some((u32::from_str_radix(number, 16).ok()?, Style::Hex));
+    }
+    if !digits(&lower) {
+        return None;
+    }
+    if hex {
+        return Some((u32::from_str_radix(&lower, 16).ok()?, Style::Hex));
+    }
+    match lower.parse() {
+        Ok(number) => Some((number, Style::Decimal(lower.len()))),
+        // A word such as "face" is hardly an address: some digit must be in it.
+        Err(_) if lower.len() <= 4 && lower.bytes().any(|b| b.is_ascii_digit()) => {
+            Some((u32::from_str_radix(&lower, 16).ok()?, Style::BareHex))
+        }
+        Err(_) => None,
+    }
+}
+
+/// The table of the first digit of a reference number.
+pub(super) fn table_of_digit(digit: char) -> Option<Table> {
+    match digit {
+        '0' => Some(Table::Coil),
+        '1' => Some(Table::DiscreteInput),
+        '3' => Some(Table::Input),
+        '4' => Some(Table::Holding),
+        _ => None,
+    }
+}
+
+/// Table that a cell or a title names, and whether a writing function is among those named.
+pub(super) fn table(text: &str) -> Option<(Table, bool)> {
+    static CODE: LazyLock<Regex> = LazyLock::new(|| regex(r"(?:0x|fc|\b)0*([1-6]|15|16|0f|10)h?\b"));
+    let text = text.to_lowercase();
+    let text = text.trim();
+    let words = [
+        ("discrete", Table::DiscreteInput),
+        ("input status", Table::DiscreteInput),
+        ("coil", Table::Coil),
+        ("holding", Table::Holding),
+        ("input reg", Table::Input),
+        ("4x", Table::Holding),
+        ("3x", Table::Input),
+        ("1x", Table::DiscreteInput),
+        ("0x", Table::Coil),
+    ];
+    let whole = match text {
+        "hr" | "hold" | "holding" => Some(Table::Holding),
+        "ir" | "input" | "inputs" => Some(Table::Input),
+        "di" => Some(Table::DiscreteInput),
+        "do" => Some(Table::Coil),
+        _ => None,
+    };
+    let named = words.iter().find(|(word, table)| {
+        // "0x03" is a function code, not table 0
+        text.contains(word) && !(*table == Table::Coil && *word == "0x" && text.len() > 2)
+    });
+    if let Some(table) = whole.or(named.map(|(_, table)| *table)) {
+        return Some((table, text.contains("write") || text.contains("r/w")));
+    }
+    let mut found: Option<Table> = None;
+    let mut writes = false;
+    for code in CODE.captures_iter(text) {
+        let (table, write) = match &code[1] {
+            "1" => (Table::Coil, false),
+            "2" => (Table::DiscreteInput, false),
+            "3" => (Table::Holding, false),
+            "4" => (Table::Input, false),
+            "5" | "15" | "0f" => (Table::Coil, true),
+            // 10 is hexadecimal
+            _ => (Table::Holding, true),
+        };
+        // 3 beside 6 and 16, 4 beside none: the reading one says which table
+        if found.is_none() || !write {
+            found = Some(table);
+        }
+        writes |= write;
+    }
+    Some((found?, writes))
+}
+
+/// Whether a cell says that the register may be written; `None` if it does not say.
+pub(super) fn access(cell: &str) -> Option<(bool, bool)> {
+    let text: String = cell
+        .to_lowercase()
+        .chars()
+        .filter(|c| c.is_alphanumeric())
+        .collect();
+    let (read, write) = match text.as_str() {
+        "r" | "ro" | "read" | "readonly" | "get" | "只读" | "lesen" => (true, false),
+        "rw" | "wr" | "readwrite" | "readandwrite" | "writeread" | "getset" | "读写" | "可读写"
+        | "lesenschreiben" => (true, true),
+        "w" | "wo" | "write" | "writeonly" | "set" | "只写" | "schreiben" => (false, true),
+        _ => return None,
+    };
+    Some((read, write))
+}
+
+/// What a type cell says.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Kind {
+    pub(super) form: Form,
+    /// The order of words, where the type says it.
+    pub(super) low_word_first: Option<bool>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    Number(RegisterType),
+    /// Signed or not; how wide is for the length to say.
+    Whole {
+        signed: bool,
+    },
+    /// A text of so many bytes.
+    Text(Option<u32>),
+    /// A single bit.
+    Bit,
+    /// Registers that mean nothing.
+    Fill,
+}
+
+/// Reads a type; why not, if it cannot be read.
+pub(super) fn kind(cell: &str) -> Result<Kind, String> {
+    static WIDTH: LazyLock<Regex> = LazyLock::new(|| regex(r"\d+"));
+    let text: String = cell
+        .to_lowercase()
+        .chars()
+        .map(|c| if c.is_alphanumeric() { c } else { ' ' })
+        .collect();
+    let low_word_first = word_order(cell)?;
+    let letters: String = text.chars().filter(|c| !c.is_whitespace()).collect();
+    let width: Option<u32> = WIDTH.find(&text).and_then(|found| found.as_str().parse().ok());
+    let has = |word: &str| letters.contains(word);
+    let unsigned = has("uint") || has("unsigned") || letters.starts_with('u') && !has("utf");
+    let sized = |signed: bool, bits: u32| match (signed, bits) {
+        (false, 16) => Ok(Form::Number(RegisterType::U16)),
+        (true, 16) => Ok(Form::Number(RegisterType::I16)),
+        (false, 32) => Ok(Form::Number(RegisterType::U32)),
+        (true, 32) => Ok(Form::Number(RegisterType::I32)),
+        (false, 64) => Ok(Form::Number(RegisterType::U64)),
+        (true, 64) => Ok(Form::Number(RegisterType::I64)),
+        _ => Err(format!("`{cell}`: a number takes 16, 32 or 64 bits in registers")),
+    };
+    if let Some(exact) = RegisterType::ALL.into_iter().find(|kind| kind.name() == letters) {
+        return Ok(Kind {
+            form: Form::Number(exact),
+            low_word_first,
+        });
+    }
+    let form = if has("bcd")
+        || (has("date") || has("time")) && !has("int")
+        || has("ipaddr")
+        || has("eui")
+        || has("mac")
+    {
+        return Err(format!("`{cell}` is no type of a register map"));
+    } else if letters == "fill" {
+        Form::Fill
+    } else if has("str") || has("ascii") || has("char") || has("text") || has("utf8") {
+        let bytes = width.filter(|_| !has("utf8"));
+        Form::Text(bytes)
+    } else if has("float") || has("real") || has("ieee") || letters == "single" || letters.starts_with("f32")
+    {
+        if width.is_some_and(|width| width != 32 && width != 754) || has("lreal") || has("double") {
+            return Err(format!(
+                "`{cell}`: only floats of 32 bits can be in a register map"
+            ));
+        }
+        Form::Number(RegisterType::F32)
+    } else if has("double") && !has("word") || letters == "f64" {
+        return Err(format!(
+            "`{cell}`: only floats of 32 bits can be in a register map"
+        ));
+    } else if has("bitfield")
+        || has("bitmap")
+        || has("bitmask")
+        || text.split(' ').any(|word| word == "bits")
+        || has("flags")
+    {
+        sized(false, width.unwrap_or(16))?
+    } else if ["bit", "bool", "boolean", "coil", "binary", "1bit", "flag"].contains(&letters.as_str()) {
+        Form::Bit
+    } else if has("dword") || has("doubleword") || has("ulong") {
+        sized(false, width.unwrap_or(32))?
+    } else if has("qword") || has("quadword") {
+        sized(false, width.unwrap_or(64))?
+    } else if has("sunssf") {
+        sized(true, 16)?
+    } else if has("short") {
+        sized(!unsigned, width.unwrap_or(16))?
+    } else if has("long") {
+        sized(!unsigned, width.unwrap_or(32))?
+    } else if has("word")
+        || has("ushort")
+        || has("hex")
+        || has("enum")
+        || has("acc")
+        || has("count")
+        || has("raw")
+    {
+        sized(false, width.unwrap_or(16))?
+    } else if unsigned {
+        match width {
+            Some(width) => sized(false, width)?,
+            None => Form::Whole { signed: false },
+        }
+    } else if has("int") || has("signed") || ["s", "i"].iter().any(|c| letters.starts_with(c)) {
+        match width {
+            Some(width) => sized(true, width)?,
+            None if has("int") || has("signed") => Form::Whole { signed: true },
+            None => return Err(format!("`{cell}` is no known type")),
+        }
+    } else {
+        return Err(format!("`{cell}` is no known type"));
+    };
+    Ok(Kind { form, low_word_first })
+}
+
+/// Words of a type that cannot be read but has its bits in its name, as in `BCD32`.
+pub(super) fn words_named(text: &str) -> Option<u32> {
+    let mut numbers = text
+        .split(|c: char| !c.is_ascii_digit())
+        .filter_map(|digits| digits.parse().ok());
+    numbers
+        .find(|bits: &u32| [16, 32, 48, 64].contains(bits))
+        .map(|bits| bits / 16)
+}
+
+/// The order of words that a text names; an error for an order of bytes that no map can have.
+pub(super) fn word_order(text: &str) -> Result<Option<bool>, String> {
+    let text = text.to_lowercase();
+    let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
+    if has(&["badc", "dcba", "byte swap", "byte-swap", "byteswap"]) {
+        return Err("bytes within a word are the other way round, which no register map can say".into());
+    }
+    let low = has(&[
+        "cdab",
+        "low-first",
+        "low first",
+        "low word first",
+        "low-word first",
+        "lsw first",
+        "lsw-first",
+        "low order word first",
+        "low-order word first",
+        "little-endian word",
+        "little endian word",
+        "word order little",
+        "word order: little",
+        "word swap",
+        "word-swap",
+        "swapped",
+        "little endian",
+        "little-endian",
+        "低字在前",
+    ]) || text.trim() == "le"
+        || text.trim() == "little"
+        || text.trim() == "lsw";
+    let high = has(&[
+        "abcd",
+        "high-first",
+        "high first",
+        "high word first",
+        "high-word first",
+        "msw first",
+        "msw-first",
+        "high order word first",
+        "high-order word first",
+        "big endian",
+        "big-endian",
+        "高字在前",
+    ]) || text.trim() == "be"
+        || text.trim() == "big"
+        || text.trim() == "msw";
+    // "bytes big-endian, low word first": what is said of words counts
+    Ok(match (low, high) {
+        (true, _) => Some(true),
+        (false, true) => Some(false),
+        (false, false) => None,
+    })
+}
+
+/// A number with what stands behind it: `0.1 V`, `1/10`, `x0.01`, `0,1`.
+pub(super) fn factor(cell: &str) -> Option<(f64, String)> {
+    static NUMBER: LazyLock<Regex> =
+        LazyLock::new(|| regex(r"^[x×*]?\s*([+-]?\d+(?:[.,]\d+)?(?:[eE][+-]?\d+)?)\s*(.*)$"));
+    let text = cell.trim();
+    let (text, below) = match text.strip_prefix(['/', '÷']) {
+        Some(rest) => (rest.trim(), true),
+        None => (text, false),
+    };
+    let found = NUMBER.captures(text)?;
+    let number: f64 = found[1].replace(',', ".").parse().ok()?;
+    let rest = found[2].trim();
+    if below {
+        return finite(1.0 / number, rest);
+    }
+    if let Some(under) = rest
+        .strip_prefix('/')
+        .filter(|_| !rest[1..].trim_start().starts_with(char::is_alphabetic))
+    {
+        let found = NUMBER.captures(under.trim())?;
+        let divisor: f64 = found[1].replace(',', ".").parse().ok()?;
+        return finite(number / divisor, &found[2]);
+    }
+    // "10^-1"
+    if let Some(power) = rest.strip_prefix('^').filter(|_| number == 10.0) {
+        return finite(
+            10_f64.powi(power.trim().parse().ok().filter(|p: &i32| p.abs() < 20)?),
+            "",
+        );
+    }
+    // "1W/bit", "0.1 V/LSB"
+    let unit = rest
+        .split_once("/bit")
+        .or_else(|| rest.split_once("/LSB"))
+        .map_or(rest, |(unit, _)| unit);
+    finite(number, unit)
+}
+
+fn finite(number: f64, unit: &str) -> Option<(f64, String)> {
+    number.is_finite().then(|| (number, unit.trim().to_owned()))
+}
+
+/// A whole number in the form lists have.
+pub(super) fn integer(cell: &str) -> Option<i64> {
+    let text = cell.trim();
+    let hex = text.strip_suffix(['h', 'H']).filter(|digits| !digits.is_empty());
+    match hex {
+        Some(digits) => i64::from_str_radix(digits, 16).ok(),
+        None => whole_number(text),
+    }
+}
+
+/// A unit as this rig writes it; nothing for signs that mean "none".
+pub(super) fn unit(cell: &str) -> String {
+    let cell = cell.trim();
+    let known = match cell {
+        "-" | "--" | "/" | "—" | "N/A" | "n/a" | "NA" | "1" | "none" | "None" | "无" => "",
+        "℃" | "deg C" | "DegC" | "deg.C" | "°c" | "ºC" => "°C",
+        "KW" | "Kw" | "kw" => "kW",
+        "KWh" | "KWH" | "kwh" | "kWH" => "kWh",
+        "KVar" | "kVar" | "KVAR" | "kVAr" | "kVAR" | "Kvar" => "kvar",
+        "Var" | "VAr" | "VAR" => "var",
+        "KVA" => "kVA",
+        "HZ" | "hz" => "Hz",
+        "v" | "Volt" | "Volts" => "V",
+        "a" | "Amp" | "Amps" | "Ampere" => "A",
+        "mv" | "MV" => "mV",
+        "AH" => "Ah",
+        "ohm" | "Ohms" | "ohms" => "Ohm",
+        "KΩ" | "kohm" | "kOhm" | "KOhm" => "kΩ",
+        "sec" | "Sec" | "S" | "seconds" => "s",
+        "percent" | "pct" => "%",
+        other => other,
+    };
+    known.to_owned()
+}
+
+/// Names of raw values in a text: `0: stop; 1: run`, `0=stop 1=run`, one a line.
+pub(super) fn names(text: &str) -> BTreeMap<i64, String> {
+    static MARK: LazyLock<Regex> =
+        LazyLock::new(|| regex(r"(?:^|[\s,;/|(（，；、])(-?(?:0[xX][0-9a-fA-F]+|\d+))\s*[:=：]\s*"));
+    static DASH: LazyLock<Regex> =
+        LazyLock::new(|| regex(r"(?:^|[\n,;，；、])\s*(0[xX][0-9a-fA-F]+|\d+)\s*[-–—]\s*(?:[^\d\s.])"));
+    let found = one_a_line(text).unwrap_or_else(|| marked(text, &MARK, 0));
+    let found = if found.is_empty() {
+        marked(text, &DASH, 1)
+    } else {
+        found
+    };
+    let pairs = found.into_iter();
+    pairs
+        .filter_map(|(key, name)| Some((whole_number(&key)?, name)))
+        .collect()
+}
+
+/// Names of bits in a text: `bit 0: fan; bit 1-2: mode`; `plain` where numbers alone are bits.
+pub(super) fn bit_names(text: &str, plain: bool) -> BTreeMap<(u8, u8), String> {
+    static MARKED: LazyLock<Regex> = LazyLock::new(|| {
+        regex(
+            r"(?i)(?:^|[\s,;/|(（，；、])(?:bit|b)\s*\.?\s*(\d{1,2}(?:\s*(?:-|~|\.\.)\s*(?:bit|b)?\s*\d{1,2})?)\s*[:=：-]?\s*",
+        )
+    });
+    static PLAIN: LazyLock<Regex> = LazyLock::new(|| {
+        regex(r"(?i)(?:^|[\s,;/|(（，；、])(?:bit|b)?\s*(\d{1,2}(?:\s*(?:-|~|\.\.)\s*\d{1,2})?)\s*[:=：]\s*")
+    });
+    let mut pairs = marked(text, &MARKED, 0);
+    if pairs.is_empty() && plain {
+        pairs = one_a_line(text).unwrap_or_else(|| marked(text, &PLAIN, 0));
+    }
+    let pairs = pairs.into_iter();
+    pairs
+        .filter_map(|(bits, name)| Some((bit_range(&bits)?, name)))
+        .collect()
+}
+
+/// First and last bit of `3`, `bit3`, `4-7`, `Bit4~Bit7`.
+pub(super) fn bit_range(text: &str) -> Option<(u8, u8)> {
+    let mut numbers = text
+        .split(|c: char| !c.is_ascii_digit())
+        .filter(|digits| !digits.is_empty())
+        .map(|digits| digits.parse::<u8>().ok().filter(|bit| *bit < 64));
+    let first = numbers.next()??;
+    let last = numbers.next().unwrap_or(Some(first))?;
+    Some((first.min(last), first.max(last)))
+}
+
+/// Pairs of a text that has one in each of its lines.
+fn one_a_line(text: &str) -> Option<Vec<(String, String)>> {
+    let pair = |line: &str| {
+        let (key, name) = line.split_once([':', '=', '：'])?;
+        let (key, name) = (key.trim(), name.trim());
+        let is_key = key.starts_with(|c: char| c.is_ascii_digit() || c == '-');
+        (is_key && !name.is_empty()).then(|| (key.to_owned(), name.to_owned()))
+    };
+    text.contains('\n').then(|| text.lines().map(pair).collect())?
+}
+
+/// Keys and the names behind them, for a pattern whose first group is the key; `back` bytes of a name are in the pattern.
+fn marked(text: &str, pattern: &Regex, back: usize) -> Vec<(String, String)> {
+    let marks: Vec<_> = pattern.captures_iter(text).collect();
+    let mut pairs = Vec::new();
+    for (k, mark) in marks.iter().enumerate() {
+        let Some(whole) = mark.get(0) else { continue };
+        let end = marks
+            .get(k + 1)
+            .and_then(|next| next.get(0))
+            .map_or(text.len(), |next| next.start());
+        let mut start = whole.end();
+        if back > 0 {
+            start = whole
+                .as_str()
+                .char_indices()
+                .next_back()
+                .map_or(start, |(at, _)| whole.start() + at);
+        }
+        let name = text.get(start..end).unwrap_or_default();
+        let name = name.trim_matches(|c: char| c.is_whitespace() || ",;/|，；、".contains(c));
+        let words: Vec<_> = name.split_whitespace().collect();
+        let name = words.join(" ");
+        // "(0: off, 1: on)"
+        let name = if name.contains(['(', '（']) {
+            name.as_str()
+        } else {
+            name.trim_end_matches([')', '）'])
+        };
+        if !name.is_empty() {
+            pairs.push((mark[1].to_owned(), name.to_owned()));
+        }
+    }
+    pairs
+}
+
+fn regex(pattern: &str) -> Regex {
+    Regex::new(pattern).expect("a pattern of this file")
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a failed unwrap is the test failing")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_in_every_form() {
+        let plain = |number, style| {
+            Some(Written {
+                number,
+                style,
+                last: None,
+                bit: None,
+            })
+        };
+        for (text, expected) in [
+            ("40001", plain(40001, Style::Decimal(5))),
+            ("00017", plain(17, Style::Decimal(5))),
+            ("0x1F40", plain(0x1F40, Style::Hex)),
+            ("1000H", plain(0x1000, Style::Hex)),
+            ("$10", plain(0x10, Style::Hex)),
+            ("10A0", plain(0x10A0, Style::BareHex)),
+            ("4x0001", plain(1, Style::Reference(Table::Holding))),
+            ("3X00012", plain(12, Style::Reference(Table::Input))),
+            ("face", None),
+            ("Voltage", None),
+            ("", None),
+        ] {
+            assert_eq!(address(text, false), expected, "{text}");
+        }
+        assert_eq!(address("1000", true), plain(0x1000, Style::Hex));
+        let range = address("40001-40004", false).unwrap();
+        assert_eq!((range.number, range.last), (40001, Some(40004)));
+        assert_eq!(address("100 ~ 101", false).unwrap().last, Some(101));
+        assert_eq!(address("40101/02", false).unwrap().last, Some(40102));
+        assert_eq!(address("40010.3", false).unwrap().bit, Some(3));
+        assert_eq!(address("40010-40001", false), None);
+    }
+
+    #[test]
+    fn tables_by_function_code_or_name() {
+        for (text, expected) in [
+            ("03", Some((Table::Holding, false))),
+            ("0x04", Some((Table::Input, false))),
+            ("FC3/6/16", Some((Table::Holding, true))),
+            ("03H, 10H", Some((Table::Holding, true))),
+            ("1, 5, 15", Some((Table::Coil, true))),
+            ("Holding register", Some((Table::Holding, false))),
+            ("Input Registers (3x)", Some((Table::Input, false))),
+            ("discrete-input", Some((Table::DiscreteInput, false))),
+            ("coil", Some((Table::Coil, false))),
+            ("4x", Some((Table::Holding, false))),
+            ("float", None),
+        ] {
+            assert_eq!(table(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn types_in_every_form() {
+        use RegisterType::{Acc64, F32, I16, I32, I64, U16, U32};
+        for (text, expected) in [
+            ("U16", Form::Number(U16)),
+            ("UINT 16", Form::Number(U16)),
+            ("uint16_t", Form::Number(U16)),
+            ("Unsigned 32-bit", Form::Number(U32)),
+            ("16-bit signed", Form::Number(I16)),
+            ("S16", Form::Number(I16)),
+            ("INT32", Form::Number(I32)),
+            ("long", Form::Number(I32)),
+            ("unsigned long", Form::Number(U32)),
+            ("WORD", Form::Number(U16)),
+            ("DWORD", Form::Number(U32)),
+            ("short", Form::Number(I16)),
+            ("unsigned short", Form::Number(U16)),
+            ("I64", Form::Number(I64)),
+            ("acc64", Form::Number(Acc64)),
+            ("Float", Form::Number(F32)),
+            ("IEEE754 float32", Form::Number(F32)),
+            ("enum16", Form::Number(U16)),
+            ("Bitfield32", Form::Number(U32)),
+            ("sunssf", Form::Number(I16)),
+            ("uint", Form::Whole { signed: false }),
+            ("Int", Form::Whole { signed: true }),
+            ("STR32", Form::Text(Some(32))),
+            ("ASCII", Form::Text(None)),
+            ("BOOL", Form::Bit),
+        ] {
+            assert_eq!(kind(text).map(|kind| kind.form), Ok(expected), "{text}");
+        }
+        for text in ["BCD16", "double", "U8", "DateTime", "banana", "S"] {
+            assert!(kind(text).is_err(), "{text}");
+        }
+        assert_eq!(kind("U32 (CDAB)").unwrap().low_word_first, Some(true));
+        assert_eq!(kind("Float ABCD").unwrap().low_word_first, Some(false));
+        assert!(kind("U32 BADC").is_err());
+    }
+
+    #[test]
+    fn factors_and_units() {
+        for (text, number, rest) in [
+            ("0.1", 0.1, ""),
+            ("0,01", 0.01, ""),
+            ("1/10", 0.1, ""),
+            ("/100", 0.01, ""),
+            ("x0.1", 0.1, ""),
+            ("0.1V", 0.1, "V"),
+            ("1 W/bit", 1.0, "W"),
+            ("10^-2", 0.01, ""),
+            ("-1", -1.0, ""),
+            ("1 L/min", 1.0, "L/min"),
+        ] {
+            let (found, unit) = factor(text).unwrap();
+            assert!(
+                (found - number).abs() < 1e-12 && unit == rest,
+                "{text}: {found} {unit}"
+            );
+        }
+        assert_eq!(factor("see note"), None);
+        assert_eq!(factor("1/0"), None);
+        assert_eq!(unit("℃"), "°C");
+        assert_eq!(unit("--"), "");
+    }
+
+    #[test]
+    fn names_of_values_and_bits() {
+        let values = |text: &str| -> Vec<(i64, String)> { names(text).into_iter().collect() };
+        let expected = vec![
+            (0, "Stop".to_owned()),
+            (1, "Grid run".to_owned()),
+            (2, "Fault".to_owned()),
+        ];
+        for text in [
+            "0: Stop; 1: Grid run; 2: Fault",
+            "0=Stop, 1=Grid run, 2=Fault",
+            "0:Stop 1:Grid run 2:Fault",
+            "0 - Stop, 1 - Grid run, 2 - Fault",
+            "0x00: Stop\n0x01: Grid run\n0x02: Fault",
+            "Running state (0: Stop, 1: Grid run, 2: Fault)",
+            "0：Stop；1：Grid run；2：Fault",
+        ] {
+            assert_eq!(values(text), expected, "{text}");
+        }
+        for text in ["0~100", "-100 to 100", "0-65535", "see note 3", "12.5 V"] {
+            assert!(values(text).is_empty(), "{text}");
+        }
+        let bits: Vec<_> = bit_names("Bit0: Fan fault; bit 1: Door; Bit4-7: Mode", false)
+            .into_iter()
+            .collect();
+        assert_eq!(
+            bits,
+            [
+                ((0, 0), "Fan fault".to_owned()),
+                ((1, 1), "Door".into()),
+                ((4, 7), "Mode".into())
+            ]
+        );
+        assert_eq!(bit_names("0: Fan fault; 3: Door", true).len(), 2);
+        assert_eq!(bit_names("0: Fan fault; 3: Door", false).len(), 0);
+        assert_eq!(bit_range("Bit4~Bit7"), Some((4, 7)));
+        assert_eq!(bit_range("none"), None);
+    }
+}

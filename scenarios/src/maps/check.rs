@@ -1,0 +1,336 @@
+//! `bessrig map check`: what cannot work in a register map, DBC or product, what is hardly meant so, and what is good to
+//! know. `bessrig check` asks here too and shows what cannot work.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bess_devices::codec::can::lint::{Sent, lint_port, traffic};
+use bess_devices::codec::can::{DbcFile, lint as can_lint};
+use bess_devices::codec::modbus::listing::Listing;
+use bess_devices::codec::modbus::{RegisterMap, lint as modbus_lint};
+use bess_devices::finding::{Finding, Level};
+use bess_devices::kinds::{point_table, used_over_modbus};
+use bess_devices::library::Library;
+use bess_devices::points::PointTable;
+use bess_devices::product::{Product, ProductError, Source};
+use bess_rig::bus::bits::{FrameBits, INTERMISSION};
+use bess_types::CanFrame;
+use clap::Args;
+
+use crate::bench::read_text;
+use crate::check::{self, Kind};
+use crate::mistake::Mistake;
+use crate::suite::say;
+
+#[derive(Args)]
+pub(crate) struct CheckArgs {
+    /// Register maps, DBCs and product files.
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    #[command(flatten)]
+    bus: Bus,
+}
+
+/// The bus a product's load is reckoned on.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct Bus {
+    /// Bit rate, bit/s.
+    #[arg(long, default_value_t = 500_000, value_name = "BIT/S", value_parser = clap::value_parser!(u32).range(1..))]
+    bit_rate: u32,
+    /// Bit rate of the data of CAN FD frames, bit/s.
+    #[arg(long, default_value_t = 2_000_000, value_name = "BIT/S", value_parser = clap::value_parser!(u32).range(1..))]
+    data_bit_rate: u32,
+    /// Nodes of the product on the bus.
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=255))]
+    nodes: u32,
+}
+
+impl Default for Bus {
+    fn default() -> Self {
+        Self {
+            bit_rate: 500_000,
+            data_bit_rate: 2_000_000,
+            nodes: 1,
+        }
+    }
+}
+
+/// What a file is, and what was found in it.
+#[derive(Debug)]
+pub(crate) struct Checked {
+    pub(crate) what: String,
+    pub(crate) findings: Vec<Finding>,
+}
+
+impl Checked {
+    fn broken(what: &str, error: ProductError) -> Self {
+        Self {
+            what: what.into(),
+            findings: vec![error.into()],
+        }
+    }
+
+    /// How many of each level but notes, in words; empty if there are none.
+    fn count(&self) -> String {
+        let count = |level| {
+            self.findings
+                .iter()
+                .filter(|finding| finding.level == level)
+                .count()
+        };
+        let parts = [
+            (Level::Error, "error"),
+            (Level::Warning, "warning"),
+            (Level::Note, "note"),
+        ];
+        let parts = parts.into_iter().filter_map(|(level, word)| match count(level) {
+            0 => None,
+            1 => Some(format!(", 1 {word}")),
+            n => Some(format!(", {n} {word}s")),
+        });
+        parts.collect()
+    }
+
+    /// For `bessrig check`: what cannot work as mistakes, and in words that there is more to see.
+    pub(crate) fn verdict(self) -> Result<String, Vec<Mistake>> {
+        if !self.has_errors() {
+            let warnings = self
+                .findings
+                .iter()
+                .filter(|finding| finding.level == Level::Warning)
+                .count();
+            return Ok(match warnings {
+                0 => self.what,
+                n => format!("{}; {n} warnings of `bessrig map check`", self.what),
+            });
+        }
+        let errors = self
+            .findings
+            .into_iter()
+            .filter(|finding| finding.level == Level::Error);
+        Err(errors
+            .map(|finding| Mistake::new(format!("{}: {}", finding.place, finding.message), finding.help))
+            .collect())
+    }
+
+    fn has_errors(&self) -> bool {
+        self.findings.iter().any(|finding| finding.level == Level::Error)
+    }
+}
+
+/// Checks files and prints what was found; exit code 3 if something cannot work.
+pub(crate) fn run(args: &CheckArgs, library: &Library) -> Result<u8, Vec<Mistake>> {
+    let mut code = 0;
+    let mut mistakes = Vec::new();
+    for path in &args.files {
+        let name = path.to_string_lossy();
+        let read = read_text(path).map_err(|why| {
+            Mistake::new(
+                format!("{name}: {why}"),
+                "name a register map, a DBC or a product file",
+            )
+        });
+        let checked = read.and_then(|text| {
+            let kind = check::kind(path, &text)?;
+            file(kind, path, &text, library, &args.bus)?.ok_or_else(|| {
+                Mistake::new(
+                    format!("{name} is neither a register map nor a DBC nor a product file"),
+                    "bessrig check takes rigs, features and parts of the plant",
+                )
+            })
+        });
+        match checked {
+            Ok(checked) => {
+                for finding in &checked.findings {
+                    say(&finding.to_string());
+                }
+                let verdict = if checked.has_errors() { "bad" } else { "ok " };
+                say(&format!("{verdict} {name}: {}{}", checked.what, checked.count()));
+                if checked.has_errors() {
+                    code = bess_types::Verdict::Error.exit_code();
+                }
+            }
+            Err(mistake) => mistakes.push(mistake),
+        }
+    }
+    if mistakes.is_empty() {
+        Ok(code)
+    } else {
+        Err(mistakes)
+    }
+}
+
+/// Checks one file; nothing if it is of another kind.
+pub(crate) fn file(
+    kind: Kind,
+    path: &Path,
+    text: &str,
+    library: &Library,
+    bus: &Bus,
+) -> Result<Option<Checked>, Mistake> {
+    let name = path.to_string_lossy();
+    Ok(Some(match kind {
+        Kind::Dbc => match DbcFile::parse(&name, text) {
+            Ok(dbc) => Checked {
+                what: format!("DBC, {} messages", dbc.dbc.messages.len()),
+                findings: can_lint::lint(&dbc),
+            },
+            Err(error) => Checked::broken("DBC", error),
+        },
+        Kind::RegisterMap => {
+            let file_name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
+            register_map(file_name, &Source::new(&name, text), library)?
+        }
+        Kind::Product => match library.parse_product(&name, text) {
+            Ok(product) => of_product(&product, library, bus),
+            Err(error) => Checked::broken("product", error),
+        },
+        Kind::Feature | Kind::Rig | Kind::Part(_) => return Ok(None),
+    }))
+}
+
+/// The products that use a register map, and their points.
+pub(super) fn users(
+    file_name: &str,
+    library: &Library,
+) -> Result<Vec<(Arc<Product>, PointTable)>, ProductError> {
+    let mut users = Vec::new();
+    for id in library.product_ids() {
+        let product = library.product(&id)?;
+        let uses = product
+            .registers()
+            .is_some_and(|(file, _)| file.get_ref() == file_name);
+        if uses {
+            let table = point_table(&product)?;
+            users.push((product, table));
+        }
+    }
+    Ok(users)
+}
+
+/// A register map makes sense with the points of the products that use it.
+fn register_map(file_name: &str, source: &Source, library: &Library) -> Result<Checked, Mistake> {
+    let mut findings = Vec::new();
+    let (mut users, mut tables) = (Vec::new(), Vec::new());
+    for (product, table) in self::users(file_name, library)? {
+        if let Err(error) = RegisterMap::compile(&source.file, &source.text, &table, &product.model) {
+            findings.push(Finding::from(error));
+        }
+        users.push(product.id.clone());
+        tables.push(table);
+    }
+    let none = PointTable::default();
+    let listing = match Listing::of(source, tables.first().unwrap_or(&none)) {
+        Ok(listing) => listing,
+        Err(error) => return Ok(Checked::broken("register map", error)),
+    };
+    let tables: Vec<&PointTable> = tables.iter().collect();
+    findings.extend(modbus_lint::lint(&listing, &tables));
+    let what = if users.is_empty() {
+        findings.push(Finding::warning(
+            &source.place(0..0),
+            "no product uses this register map, so nothing is held against points",
+            format!("write registers = \"{file_name}\" in a product file, and give --data if it is not a shipped one"),
+        ));
+        format!("register map, {} registers", listing.registers.len())
+    } else {
+        format!("register map of {}", users.join(", "))
+    };
+    // The compiler and the list may have found the same.
+    let mut seen = Vec::new();
+    findings.retain(|finding: &Finding| {
+        let own = (finding.level, finding.place.line);
+        let again = finding.level == Level::Error && seen.contains(&own);
+        seen.push(own);
+        !again
+    });
+    findings.sort_by_key(|finding| finding.place.line);
+    Ok(Checked { what, findings })
+}
+
+fn of_product(product: &Product, library: &Library, bus: &Bus) -> Checked {
+    let table = match point_table(product) {
+        Ok(table) => table,
+        Err(error) => return Checked::broken("product", error),
+    };
+    let mut findings = Vec::new();
+    for (spec, source) in product.ports() {
+        let found = lint_port(product, &spec.port, library, &table);
+        let works = found.iter().all(|finding| finding.level < Level::Error);
+        findings.extend(found);
+        if works && let Ok(sent) = traffic(product, &spec.port, library, &table) {
+            findings.extend(load(&spec.port, &sent, &source.place(spec.dbc.span()), bus));
+        }
+    }
+    if let Some((map, source)) = product.registers() {
+        match RegisterMap::of_product(product, library, &table) {
+            Err(error) => findings.push(error.into()),
+            Ok(_) => {
+                if let Ok(listing) = library
+                    .register_map(map.get_ref())
+                    .and_then(|source| Listing::of(source, &table))
+                {
+                    findings.extend(modbus_lint::lint(&listing, &[&table]));
+                    let used = used_over_modbus(product.kind);
+                    findings.extend(modbus_lint::unserved(&listing, used, &source.place(map.span())));
+                }
+            }
+        }
+    }
+    Checked {
+        what: format!("product `{}`, {} points", product.id, table.len()),
+        findings,
+    }
+}
+
+/// What a product's cyclic messages take of a bus. Payloads of zeros are reckoned with, which are stuffed heavily.
+fn load(port: &str, sent: &[Sent], place: &bess_devices::product::Place, bus: &Bus) -> Option<Finding> {
+    let mut share = 0.0;
+    let mut frames = 0.0;
+    for one in sent {
+        let Some(period) = one.period else { continue };
+        let zeros = vec![0; usize::from(one.bytes)];
+        let frame = match one.fd {
+            None => CanFrame::new(one.id, &zeros),
+            Some(flags) => CanFrame::new_fd(one.id, flags, &zeros),
+        };
+        let bits = FrameBits::of(&frame?);
+        let seconds = f64::from(bits.nominal + INTERMISSION) / f64::from(bus.bit_rate)
+            + f64::from(bits.fast) / f64::from(bus.data_bit_rate);
+        let per_second = 1.0 / period.max(Duration::from_millis(1)).as_secs_f64();
+        share += seconds * per_second;
+        frames += per_second;
+    }
+    if frames == 0.0 {
+        return None;
+    }
+    let nodes = f64::from(bus.nodes);
+    let (share, frames) = (share * nodes, frames * nodes);
+    let said = format!(
+        "port {port}: {} of this product send{} {frames:.0} frames/s, {:.1} % of a bus of {} bit/s",
+        if bus.nodes == 1 {
+            "one node".to_owned()
+        } else {
+            format!("{} nodes", bus.nodes)
+        },
+        if bus.nodes == 1 { "s" } else { "" },
+        share * 100.0,
+        bus.bit_rate
+    );
+    Some(if share > 1.0 {
+        Finding::error(
+            place,
+            said,
+            "it cannot be sent: longer periods, fewer nodes, or a higher --bit-rate",
+        )
+    } else if share > 0.7 {
+        Finding::warning(
+            place,
+            said,
+            "other nodes have hardly room: longer periods, fewer nodes, or a higher --bit-rate",
+        )
+    } else {
+        Finding::note(place, said, "")
+    })
+}

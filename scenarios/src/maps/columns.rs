@@ -1,0 +1,589 @@
+//! Which column of a vendor's list is which, by the usual names of columns.
+
+use super::sheet::Row;
+
+/// What a column has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Key {
+    Address,
+    Function,
+    Name,
+    Description,
+    Type,
+    Words,
+    /// Value = raw · scale.
+    Scale,
+    /// Value = raw / gain.
+    Gain,
+    Offset,
+    Unit,
+    Access,
+    Values,
+    Bits,
+    Range,
+    WordOrder,
+    /// At start, in the unit of the value.
+    Default,
+    /// At start, as a raw value, or the text.
+    Constant,
+    Invalid,
+    Block,
+    Mirror,
+    Point,
+    PointValues,
+    PointBits,
+    /// Of no use, and known to be.
+    Number,
+}
+
+/// Keys as `--column` takes them, each with the usual names of such a column.
+const NAMES: &[(Key, &str, &[&str])] = &[
+    (
+        Key::Address,
+        "address",
+        &[
+            "address",
+            "addr",
+            "register",
+            "reg",
+            "register address",
+            "reg addr",
+            "modbus address",
+            "modbus register",
+            "start address",
+            "starting address",
+            "register no",
+            "register number",
+            "pdu address",
+            "protocol address",
+            "wire address",
+            "address hex",
+            "address dec",
+            "hex address",
+            "adresse",
+            "registeradresse",
+            "地址",
+            "寄存器地址",
+            "起始地址",
+        ],
+    ),
+    (
+        Key::Function,
+        "function",
+        &[
+            "function",
+            "function code",
+            "functioncode",
+            "fc",
+            "func",
+            "modbus function",
+            "table",
+            "register type",
+            "reg type",
+            "object type",
+            "area",
+            "功能码",
+            "funktionscode",
+        ],
+    ),
+    (
+        Key::Name,
+        "name",
+        &[
+            "name",
+            "register name",
+            "signal",
+            "signal name",
+            "parameter",
+            "parameter name",
+            "variable",
+            "variable name",
+            "point",
+            "point name",
+            "data name",
+            "item",
+            "tag",
+            "label",
+            "designation",
+            "bezeichnung",
+            "名称",
+            "信号名称",
+        ],
+    ),
+    (
+        Key::Description,
+        "description",
+        &[
+            "description",
+            "desc",
+            "remark",
+            "remarks",
+            "comment",
+            "comments",
+            "note",
+            "notes",
+            "explanation",
+            "meaning",
+            "beschreibung",
+            "bemerkung",
+            "说明",
+            "备注",
+        ],
+    ),
+    (
+        Key::Type,
+        "type",
+        &[
+            "type",
+            "data type",
+            "datatype",
+            "format",
+            "data format",
+            "variable type",
+            "datentyp",
+            "数据类型",
+            "类型",
+        ],
+    ),
+    (
+        Key::Words,
+        "words",
+        &[
+            "words",
+            "length",
+            "len",
+            "size",
+            "quantity",
+            "qty",
+            "number of registers",
+            "no of registers",
+            "register count",
+            "registers",
+            "count",
+            "number of words",
+            "word count",
+            "length words",
+            "size words",
+            "bytes",
+            "length bytes",
+            "size bytes",
+            "size bits",
+            "length bits",
+            "长度",
+            "数量",
+            "寄存器个数",
+            "länge",
+        ],
+    ),
+    (
+        Key::Scale,
+        "scale",
+        &[
+            "scale",
+            "scaling",
+            "factor",
+            "scale factor",
+            "scaling factor",
+            "multiplier",
+            "resolution",
+            "coefficient",
+            "ratio",
+            "lsb",
+            "faktor",
+            "skalierung",
+            "比例",
+            "系数",
+            "分辨率",
+            "精度",
+        ],
+    ),
+    (
+        Key::Gain,
+        "gain",
+        &["gain", "divisor", "divider", "divide by", "增益"],
+    ),
+    (
+        Key::Offset,
+        "offset",
+        &["offset", "value offset", "bias", "偏移", "偏移量"],
+    ),
+    (
+        Key::Unit,
+        "unit",
+        &[
+            "unit",
+            "units",
+            "uom",
+            "engineering unit",
+            "eng unit",
+            "einheit",
+            "单位",
+        ],
+    ),
+    (
+        Key::Access,
+        "access",
+        &[
+            "access",
+            "rw",
+            "r w",
+            "read write",
+            "access type",
+            "attribute",
+            "permission",
+            "property",
+            "zugriff",
+            "读写",
+            "属性",
+            "读写属性",
+        ],
+    ),
+    (
+        Key::Values,
+        "values",
+        &[
+            "values",
+            "enum",
+            "enumeration",
+            "value list",
+            "options",
+            "states",
+            "coding",
+            "value names",
+            "取值",
+        ],
+    ),
+    (
+        Key::Bits,
+        "bits",
+        &[
+            "bits",
+            "bit",
+            "bit names",
+            "bit no",
+            "bit number",
+            "bit definition",
+            "bitfield",
+            "位",
+        ],
+    ),
+    (
+        Key::Range,
+        "range",
+        &[
+            "range",
+            "value range",
+            "valid range",
+            "wertebereich",
+            "范围",
+            "取值范围",
+        ],
+    ),
+    (
+        Key::WordOrder,
+        "word-order",
+        &[
+            "word order",
+            "byte order",
+            "endian",
+            "endianness",
+            "register order",
+        ],
+    ),
+    (
+        Key::Default,
+        "default",
+        &[
+            "default",
+            "default value",
+            "initial value",
+            "start value",
+            "factory setting",
+            "默认值",
+        ],
+    ),
+    (Key::Constant, "constant", &["raw constant"]),
+    (
+        Key::Invalid,
+        "invalid",
+        &["invalid", "invalid raw", "invalid value", "not available"],
+    ),
+    (Key::Block, "block", &["block", "group", "section", "category"]),
+    (Key::Mirror, "mirrored", &["mirrored"]),
+    (Key::Point, "point", &["bessrig point"]),
+    (Key::PointValues, "point-values", &["bessrig values"]),
+    (Key::PointBits, "point-bits", &["bessrig bits"]),
+    (
+        Key::Number,
+        "number",
+        &["no", "nr", "index", "s n", "sn", "seq", "item no", "序号"],
+    ),
+];
+
+/// A column picked by hand: `KEY=NAME`.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Picked {
+    pub(crate) key: Key,
+    pub(crate) name: String,
+}
+
+impl core::str::FromStr for Picked {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let keys = || {
+            let names: Vec<_> = NAMES.iter().map(|(_, name, _)| *name).collect();
+            names.join(", ")
+        };
+        let (key, name) = text
+            .split_once('=')
+            .ok_or_else(|| format!("write KEY=NAME, where KEY is one of {}", keys()))?;
+        let found = NAMES.iter().find(|(_, known, _)| *known == key.trim());
+        let (key, ..) = found.ok_or_else(|| format!("there is no key `{key}`; keys are {}", keys()))?;
+        Ok(Self {
+            key: *key,
+            name: name.trim().to_owned(),
+        })
+    }
+}
+
+/// The columns of a list.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Columns {
+    /// Heads as they stand.
+    pub(crate) heads: Vec<String>,
+    keys: Vec<Option<Key>>,
+}
+
+impl Columns {
+    /// Reads a row as the head of a list; nothing if it is none.
+    pub(crate) fn of(row: &Row, picked: &[Picked]) -> Option<Self> {
+        let by_hand = |head: &str| {
+            let found = picked.iter().find(|picked| plain(&picked.name) == plain(head));
+            found.map(|picked| picked.key)
+        };
+        let guesses: Vec<_> = row.cells.iter().map(|head| guess(head)).collect();
+        let mut keys: Vec<Option<Key>> = row.cells.iter().map(|head| by_hand(head)).collect();
+        // The better the name fits, the earlier it has its choice; of equals the first.
+        let mut order: Vec<usize> = (0..guesses.len()).collect();
+        order.sort_by_key(|&at| core::cmp::Reverse(guesses[at].map_or(0, |(_, fit)| fit)));
+        for at in order {
+            let Some((key, _)) = guesses[at] else { continue };
+            if keys[at].is_some() {
+                continue;
+            }
+            if key == Key::Number || !keys.contains(&Some(key)) {
+                keys[at] = Some(key);
+            }
+        }
+        if !keys.contains(&Some(Key::Address))
+            && let Some(offset) = keys.iter_mut().find(|key| **key == Some(Key::Offset))
+        {
+            // "offset" is an address where nothing else is
+            *offset = Some(Key::Address);
+        }
+        let known = keys.iter().flatten().filter(|key| **key != Key::Number).count();
+        (keys.contains(&Some(Key::Address)) && known >= 2).then(|| Self {
+            heads: row.cells.clone(),
+            keys,
+        })
+    }
+
+    /// How many columns a row would name as the head of a list.
+    pub(crate) fn score(row: &Row) -> usize {
+        Self::of(row, &[]).map_or(0, |columns| columns.keys.iter().flatten().count())
+    }
+
+    /// Keys and heads of the columns that are known, in order.
+    pub(crate) fn known(&self) -> impl Iterator<Item = (Key, &str)> {
+        let heads = self.heads.iter().map(String::as_str);
+        self.keys
+            .iter()
+            .zip(heads)
+            .filter_map(|(key, head)| Some(((*key)?, head)))
+    }
+
+    /// Heads of the columns nobody knows.
+    pub(crate) fn unknown(&self) -> impl Iterator<Item = (usize, &str)> {
+        let heads = self.heads.iter().map(String::as_str).enumerate();
+        heads.filter(|(at, head)| self.keys[*at].is_none() && !head.is_empty())
+    }
+
+    pub(crate) fn has(&self, key: Key) -> bool {
+        self.keys.contains(&Some(key))
+    }
+
+    /// Head of the column of a key.
+    pub(crate) fn head(&self, key: Key) -> &str {
+        self.known()
+            .find(|(known, _)| *known == key)
+            .map_or("", |(_, head)| head)
+    }
+
+    /// The cell of a row; empty if there is no such column.
+    pub(crate) fn cell<'a>(&self, row: &'a Row, key: Key) -> &'a str {
+        let at = self.keys.iter().position(|known| *known == Some(key));
+        at.and_then(|at| row.cells.get(at)).map_or("", String::as_str)
+    }
+}
+
+impl Key {
+    /// As `--column` takes it.
+    pub(crate) fn name(self) -> &'static str {
+        NAMES
+            .iter()
+            .find(|(key, ..)| *key == self)
+            .map_or("", |(_, name, _)| name)
+    }
+}
+
+/// Lower-case words.
+fn plain(head: &str) -> String {
+    let mut text = String::new();
+    for word in head
+        .split(|c: char| !c.is_alphanumeric())
+        .filter(|word| !word.is_empty())
+    {
+        if !text.is_empty() {
+            text.push(' ');
+        }
+        text.extend(word.chars().flat_map(char::to_lowercase));
+    }
+    text
+}
+
+/// What a head may mean, and how well it fits: the whole name, the name before parentheses, then the words it ends with.
+fn guess(head: &str) -> Option<(Key, usize)> {
+    let whole = plain(head);
+    let outside = head
+        .split(['(', '[', '（', '\n', '/'])
+        .next()
+        .map(plain)
+        .unwrap_or_default();
+    if whole.is_empty() {
+        return None;
+    }
+    let mut best: Option<(Key, usize)> = None;
+    for (key, _, names) in NAMES {
+        for (rank, name) in names.iter().enumerate() {
+            // An earlier name of a list is a better one.
+            let better = 100 - rank.min(99);
+            let fit = if whole == *name {
+                3000 + better
+            } else if outside == *name {
+                2000 + better
+            } else if outside.ends_with(&format!(" {name}")) {
+                1000 + name.len()
+            } else {
+                continue;
+            };
+            if best.is_none_or(|(_, other)| fit > other) {
+                best = Some((*key, fit));
+            }
+        }
+    }
+    best
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a failed unwrap is the test failing")]
+mod tests {
+    use super::*;
+
+    fn keys(heads: &[&str]) -> Vec<(Key, String)> {
+        let row = Row {
+            number: 1,
+            cells: heads.iter().map(|&head| head.to_owned()).collect(),
+        };
+        let columns = Columns::of(&row, &["gain=Ratio".parse().unwrap()]).unwrap();
+        columns
+            .known()
+            .map(|(key, head)| (key, head.to_owned()))
+            .collect()
+    }
+
+    #[test]
+    fn heads_are_known_by_their_usual_names() {
+        for (heads, expected) in [
+            (
+                &[
+                    "No.",
+                    "Register address (dec)",
+                    "Signal Name",
+                    "R/W",
+                    "Data type",
+                    "Unit",
+                    "Gain",
+                    "Number of registers",
+                    "Scope",
+                ][..],
+                &[
+                    Key::Number,
+                    Key::Address,
+                    Key::Name,
+                    Key::Access,
+                    Key::Type,
+                    Key::Unit,
+                    Key::Gain,
+                    Key::Words,
+                ][..],
+            ),
+            (
+                &[
+                    "Reg",
+                    "FC",
+                    "Description",
+                    "Format",
+                    "Length",
+                    "Ratio",
+                    "Offset",
+                    "Enum",
+                ],
+                &[
+                    Key::Address,
+                    Key::Function,
+                    Key::Description,
+                    Key::Type,
+                    Key::Words,
+                    Key::Gain,
+                    Key::Offset,
+                    Key::Values,
+                ],
+            ),
+            (&["Offset", "Name", "Type"], &[Key::Address, Key::Name, Key::Type]),
+            (
+                &["寄存器地址", "名称", "数据类型", "单位", "读写", "备注"],
+                &[
+                    Key::Address,
+                    Key::Name,
+                    Key::Type,
+                    Key::Unit,
+                    Key::Access,
+                    Key::Description,
+                ],
+            ),
+        ] {
+            let found: Vec<Key> = keys(heads).into_iter().map(|(key, _)| key).collect();
+            assert_eq!(found, expected, "{heads:?}");
+        }
+        let both = keys(&["Register", "Address", "Name"]);
+        assert_eq!(
+            both[0],
+            (Key::Address, "Address".to_owned()),
+            "the better name wins"
+        );
+    }
+
+    #[test]
+    fn a_row_of_data_is_no_head() {
+        let row = |cells: &[&str]| Row {
+            number: 1,
+            cells: cells.iter().map(|&cell| cell.to_owned()).collect(),
+        };
+        assert_eq!(
+            Columns::of(&row(&["40001", "Grid voltage", "U16", "V"]), &[]),
+            None
+        );
+        assert_eq!(Columns::of(&row(&["Register list of the PCS"]), &[]), None);
+    }
+}

@@ -1,0 +1,515 @@
+//! One row of a list: what it says by itself, and the registers it is once the habits of the list are known.
+
+use std::collections::BTreeMap;
+
+use bess_devices::codec::modbus::RegisterType;
+use bess_devices::codec::modbus::listing::{Meaning, Register};
+use bess_devices::finding::Finding;
+use bess_types::Table;
+
+use super::super::cells::{self, Form, Written};
+use super::super::columns::Key;
+use super::super::habits::Evidence;
+use super::super::sheet::Row;
+use super::super::table_in_words;
+use super::{Reader, collapse, name_of_row, only_bits};
+
+/// Registers one row may stand for.
+pub(super) const MOST_EQUAL: u32 = 125;
+
+/// A row that is a register, as far as it can be read by itself.
+#[derive(Clone, Debug)]
+pub(super) struct Draft {
+    /// As in the list.
+    pub(super) address: String,
+    pub(super) written: Written,
+    /// Table that the row or its section names, and whether a writing function is named.
+    pub(super) table: Option<(Table, bool)>,
+    pub(super) form: Option<Result<Form, String>>,
+    pub(super) low_word_first: Option<bool>,
+    /// What its length cell says.
+    pub(super) length: Option<u32>,
+    pub(super) scale: f64,
+    pub(super) access: Option<(bool, bool)>,
+    pub(super) constant: String,
+    pub(super) start: Option<f64>,
+    /// What the row says already: name, unit and all that needs no other row.
+    pub(super) register: Register,
+    pub(super) notes: Vec<String>,
+}
+
+impl Reader<'_> {
+    /// What a row says by itself.
+    pub(super) fn draft(&mut self, row: &Row, written: Written) -> Draft {
+        let columns = self.columns.clone();
+        let cell = |key| columns.cell(row, key);
+        let place = self.place(row);
+        let mut findings = Vec::new();
+        let mut notes = Vec::new();
+        let doubt = |message: String, help: &str| Finding::warning(&place, message, help);
+
+        let function = cell(Key::Function);
+        let mut table = cells::table(function);
+        if table.is_none() && !function.is_empty() {
+            findings.push(doubt(
+                format!("`{function}` names no table"),
+                "write a function code (1 to 4) or coil, discrete input, input, holding",
+            ));
+        }
+        table = table.or(self.section_table.map(|table| (table, false)));
+
+        let type_cell = cell(Key::Type);
+        let (form, of_type) = match type_cell {
+            "" | "-" | "/" => (None, None),
+            text => match cells::kind(text) {
+                Ok(kind) => (Some(Ok(kind.form)), kind.low_word_first),
+                Err(why) => (Some(Err(why)), None),
+            },
+        };
+        let own_order = match cells::word_order(cell(Key::WordOrder)) {
+            Ok(order) => order,
+            Err(why) => {
+                findings.push(doubt(
+                    why,
+                    "ask the vendor for words with the high byte first, as Modbus has them",
+                ));
+                None
+            }
+        };
+
+        let length_cell = cell(Key::Words);
+        let length = cells::integer(length_cell)
+            .and_then(|words| u32::try_from(words).ok())
+            .filter(|words| (1..=0x2_0000).contains(words));
+        if length.is_none() && !matches!(length_cell, "" | "-" | "/") {
+            findings.push(doubt(
+                format!("`{length_cell}` is no length"),
+                "give the number of registers",
+            ));
+        }
+        let head = columns.head(Key::Words).to_lowercase();
+        let per_word = if head.contains("byte") {
+            2
+        } else if head.contains("bit") {
+            16
+        } else {
+            1
+        };
+        let length = length.map(|length| length.div_ceil(per_word));
+
+        let mut register = Register::at(Table::Holding, 0, place.clone());
+        register.unit = cells::unit(cell(Key::Unit));
+        let mut scale = 1.0;
+        for (key, is_gain) in [(Key::Scale, false), (Key::Gain, true)] {
+            let text = cell(key);
+            match cells::factor(text) {
+                _ if matches!(text, "" | "-" | "--" | "/" | "N/A" | "NA") => {}
+                Some((factor, unit)) if factor != 0.0 => {
+                    scale = if is_gain {
+                        reciprocal(factor)
+                    } else {
+                        rounded(factor)
+                    };
+                    if register.unit.is_empty() {
+                        register.unit = cells::unit(&unit);
+                    }
+                }
+                _ => findings.push(doubt(
+                    format!("the {} `{text}` could not be read, 1 is taken", key.name()),
+                    "write a number such as 0.1, 1/10 or 10",
+                )),
+            }
+        }
+        let offset = cell(Key::Offset);
+        match cells::factor(offset) {
+            Some((value, _)) => register.offset = value,
+            None if matches!(offset, "" | "-" | "--" | "/" | "N/A") => {}
+            None => findings.push(doubt(
+                format!("the offset `{offset}` could not be read, 0 is taken"),
+                "write a number",
+            )),
+        }
+
+        let access_cell = cell(Key::Access);
+        let access = cells::access(access_cell);
+        if access.is_none() && !matches!(access_cell, "" | "-" | "/") {
+            findings.push(doubt(
+                format!("the access `{access_cell}` could not be read"),
+                "write R, W or RW",
+            ));
+        }
+
+        register.block = match cell(Key::Block) {
+            "" => self.section.clone(),
+            block => block.to_owned(),
+        };
+        register.mirror = matches!(cell(Key::Mirror), "yes" | "y" | "1");
+        register.name = collapse(cell(Key::Name));
+        register.description = collapse(cell(Key::Description));
+        if register.name.is_empty() && !columns.has(Key::Name) {
+            // lists without a column of names have them in the description
+            register.name = core::mem::take(&mut register.description);
+        }
+        let values = cell(Key::Values);
+        register.names = cells::names(values);
+        if register.names.is_empty() && !values.is_empty() {
+            register.bit_names = cells::bit_names(values, false);
+            if register.bit_names.is_empty() {
+                notes.push(format!("{}: {}", columns.head(Key::Values), collapse(values)));
+            }
+        }
+        let bits = cell(Key::Bits);
+        register.bit_names.extend(cells::bit_names(bits, true));
+        let one_bit = written.bit.map(|bit| (bit, bit)).or_else(|| only_bits(bits));
+        if let Some(bit) = one_bit {
+            let name = name_of_row(&columns, row);
+            register
+                .bit_names
+                .insert(bit, if name.is_empty() { "bit".into() } else { name });
+        } else if register.bit_names.is_empty() && !matches!(bits, "" | "-" | "/") {
+            notes.push(format!("{}: {}", columns.head(Key::Bits), collapse(bits)));
+        }
+        let range = cell(Key::Range);
+        if register.names.is_empty() && register.bit_names.is_empty() {
+            register.names = cells::names(range);
+        }
+        if !range.is_empty() && register.names.is_empty() {
+            notes.push(format!("{}: {}", columns.head(Key::Range), collapse(range)));
+        }
+        let description = cell(Key::Description);
+        if register.names.is_empty() && register.bit_names.is_empty() {
+            let names = cells::names(description);
+            let bits = cells::bit_names(description, false);
+            if names.len() >= 2 {
+                register.names = names;
+            } else {
+                register.bit_names = bits;
+            }
+        }
+        register.invalid = cells::integer(cell(Key::Invalid)).map(i64::cast_unsigned);
+        register.values = pairs(cell(Key::PointValues))
+            .into_iter()
+            .filter_map(|(state, value)| Some((state, value.parse().ok()?)))
+            .collect();
+        let point = cell(Key::Point);
+        let point_bits = pairs(cell(Key::PointBits)).into_iter();
+        let point_bits: BTreeMap<u8, String> = point_bits
+            .filter_map(|(bit, point)| Some((bit.parse().ok()?, point)))
+            .collect();
+        if !point.is_empty() {
+            register.meaning = Meaning::Point(point.to_owned());
+        } else if !point_bits.is_empty() {
+            register.meaning = Meaning::Bits(point_bits);
+        }
+        for (at, head) in columns.unknown() {
+            let text = row.cells.get(at).map_or("", String::as_str);
+            if !text.is_empty() {
+                notes.push(format!("{}: {}", collapse(head), collapse(text)));
+            }
+        }
+        for (at, text) in row.cells.iter().enumerate().skip(columns.heads.len()) {
+            if !text.is_empty() {
+                notes.push(format!("column {}: {}", at + 1, collapse(text)));
+            }
+        }
+        let start = cells::factor(cell(Key::Default)).map(|(value, _)| value);
+        if start.is_none() && !matches!(cell(Key::Default), "" | "-" | "--" | "/" | "N/A") {
+            notes.push(format!(
+                "{}: {}",
+                columns.head(Key::Default),
+                collapse(cell(Key::Default))
+            ));
+        }
+        self.import.findings.extend(findings);
+        Draft {
+            address: collapse(cell(Key::Address)),
+            written,
+            table,
+            form,
+            low_word_first: own_order.or(of_type),
+            length,
+            scale,
+            access,
+            constant: cell(Key::Constant).to_owned(),
+            start,
+            register,
+            notes,
+        }
+    }
+}
+
+impl Draft {
+    pub(super) fn evidence(&self) -> Evidence {
+        Evidence {
+            written: self.written,
+            table: self.table.map(|(table, _)| table),
+            wide: match &self.form {
+                Some(Ok(Form::Bit)) => false,
+                Some(_) => true,
+                None => self.length.is_some_and(|length| length > 1),
+            },
+        }
+    }
+
+    pub(super) fn in_words(&self) -> String {
+        let form = match &self.form {
+            Some(Ok(Form::Number(kind))) => kind.name().to_owned(),
+            Some(Err(why)) => why.clone(),
+            _ => String::new(),
+        };
+        let parts = [
+            self.address.as_str(),
+            &self.register.name,
+            &form,
+            &self.register.unit,
+            &self.register.description,
+        ];
+        let parts: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+        parts.join(" | ")
+    }
+
+    /// The register or registers of the row.
+    pub(super) fn registers(
+        self,
+        table: Table,
+        address: u32,
+        low_word_first: bool,
+        findings: &mut Vec<Finding>,
+    ) -> Result<Vec<Register>, Box<Finding>> {
+        let place = self.register.place.clone();
+        let mut register = self.register;
+        register.table = table;
+        register.address = address;
+        register.low_word_first = low_word_first;
+        let may_write = matches!(table, Table::Coil | Table::Holding);
+        let (reads, writes) = self
+            .access
+            .unwrap_or((true, self.table.is_some_and(|(_, writes)| writes)));
+        register.writable = writes && may_write;
+        if writes && !may_write {
+            findings.push(Finding::warning(
+                &place,
+                format!(
+                    "`{}` is to be written, but {}s are read-only",
+                    register.label(),
+                    table_in_words(table)
+                ),
+                "it is taken as read-only; correct its function code or its access",
+            ));
+        }
+        if writes && !reads {
+            findings.push(Finding::note(
+                &place,
+                format!(
+                    "`{}` is write-only in the list; here it can be read too",
+                    register.label()
+                ),
+                "",
+            ));
+        }
+        let bound = matches!(register.meaning, Meaning::Point(_) | Meaning::Bits(_));
+        if register.is_bit() {
+            if !bound {
+                let start = self.start.map_or(0, |value| i64::from(value != 0.0));
+                register.meaning = unbound(&self.constant, start, register.writable);
+            }
+            return Ok(vec![register]);
+        }
+        let ranged = self.written.last.map(|last| last - self.written.number + 1);
+        let length = self.length.or(ranged);
+        let is_reserved = {
+            let name = register.name.to_lowercase();
+            [
+                "reserved",
+                "reserve",
+                "spare",
+                "not used",
+                "unused",
+                "保留",
+                "reserviert",
+            ]
+            .contains(&name.as_str())
+        };
+        let filler = |register: &Register, words: u32, word: u16| Register {
+            words,
+            meaning: Meaning::Fill(word),
+            writable: false,
+            ..register.clone()
+        };
+        let kind = match &self.form {
+            Some(Ok(Form::Text(bytes))) => {
+                let Some(words) = length
+                    .or(bytes.map(|bytes| bytes.div_ceil(2)))
+                    .filter(|words| *words < 0x1_0000)
+                else {
+                    return Err(Box::new(Finding::warning(
+                        &place,
+                        format!("row not used: `{}` is a text of unknown length", register.label()),
+                        "give it a length in registers",
+                    )));
+                };
+                let mut text = self.constant;
+                while text.len() > 2 * words as usize {
+                    text.pop();
+                }
+                register.words = words;
+                register.meaning = Meaning::Text(text);
+                register.writable = false;
+                return Ok(vec![register]);
+            }
+            Some(Ok(Form::Fill)) => {
+                let word = cells::integer(&self.constant).and_then(|word| u16::try_from(word & 0xFFFF).ok());
+                return Ok(vec![filler(&register, length.unwrap_or(1), word.unwrap_or(0))]);
+            }
+            _ if is_reserved
+                && !bound
+                && !register.writable
+                && self.constant.is_empty()
+                && self.start.is_none() =>
+            {
+                let words = match &self.form {
+                    Some(Ok(Form::Number(kind))) => kind.words(),
+                    _ => 1,
+                };
+                return Ok(vec![filler(&register, length.unwrap_or(words), 0)]);
+            }
+            Some(Err(why)) => {
+                let words = length.or(cells::words_named(why)).unwrap_or(1);
+                findings.push(Finding::warning(
+                    &place,
+                    format!(
+                        "type not read: {why}; `{}` is served as {words} x 0",
+                        register.label()
+                    ),
+                    "write a type such as u16, i32, f32 or string, and correct the length",
+                ));
+                return Ok(vec![filler(&register, words, 0)]);
+            }
+            Some(Ok(Form::Number(kind))) => Some(*kind),
+            Some(Ok(Form::Whole { signed })) => match (length.unwrap_or(1), signed) {
+                (1, false) => Some(RegisterType::U16),
+                (1, true) => Some(RegisterType::I16),
+                (2, false) => Some(RegisterType::U32),
+                (2, true) => Some(RegisterType::I32),
+                (4, false) => Some(RegisterType::U64),
+                (4, true) => Some(RegisterType::I64),
+                _ => None,
+            },
+            Some(Ok(Form::Bit)) => Some(RegisterType::U16),
+            None => match length.unwrap_or(1) {
+                1 => Some(RegisterType::U16),
+                2 => Some(RegisterType::U32),
+                4 => Some(RegisterType::U64),
+                _ => None,
+            },
+        };
+        let words = length.unwrap_or_else(|| kind.map_or(1, RegisterType::words));
+        let count = kind.map_or(0, |kind| {
+            if words.is_multiple_of(kind.words()) {
+                words / kind.words()
+            } else {
+                0
+            }
+        });
+        let Some(kind) = kind.filter(|_| (1..=MOST_EQUAL).contains(&count)) else {
+            let of_type = kind.map_or_else(|| "its type".to_owned(), |kind| format!("{kind}"));
+            findings.push(Finding::warning(
+                &place,
+                format!(
+                    "{words} registers do not fit {of_type}; `{}` is served as {words} x 0",
+                    register.label()
+                ),
+                "correct its type or its length",
+            ));
+            return Ok(vec![filler(&register, words, 0)]);
+        };
+        register.kind = kind;
+        register.words = kind.words();
+        register.scale = self.scale;
+        let bits = 16 * kind.words();
+        register.bit_names.retain(|(first, last), name| {
+            let fits = u32::from(*last) < bits;
+            if !fits {
+                findings.push(Finding::warning(
+                    &place,
+                    format!(
+                        "bit {first} `{name}` is not in the {bits} bits of `{}`",
+                        register.name
+                    ),
+                    "correct the bit, or the register's type",
+                ));
+            }
+            fits
+        });
+        if !bound {
+            let start = self
+                .start
+                .map(|value| raw(kind, (value - register.offset) / register.scale));
+            register.meaning = unbound(&self.constant, start.unwrap_or(0), register.writable);
+        }
+        if count == 1 {
+            return Ok(vec![register]);
+        }
+        findings.push(Finding::note(
+            &place,
+            format!(
+                "`{}` has {words} registers of {kind}: taken as {count} values",
+                register.label()
+            ),
+            "give it a type of that length if it is one value",
+        ));
+        let all = (0..count).map(|i| Register {
+            address: register.address + i * kind.words(),
+            name: format!("{} [{}]", register.name, i + 1),
+            ..register.clone()
+        });
+        Ok(all.filter(|register| register.end() <= 0x1_0000).collect())
+    }
+}
+
+/// What a register without a point says: what its list has as a raw constant, or its start value; one that may be written
+/// keeps what is written, unless it is fixed.
+fn unbound(constant: &str, start: i64, writable: bool) -> Meaning {
+    if constant == "not implemented" {
+        return Meaning::Nothing;
+    }
+    if let Some(value) = constant.strip_prefix("fixed ").and_then(cells::integer) {
+        return Meaning::Constant(value);
+    }
+    let value = cells::integer(constant).unwrap_or(start);
+    if writable {
+        Meaning::Held(value)
+    } else {
+        Meaning::Constant(value)
+    }
+}
+
+#[allow(
+    clippy::cast_possible_truncation,
+    reason = "a start value, cut to what its type holds"
+)]
+fn raw(kind: RegisterType, value: f64) -> i64 {
+    if kind == RegisterType::F32 {
+        return i64::from((value as f32).to_bits());
+    }
+    let (low, high) = kind.range();
+    value.round().clamp(low, high) as i64
+}
+
+/// `key: text` pairs, one a line or parted by semicolons.
+fn pairs(cell: &str) -> Vec<(String, String)> {
+    let parts = cell.split(['\n', ';']);
+    let pairs = parts.filter_map(|part| part.split_once(':'));
+    pairs
+        .map(|(key, text)| (key.trim().to_owned(), text.trim().to_owned()))
+        .collect()
+}
+
+fn reciprocal(gain: f64) -> f64 {
+    rounded(1.0 / gain)
+}
+
+/// Nearest number that is short in decimal: 1/10 of a vendor is 0.1.
+fn rounded(factor: f64) -> f64 {
+    format!("{factor:.9e}").parse().unwrap_or(factor)
+}

@@ -1,0 +1,286 @@
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is the test failing")]
+
+use std::fmt::Write as _;
+
+use bess_devices::codec::modbus::listing::Listing;
+use bess_devices::codec::modbus::{ModbusServer, RegisterMap};
+use bess_devices::kinds::point_table;
+use bess_devices::library::Library;
+use bess_devices::points::{PointTable, Points};
+use bess_devices::product::Source;
+use proptest::prelude::*;
+
+use super::super::doc::Document;
+use super::super::write;
+use super::draft::MOST_EQUAL;
+use super::*;
+
+fn import(text: &str, wishes: &Wishes) -> Result<Import, Mistake> {
+    Import::of("list.csv", &Sheet::of_csv(text.as_bytes()), wishes)
+}
+
+/// Map, conclusions and findings.
+fn told(text: &str, wishes: &Wishes) -> String {
+    let import = match import(text, wishes) {
+        Ok(import) => import,
+        Err(mistake) => return format!("{mistake}\n{}\n", mistake.diagnostic().help().unwrap()),
+    };
+    let map = write::map(&import, &[]);
+    Listing::read(&Source::new("map.toml", &map)).unwrap();
+    let mut all = map;
+    for line in &import.said {
+        writeln!(all, "said: {line}").unwrap();
+    }
+    for finding in &import.findings {
+        writeln!(all, "{finding}").unwrap();
+    }
+    all
+}
+
+#[test]
+fn a_list_of_reference_numbers() {
+    insta::assert_snapshot!(told(
+        "PCS 100 register list V1.3;;;;;;;;\n\
+         32-bit values: low word first;;;;;;;;\n\
+         No.;Register;Signal name;Data type;Scale;Unit;R/W;Remark;Since\n\
+         Status;;;;;;;;\n\
+         1;40001;Run state;U16;;;R;\"0: Stop, 1: Standby, 2: Run, 3: Fault\";\n\
+         2;40002;Alarm word;Bitfield16;;;R;\"Bit0: Over-voltage; Bit1: Over-temperature; Bit4-7: Zone\";V1.2\n\
+         3;40003;Active power;S32;0,1;KW;R;Charging positive;\n\
+         4;40005;Grid frequency;U16;0,01;HZ;R;;\n\
+         5;40006;Temperature;S16;0,1;℃;R;;\n\
+         6;40007-40016;Serial number;ASCII;;;R;;\n\
+         7;40017;Clock;BCD16;;;R;;\n\
+         8;40018;Reserved;U16;;;;;\n\
+         9;40018;Odd one;U16;;;R;;\n\
+         10;40021;Wide one;U32;;;R;;\n\
+         11;40022;Half of it;U16;;;R;;\n\
+         Settings;;;;;;;;\n\
+         12;40101;Power set-point;S32;0,1;kW;RW;;\n\
+         13;40103;Start/stop;U16;;;W;1 = start 2 = stop;\n\
+         14;see below;Something;U16;;;R;;\n\
+         ;;;;;;;end of list;\n",
+        &Wishes::default()
+    ));
+}
+
+#[test]
+fn function_codes_bits_row_by_row_and_lengths_in_bytes() {
+    insta::assert_snapshot!(told(
+        "Address (hex),Function code,Parameter,Bit,Format,Length,Gain,Unit\n\
+         0x1000,04,Voltage,,uint,2,10,V\n\
+         0x1001,04,Current,,int,2,10,A\n\
+         0x1002,04,Energy,,U32,4,1,kWh\n\
+         0x1004,04,Faults,0,U16,2,,\n\
+         0x1004,04,Fan,1,U16,2,,\n\
+         ,,Door,2,,,,\n\
+         0x1005,04,Phases,,S16,6,10,V\n\
+         0x0000,01,Relay,,BOOL,,,\n\
+         0x0001,02,Contact,,BOOL,,,\n\
+         0x2000,03,Limit,,float,4,,A\n\
+         0x2000,16,Limit,,float,4,,A\n\
+         0x20000,03,Nowhere,,U16,2,,\n",
+        &Wishes::default()
+    ));
+}
+
+#[test]
+fn columns_and_base_by_hand() {
+    let text = "Where,What,Sort,Mal\n1,Volts,U16,10\n2,Amps,S16,10\n";
+    let wishes = Wishes {
+        columns: ["address=Where", "name=What", "type=Sort", "gain=Mal"]
+            .map(|text| text.parse().unwrap())
+            .into(),
+        base: Some(Base::One),
+        ..Wishes::default()
+    };
+    let all = [
+        told(text, &wishes),
+        told(text, &Wishes::default()),
+        told(
+            text,
+            &Wishes {
+                columns: vec!["address=Where".parse().unwrap(), "name=Which".parse().unwrap()],
+                ..Wishes::default()
+            },
+        ),
+        told("address,name\n", &Wishes::default()),
+        told("address,name\nx,y\n", &Wishes::default()),
+        told("", &Wishes::default()),
+    ];
+    insta::assert_snapshot!(all.join("----\n"));
+}
+
+/// Everything a map says, apart from where it stands and how it is written.
+fn essence(listing: &Listing, spread: bool) -> Vec<String> {
+    let registers = listing.registers.iter().map(|register| {
+        let long = register.words > 1 && !matches!(register.meaning, Meaning::Text(_) | Meaning::Fill(_));
+        let register = Register {
+            block: String::new(),
+            place: Place::nowhere(),
+            low_word_first: long && register.low_word_first,
+            ..register.clone()
+        };
+        format!("{register:?}")
+    });
+    let head = format!(
+        "{} {} {}",
+        listing.title,
+        listing.read_only_write.name(),
+        listing.out_of_range_write.name()
+    );
+    let mut all: Vec<_> = registers.collect();
+    if spread {
+        all.sort();
+    }
+    all.insert(0, head);
+    all
+}
+
+#[test]
+fn every_shipped_map_comes_back_from_its_own_table() {
+    let library = Library::shipped();
+    let mut maps = 0;
+    let paths: Vec<String> = library.paths().map(str::to_owned).collect();
+    for path in paths.iter().filter_map(|path| path.strip_prefix("modbus/")) {
+        let source = library.register_map(path).unwrap();
+        for id in library.product_ids() {
+            let product = library.product(&id).unwrap();
+            if product.registers().is_none_or(|(map, _)| map.get_ref() != path) {
+                continue;
+            }
+            let table = point_table(&product).unwrap();
+            let csv = Document::of_map(source, &table).unwrap().csv().unwrap();
+            let import = import(&csv, &Wishes::default()).unwrap();
+            assert!(import.findings.is_empty(), "{path}: {:?}", import.findings);
+            let text = write::map(&import, &["head".into()]);
+            let again = Source::new("again.toml", &text);
+            let one = essence(&Listing::of(source, &table).unwrap(), false);
+            let two = essence(&Listing::read(&again).unwrap(), false);
+            for (one, two) in one.iter().zip(&two) {
+                assert_eq!(one, two, "{path} of {id}");
+            }
+            assert_eq!(one.len(), two.len(), "{path} of {id}");
+            let image = |library: &Library| {
+                let server = ModbusServer::of_product(&product, library, &table).unwrap();
+                let mut points = Points::new(table.clone().into());
+                for (at, (id, def)) in table.iter().enumerate() {
+                    #[allow(clippy::cast_precision_loss, reason = "a small number")]
+                    let share = (at % 17) as f64 / 16.0;
+                    points.set(id, (def.min + (def.max - def.min) * share).round());
+                }
+                // words, not what each is called
+                let image = server.image(&points);
+                let words = |line: &str| line.chars().take(43).collect::<String>();
+                image.lines().map(words).collect::<Vec<_>>()
+            };
+            let mut changed = library.clone();
+            changed.overlay("again", &format!("modbus/{path}"), &text);
+            assert_eq!(image(&library), image(&changed), "{path} of {id}");
+            maps += 1;
+        }
+    }
+    assert!(maps > 8, "{maps}");
+}
+
+#[test]
+fn a_vendors_map_comes_back_with_names_and_bits() {
+    let text = "title = \"X | Y\"\nread_only_write = \"ignore\"\nout_of_range_write = \"clamp\"\n\
+        [[block]]\nname = \"one\"\ntable = \"holding\"\nmirror = true\nbase = 100\nlength = 20\nfill = 0xFFFF\n\
+        word_order = \"low-first\"\nregister = [\n\
+        { at = 0, name = \"State\", point = \"mode\", values = { off = 3, on = 7 }, enum = { 3 = \"Halt: a; b\", -7 = \"Run 1: x\" } },\n\
+        { at = 1, name = \"Bits\", bits = { 0 = \"mode == on\", 3 = \"alarm-a\" }, bit_names = { 0 = \"Running\", 4-7 = \"Zone, 2: x\" } },\n\
+        { at = 2, name = \"Current\", point = \"i\", type = \"i32\", scale = -0.1, offset = 40.0, unit = \"A\", invalid = 5 },\n\
+        { at = 4, type = \"f32\", word_order = \"high-first\", access = \"read-write\", constant = 5, description = \"a, \\\"b\\\"\" },\n\
+        { at = 6, words = 3, constant = 7 },\n{ at = 17, hold = -1, type = \"i16\", access = \"read-write\" },\n{ at = 9, type = \"u64\" },\n{ at = 13, words = 4, text = \"{model}\" },\n]\n\
+        [[block]]\nname = \"two\"\ntable = \"coil\"\naccess = \"read-write\"\nregister = [{ at = 0, name = \"Relay\", constant = 1 }]\n";
+    let source = Source::new("map.toml", text);
+    let csv = Document::of_map(&source, &PointTable::default())
+        .unwrap()
+        .csv()
+        .unwrap();
+    let import = import(&csv, &Wishes::default()).unwrap();
+    let again = write::map(&import, &[]);
+    let (one, two) = (
+        Listing::read(&source).unwrap(),
+        Listing::read(&Source::new("again.toml", &again)).unwrap(),
+    );
+    assert_eq!(essence(&one, true), essence(&two, true), "{csv}\n{again}");
+}
+
+fn any_cell() -> impl Strategy<Value = String> {
+    prop_oneof![
+        "[0-9]{1,6}",
+        "0x[0-9a-fA-F]{1,5}",
+        "[0-9A-F]{1,4}h?",
+        "4x[0-9]{1,5}",
+        "[0-9]{1,5}[-~.:/][0-9]{1,5}",
+        prop::sample::select(vec![
+            "U16",
+            "S32",
+            "float",
+            "STR8",
+            "string",
+            "bit",
+            "BCD",
+            "uint",
+            "RW",
+            "W",
+            "03",
+            "0x10",
+            "FC4",
+            "0.1",
+            "1/10",
+            "-400",
+            "kW",
+            "0: off; 1: on",
+            "Bit0: a; Bit3-9: b",
+            "reserved",
+            "Address",
+            "Name",
+            "Type",
+            "Holding registers",
+            "low word first",
+        ])
+        .prop_map(str::to_owned),
+        "\\PC{0,12}",
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(256) })]
+
+    #[test]
+    fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+        let sheet = Sheet::of_csv(&bytes);
+        let _ = Import::of("x", &sheet, &Wishes::default());
+        let text = [b"Address,Name,Type,Length,Scale,Bits,Values\n".as_slice(), &bytes].concat();
+        let _ = Import::of("x", &Sheet::of_csv(&text), &Wishes::default());
+    }
+
+    #[test]
+    fn what_comes_out_is_always_a_map(
+        rows in prop::collection::vec(prop::collection::vec(any_cell(), 0..12), 0..24),
+        base in prop::option::of(prop::sample::select(vec![Base::Zero, Base::One])),
+    ) {
+        let head = "Address,FC,Name,Type,Length,Scale,Offset,Unit,Access,Values,Bits,Default".split(',').map(str::to_owned).collect();
+        let mut all = vec![Row { number: 1, cells: head }];
+        all.extend((2..).zip(rows).map(|(number, cells)| Row { number, cells }));
+        let filled = all.iter().skip(1).filter(|row| row.filled().count() > 0).count();
+        let sheet = Sheet { name: None, rows: all, said: vec![] };
+        let Ok(import) = Import::of("x", &sheet, &Wishes { base, ..Wishes::default() }) else { return Ok(()); };
+        let text = write::map(&import, &[]);
+        let listing = Listing::read(&Source::new("map.toml", &text)).unwrap();
+        // nothing is lost: each row is a register, a comment, or more about the register above
+        prop_assert!(import.items.len() <= filled * MOST_EQUAL as usize);
+        let mut taken = BTreeSet::new();
+        for register in &listing.registers {
+            for address in register.address..register.end() {
+                prop_assert!(address < 0x1_0000 && taken.insert((register.table, address)), "{text}");
+            }
+        }
+        let table = PointTable::default();
+        let map = RegisterMap::compile("map.toml", &text, &table, "M");
+        prop_assert!(map.is_ok(), "{:?}\n{text}", map.err());
+    }
+}
