@@ -297,16 +297,11 @@ impl Master for ClaimMaster {
             }
             1..=HIGHEST => {
                 let position = usize::from(source) - 1;
-                match self.ledger.serial_at(position) {
-                    Some(other) if other != name => {
-                        self.ledger.duplicate = source;
-                        // the lower NAME has it
-                        if name < other {
-                            self.ledger.give(position, name);
-                        }
-                    }
-                    _ => self.ledger.give(position, name),
+                if self.ledger.serial_at(position).is_some_and(|other| other != name) {
+                    self.ledger.duplicate = source;
                 }
+                // where two want it, the one that keeps it claims it again
+                self.ledger.give(position, name);
                 if let Some(left) = before.filter(|left| *left != position) {
                     self.ledger.skip(left);
                 }

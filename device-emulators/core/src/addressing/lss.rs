@@ -200,6 +200,9 @@ impl Node for LssNode {
         let (TO_SLAVES, Ok(data)) = (frame.id, <[u8; 8]>::try_from(frame.data())) else {
             return;
         };
+        if !self.active {
+            return;
+        }
         let [command, b1, b2, b3, b4, bit_check, part, next] = data;
         let value = u32::from_le_bytes([b1, b2, b3, b4]);
         match command {

@@ -404,8 +404,11 @@ impl Bcu {
             return;
         }
         let elapsed = now - self.started;
-        let complete =
-            self.nodes.nodes().iter().all(|node| node.last_seen().is_some()) && self.io.is_complete();
+        // a counter that was never seen would count as still since the start
+        let is_heard = |node: &RemoteNode| {
+            node.last_seen().is_some() && (!node.has_counter() || node.last_change_of_counter().is_some())
+        };
+        let complete = self.nodes.nodes().iter().all(is_heard) && self.io.is_complete();
         if elapsed >= seconds(self.settings.self_test_s)
             || (complete && elapsed >= seconds(self.settings.settle_s))
         {
