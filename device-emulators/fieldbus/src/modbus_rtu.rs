@@ -268,4 +268,46 @@ mod tests {
             }
         }
     }
+
+    /// Whatever is on a line, in pieces: what comes out was there with its checksum right, and little is remembered.
+    #[test]
+    fn fuzz_rtu() {
+        let order = CrcOrder::LowFirst;
+        let seeds = [
+            [bytes(1, &[3, 0, 0, 0, 10], order), bytes(1, &[3, 2, 0, 5], order)].concat(),
+            bytes(17, &[16, 0, 1, 0, 1, 2, 0xAB, 0xCD], order),
+            bytes(2, &[23, 0, 0, 0, 1, 0, 1, 0, 1, 2, 0, 7], CrcOrder::HighFirst),
+            bytes(9, &[43, 14, 1, 1, 0, 0, 1, 0, 3, b'a', b'b', b'c'], order),
+            [
+                bytes(1, &[0x83, 2], order),
+                bytes(1, &[15, 0, 0, 0, 9, 2, 1, 0], order),
+            ]
+            .concat(),
+        ];
+        let target = bess_fuzz::Target::new(env!("CARGO_MANIFEST_DIR"), "rtu").seeds(seeds);
+        target.runs(5000).check(|input| {
+            for (direction, order) in [
+                (Direction::Request, CrcOrder::LowFirst),
+                (Direction::Reply, CrcOrder::LowFirst),
+                (Direction::Reply, CrcOrder::HighFirst),
+            ] {
+                let mut receiver = Receiver::new(direction, order);
+                let was_there = |frame: &Frame| {
+                    let raw = bytes(frame.unit, &frame.pdu, order);
+                    assert!(raw.len() <= MAX_FRAME && input.windows(raw.len()).any(|part| part == raw));
+                };
+                for piece in input.chunks(61) {
+                    receiver.take(piece);
+                    while let Some(frame) = receiver.frame() {
+                        was_there(&frame);
+                    }
+                    assert!(receiver.raw.len() <= 2 * MAX_FRAME);
+                }
+                if let Some(Ok(frame)) = receiver.silence() {
+                    was_there(&frame);
+                }
+                assert!(receiver.is_empty());
+            }
+        });
+    }
 }
