@@ -14,6 +14,7 @@ use bess_devices::ems::{Ems, EmsConfig};
 use bess_devices::fire_panel::FirePanel;
 use bess_devices::hmi::Hmi;
 use bess_devices::hv_unit::{self, HvUnit};
+use bess_devices::kinds::point_table;
 use bess_devices::library::Library;
 use bess_devices::meter::Meter;
 use bess_devices::pcs::Pcs;
@@ -99,6 +100,7 @@ pub(crate) fn build(config: &RigConfig, library: &Library, role: Role<'_>) -> Re
     products.check_packs()?;
     products.check_voltage_classes()?;
     announce_ids(config, &products, &mut buses)?;
+    products.check_settings()?;
     let mut slots = Vec::new();
     let mut line_listeners: BTreeMap<Line, Vec<usize>> = BTreeMap::new();
     for (i, device) in config.devices.iter().enumerate() {
@@ -414,6 +416,15 @@ impl Products<'_> {
                     product.id
                 ),
             ));
+        }
+        Ok(())
+    }
+
+    /// Every device's own settings read, so that a mistake is told at the device and not at one that asks it.
+    fn check_settings(&self) -> Result<(), RigConfigError> {
+        for device in &self.config.devices {
+            let product = self.of(device)?;
+            point_table(&product).map_err(|error| product_error(self.library, device, &error))?;
         }
         Ok(())
     }
