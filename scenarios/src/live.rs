@@ -207,6 +207,7 @@ fn print_wires(rig: &Rig) {
     for server in &wires.servers {
         let place = match server.address {
             ModbusAddress::Tcp(address) => address.to_string(),
+            ModbusAddress::Tls(address) => format!("{address}, TLS"),
             ModbusAddress::Line(line) => {
                 let line = wires.lines.iter().find(|wire| wire.line == line);
                 format!(

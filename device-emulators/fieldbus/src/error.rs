@@ -116,6 +116,14 @@ pub enum FieldbusError {
         /// What the kernel said.
         source: io::Error,
     },
+    /// A file of a device that speaks TLS.
+    #[error("TLS file `{file}`: {why}; `tls` in the rig file wants PEM files: certificate, key, ca")]
+    Certificate {
+        /// The file.
+        file: String,
+        /// What is wrong with it.
+        why: String,
+    },
     /// An RTU line could not be opened.
     #[error("RTU line `{line}`: cannot {what}")]
     Line {

@@ -14,15 +14,17 @@ use std::time::Duration;
 
 use bess_devices::codec::modbus::pdu;
 use bess_types::{ModbusReply, ModbusRequest};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
+use tokio_rustls::TlsConnector;
 
 use crate::health::count;
 use crate::modbus_adu::{Adu, MAX_ADU};
 use crate::modbus_server::Runtime;
+use crate::modbus_tls::{self, Identity};
 use crate::paced::{Arrival, Inbox};
 use bess_devices::Token;
 
@@ -34,11 +36,12 @@ const FIRST_REST: Duration = Duration::from_millis(100);
 const LONGEST_REST: Duration = Duration::from_secs(2);
 
 /// The owner's side of all client connections.
-#[derive(Debug)]
 pub(crate) struct Clients {
     runtime: Handle,
     inbox: Inbox,
     patience: Duration,
+    /// Of devices that speak TLS.
+    identities: BTreeMap<usize, Identity>,
     connections: BTreeMap<(usize, SocketAddr), mpsc::Sender<Ask>>,
 }
 
@@ -51,21 +54,32 @@ pub(crate) struct Ask {
 }
 
 impl Clients {
-    pub(crate) fn new(runtime: &Runtime, inbox: Inbox, patience: Duration) -> Self {
+    pub(crate) fn new(
+        runtime: &Runtime,
+        inbox: Inbox,
+        patience: Duration,
+        identities: BTreeMap<usize, Identity>,
+    ) -> Self {
         Self {
             runtime: runtime.handle().clone(),
             inbox,
             patience,
+            identities,
             connections: BTreeMap::new(),
         }
     }
 
     /// Sends a request of device `client`; `false` if too many wait already, and then no reply will come.
-    pub(crate) fn ask(&mut self, client: usize, address: SocketAddr, ask: Ask) -> bool {
+    pub(crate) fn ask(&mut self, client: usize, address: SocketAddr, tls: bool, ask: Ask) -> bool {
+        let identity = self.identities.get(&client).filter(|_| tls);
+        if tls && identity.is_none() {
+            return false; // a rig file that says so is refused
+        }
         let queue = self.connections.entry((client, address)).or_insert_with(|| {
             let (queue, asks) = mpsc::channel(QUEUE);
             let connection = Connection {
                 address,
+                tls: identity.map(|identity| identity.connector.clone()),
                 patience: self.patience,
                 inbox: self.inbox.clone(),
                 link: None,
@@ -81,6 +95,7 @@ impl Clients {
 
 struct Connection {
     address: SocketAddr,
+    tls: Option<TlsConnector>,
     patience: Duration,
     inbox: Inbox,
     link: Option<Link>,
@@ -123,9 +138,24 @@ impl Rest {
     }
 }
 
+/// What a connection goes over.
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send + Sync {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + Sync> Stream for T {}
+
+async fn open(address: SocketAddr, tls: Option<TlsConnector>) -> io::Result<Box<dyn Stream>> {
+    let stream = TcpStream::connect(address).await?;
+    // Without effect on what is said, only on when.
+    let _ = stream.set_nodelay(true);
+    Ok(match tls {
+        None => Box::new(stream),
+        Some(tls) => Box::new(tls.connect(modbus_tls::name(address), stream).await?),
+    })
+}
+
 /// A connection that is up.
 struct Link {
-    stream: TcpStream,
+    stream: Box<dyn Stream>,
     /// Received and not yet looked at.
     raw: Vec<u8>,
 }
@@ -199,12 +229,9 @@ impl Connection {
     }
 
     async fn connect(&mut self) -> io::Result<Link> {
-        let address = self.address;
-        let stream = self.rest.connect(|| TcpStream::connect(address)).await?;
-        // Without effect on what is said, only on when.
-        let _ = stream.set_nodelay(true);
+        let (address, tls) = (self.address, self.tls.clone());
         Ok(Link {
-            stream,
+            stream: self.rest.connect(|| open(address, tls)).await?,
             raw: Vec::with_capacity(MAX_ADU),
         })
     }

@@ -15,7 +15,7 @@ use bess_devices::Token;
 use bess_devices::codec::modbus::pdu;
 use bess_rig::config::line::{CrcOrder, ModbusAddress};
 use bess_rig::{LineEnd, RtuLineWire, Wires};
-use bess_types::{ModbusReply, ModbusRequest};
+use bess_types::{ModbusClient, ModbusReply, ModbusRequest};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
@@ -265,7 +265,10 @@ impl Slaves {
                 slaves.devices.tell_all(&pdu);
                 return;
             };
-            let Answer { reply, faults } = slaves.devices.ask_one(server, unit, &pdu).await;
+            let Answer { reply, faults } = slaves
+                .devices
+                .ask_one(server, unit, &ModbusClient::Plain, &pdu)
+                .await;
             sleep_until(heard + slaves.line.timing.turnaround).await;
             // Without a receiver the line is gone.
             let _ = replies

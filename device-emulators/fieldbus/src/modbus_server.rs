@@ -17,13 +17,16 @@ use bess_types::{ModbusClient, ModbusException, ModbusReply, Tag};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::runtime::Handle;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
+use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 use crate::error::FieldbusError;
 use crate::modbus_adu::{Adu, End, Faulty, MAX_ADU};
+use crate::modbus_tls::{self, Identity};
 use crate::paced::{Arrival, Inbox};
-use bess_rig::{ModbusAddress, ModbusServerWire, WireFault};
+use bess_rig::{ModbusServerWire, WireFault};
 
 /// After this the connection is free for the client's next request. Real clients give up much earlier.
 const LONGEST_ANSWER: Duration = Duration::from_secs(10);
@@ -31,6 +34,8 @@ const LONGEST_ANSWER: Duration = Duration::from_secs(10);
 const OPEN_REQUESTS: usize = 256;
 /// Rest after a failed accept, such as with all file descriptors in use, or while another program has the address.
 pub(crate) const REST: Duration = Duration::from_millis(100);
+/// What a client may take for its TLS handshake.
+const HANDSHAKE: Duration = Duration::from_secs(5);
 /// What a client may send ahead of its answers.
 const AHEAD: usize = 16 * MAX_ADU;
 
@@ -126,6 +131,7 @@ impl Servers {
     /// Listens on every server's address.
     pub(crate) fn open(
         wires: &[ModbusServerWire],
+        identities: &BTreeMap<usize, Identity>,
         runtime: &Runtime,
         inbox: &Inbox,
     ) -> Result<Self, FieldbusError> {
@@ -141,7 +147,7 @@ impl Servers {
         };
         let mut at_address: BTreeMap<SocketAddr, Vec<&ModbusServerWire>> = BTreeMap::new();
         for wire in wires {
-            if let ModbusAddress::Tcp(address) = wire.address {
+            if let Some(address) = wire.address.socket() {
                 at_address.entry(address).or_default().push(wire);
                 servers.addresses.insert(wire.device, address);
             }
@@ -169,6 +175,10 @@ impl Servers {
                 tag,
                 address,
                 devices: Arc::new(devices),
+                // Devices at one address have the same.
+                tls: identities
+                    .get(&wires[0].device)
+                    .map(|identity| identity.acceptor.clone()),
                 link: state,
                 clients: wires[0].clients,
                 places: Arc::new(Semaphore::new(usize::from(wires[0].clients))),
@@ -276,7 +286,7 @@ impl Devices {
     }
 
     /// Asks the device behind `unit`. Silence of one behind a gateway is the gateway's exception 0B.
-    async fn ask(&self, unit: u8, request: &[u8]) -> Answer {
+    async fn ask(&self, unit: u8, client: &ModbusClient, request: &[u8]) -> Answer {
         let server = match self.find(unit) {
             Ok(server) => server,
             Err(Some(exception)) => return Answer::of_itself(exception),
@@ -287,7 +297,7 @@ impl Devices {
                 };
             }
         };
-        let mut answer = self.ask_one(server, unit, request).await;
+        let mut answer = self.ask_one(server, unit, client, request).await;
         if self.units.len() > 1 && answer.reply.is_none() {
             answer.reply = Some(Err(ModbusException::GatewayTargetFailedToRespond));
         }
@@ -295,12 +305,18 @@ impl Devices {
     }
 
     /// Asks a device.
-    pub(crate) async fn ask_one(&self, server: usize, unit: u8, request: &[u8]) -> Answer {
+    pub(crate) async fn ask_one(
+        &self,
+        server: usize,
+        unit: u8,
+        client: &ModbusClient,
+        request: &[u8],
+    ) -> Answer {
         let Ok(_place) = self.open_requests.try_acquire() else {
             return Answer::of_itself(ModbusException::ServerDeviceBusy);
         };
         let (answer, answered) = oneshot::channel();
-        if !self.put(server, unit, request, answer) {
+        if !self.put(server, unit, client, request, answer) {
             return Answer::of_itself(ModbusException::ServerDeviceBusy);
         }
         let answer = timeout(LONGEST_ANSWER, answered).await;
@@ -316,17 +332,24 @@ impl Devices {
         if WRITES.contains(&request[0]) {
             for (_, server) in &self.units {
                 let (unheard, _) = oneshot::channel();
-                self.put(*server, 0, request, unheard);
+                self.put(*server, 0, &ModbusClient::Plain, request, unheard);
             }
         }
     }
 
-    fn put(&self, server: usize, unit: u8, request: &[u8], answer: oneshot::Sender<Answer>) -> bool {
+    fn put(
+        &self,
+        server: usize,
+        unit: u8,
+        client: &ModbusClient,
+        request: &[u8],
+        answer: oneshot::Sender<Answer>,
+    ) -> bool {
         let arrival = Arrival::Request {
             at: self.inbox.clock.now(),
             server,
             unit,
-            client: ModbusClient::Plain,
+            client: client.clone(),
             request: pdu::decode_request(request),
             answer,
         };
@@ -335,12 +358,12 @@ impl Devices {
 }
 
 /// An address where connections come in.
-#[derive(Debug)]
 struct Port {
     /// Of the first device, for messages.
     tag: Tag,
     address: SocketAddr,
     devices: Arc<Devices>,
+    tls: Option<TlsAcceptor>,
     link: watch::Receiver<Link>,
     /// Connections at the same time; more are closed at once, as small devices do.
     clients: u16,
@@ -396,17 +419,27 @@ impl Port {
         };
         // Without effect on what is said, only on when.
         let _ = stream.set_nodelay(true);
-        let connection = Connection {
-            stream,
-            devices: Arc::clone(&self.devices),
-            link: self.link.clone(),
-            _place: place,
-        };
+        let devices = Arc::clone(&self.devices);
+        let link = self.link.clone();
+        let tls = self.tls.clone();
         let tag = self.tag.clone();
         tokio::spawn(async move {
-            if let Err(error) = connection.serve().await {
+            let served = async {
+                let Some(tls) = tls else {
+                    return Connection::new(stream, ModbusClient::Plain, devices, link)
+                        .serve()
+                        .await;
+                };
+                let stream = timeout(HANDSHAKE, tls.accept(stream)).await??;
+                let certificates = stream.get_ref().1.peer_certificates();
+                let role = certificates.and_then(|all| modbus_tls::role(all.first()?));
+                let client = ModbusClient::Certificate { role };
+                Connection::new(stream, client, devices, link).serve().await
+            };
+            if let Err(error) = served.await {
                 tracing::debug!("{tag}: Modbus connection of {peer} ended: {error}");
             }
+            drop(place);
         });
     }
 }
@@ -423,15 +456,31 @@ impl Stream for TcpStream {
     }
 }
 
+impl Stream for TlsStream<TcpStream> {
+    fn socket(&self) -> &TcpStream {
+        self.get_ref().0
+    }
+}
+
 /// One client's connection.
 struct Connection<S> {
     stream: S,
+    /// Who is at the other end.
+    client: ModbusClient,
     devices: Arc<Devices>,
     link: watch::Receiver<Link>,
-    _place: OwnedSemaphorePermit,
 }
 
 impl<S: Stream> Connection<S> {
+    fn new(stream: S, client: ModbusClient, devices: Arc<Devices>, link: watch::Receiver<Link>) -> Self {
+        Self {
+            stream,
+            client,
+            devices,
+            link,
+        }
+    }
+
     /// Answers until the client leaves, or what it sends is not Modbus, or a link fault ends it.
     async fn serve(mut self) -> io::Result<()> {
         let mut raw = Vec::with_capacity(MAX_ADU);
@@ -492,8 +541,8 @@ impl<S: Stream> Connection<S> {
 
     /// The device's answer; none if the client leaves, or is sent away, before it comes.
     async fn answer(&mut self, request: &Adu, raw: &mut Vec<u8>) -> io::Result<Option<Answer>> {
-        let devices = Arc::clone(&self.devices);
-        let answer = devices.ask(request.unit, &request.pdu);
+        let (devices, client) = (Arc::clone(&self.devices), self.client.clone());
+        let answer = devices.ask(request.unit, &client, &request.pdu);
         tokio::pin!(answer);
         loop {
             tokio::select! {

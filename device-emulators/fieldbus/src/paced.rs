@@ -9,7 +9,7 @@
 //! late is counted, whatever the cause: a slow machine, a stopped process, or wall time spent by the caller
 //! between two runs. Past the hard limit, and with any lost frame, [`Health::inconclusive`] says so.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::error::Error;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
@@ -25,6 +25,7 @@ use crate::health::{Accounts, Losses};
 use crate::modbus_client::{Ask, Clients};
 use crate::modbus_line::Lines;
 use crate::modbus_server::{Answer, Runtime, Servers};
+use crate::modbus_tls::Identity;
 use bess_devices::Token;
 use bess_rig::{Driver, Health, ModbusAddress, Rig, WireInput, WireOutput, Wires, config};
 
@@ -128,11 +129,15 @@ impl<R: Steppable> PacedDriver<R> {
         };
         let runtime = Runtime::start()?;
         let can = CanBuses::open(&wires.can, &runtime, &inbox)?;
-        let servers = Servers::open(&wires.servers, &runtime, &inbox)?;
+        let mut identities = BTreeMap::new();
+        for (device, files) in &wires.certificates {
+            identities.insert(*device, Identity::load(files)?);
+        }
+        let servers = Servers::open(&wires.servers, &identities, &runtime, &inbox)?;
         let lines = Lines::open(&wires, &runtime, &inbox, limits.modbus_timeout, |units| {
             servers.devices(units)
         })?;
-        let clients = Clients::new(&runtime, inbox, limits.modbus_timeout);
+        let clients = Clients::new(&runtime, inbox, limits.modbus_timeout, identities);
         Ok(Self {
             rig,
             clock,
@@ -293,7 +298,8 @@ impl<R: Steppable> PacedDriver<R> {
                 } => {
                     let ask = Ask { token, unit, request };
                     let taken = match address {
-                        ModbusAddress::Tcp(address) => self.clients.ask(client, address, ask),
+                        ModbusAddress::Tcp(address) => self.clients.ask(client, address, false, ask),
+                        ModbusAddress::Tls(address) => self.clients.ask(client, address, true, ask),
                         ModbusAddress::Line(line) => self.lines.ask(line, client, ask),
                     };
                     if !taken {

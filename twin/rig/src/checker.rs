@@ -196,6 +196,7 @@ mod tests {
             ports: vec![],
             peers: vec![],
             address: None,
+            tls: None,
             unit: 1,
             server: bess_devices::codec::modbus::ModbusSettings::default(),
             port: crate::config::ModbusPort::default(),

@@ -8,6 +8,7 @@
 mod file;
 pub mod line;
 mod load;
+pub mod tls;
 
 use core::fmt;
 use core::net::SocketAddr;
@@ -26,6 +27,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::fault::LinkFault;
 pub use line::{ModbusAddress, RtuLineConfig};
+pub use tls::TlsFiles;
 
 /// A rig as its files describe it, patterns expanded, not yet built.
 #[derive(Clone, Debug)]
@@ -198,6 +200,8 @@ pub struct DeviceConfig {
     pub peers: BTreeMap<String, Tag>,
     /// Where its Modbus server is reached on a wire rig.
     pub address: Option<ModbusAddress>,
+    /// Its certificates: its server, and the servers it asks that have some, speak TLS.
+    pub tls: Option<TlsFiles>,
     /// Modbus unit id it answers to (any, if it is the only one at its TCP address).
     pub unit: u8,
     /// What clients of its Modbus server may do.

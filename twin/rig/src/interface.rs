@@ -3,6 +3,7 @@
 use core::fmt;
 use core::net::SocketAddr;
 use core::time::Duration;
+use std::collections::BTreeMap;
 
 use bess_devices::codec::modbus::UnknownUnit;
 use bess_devices::hmi::HmiTarget;
@@ -12,6 +13,7 @@ use bess_types::{CanFrame, Line, ModbusClient, ModbusReply, ModbusRequest, Tag};
 use serde::Serialize;
 
 use crate::config::line::{LineFormat, ModbusAddress};
+use crate::config::tls::TlsFiles;
 use crate::fault::{FaultError, LinkFault};
 
 /// Which part of a rig file this process is.
@@ -187,6 +189,8 @@ pub struct Wires {
     pub can: Vec<CanWire>,
     /// Modbus servers to listen for.
     pub servers: Vec<ModbusServerWire>,
+    /// Certificates of devices that speak TLS, by device.
+    pub certificates: BTreeMap<usize, TlsFiles>,
     /// Modbus RTU lines to open.
     pub lines: Vec<RtuLineWire>,
 }

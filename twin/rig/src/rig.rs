@@ -23,6 +23,7 @@ use crate::bus::rules::Active;
 use crate::bus::timed::TimedBus;
 use crate::checker::{self, Blame, Violation};
 use crate::config::line::{LineAttach, ModbusAddress, RtuLineConfig};
+use crate::config::tls::TlsFiles;
 use crate::config::{ClockMode, ModbusPort, RigConfig, RigConfigError};
 use crate::fault::LinkFault;
 use crate::interface::{
@@ -88,6 +89,7 @@ pub(crate) struct Slot {
     pub peers: Vec<Peer>,
     /// Of its Modbus server.
     pub address: Option<ModbusAddress>,
+    pub tls: Option<TlsFiles>,
     pub unit: u8,
     /// What of its Modbus server is a property of the product, and what of the site.
     pub server: ModbusSettings,
@@ -359,7 +361,15 @@ impl Rig {
             })
         });
         let lines = lines.collect();
-        Wires { can, servers, lines }
+        let certificates = emulated()
+            .filter_map(|(device, slot)| Some((device, slot.tls.clone()?)))
+            .collect();
+        Wires {
+            can,
+            servers,
+            certificates,
+            lines,
+        }
     }
 
     /// What this process opens of a line: a hosted part of a rig comes to what the rig has made.

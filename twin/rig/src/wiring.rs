@@ -152,6 +152,7 @@ pub(crate) fn build(config: &RigConfig, library: &Library, role: Role<'_>) -> Re
             ports,
             peers: vec![],
             address: device.address,
+            tls: device.tls.clone(),
             unit: device.unit,
             server: product.modbus(),
             port: device.modbus.clone(),
@@ -256,7 +257,7 @@ fn check_hosted(config: &RigConfig, tags: &[Tag]) -> Result<(), RigConfigError> 
         let mut serves_or_asks = [tag].into_iter().chain(device.peers.values());
         let on_line = serves_or_asks.find_map(|tag| match config.device(tag)?.address? {
             ModbusAddress::Line(line) => Some(&config.rtu_lines[line]),
-            ModbusAddress::Tcp(_) => None,
+            ModbusAddress::Tcp(_) | ModbusAddress::Tls(_) => None,
         });
         if let Some(line) = on_line
             && line.attach == LineAttach::Pty
@@ -735,6 +736,15 @@ fn peers(config: &RigConfig, slots: &[Slot], i: usize) -> Result<Vec<Peer>, RigC
         } else if config.devices[server].backing == Backing::Absent {
             Peer::Nobody
         } else if let Some(address) = slots[server].address {
+            if matches!(address, ModbusAddress::Tls(_)) && device.tls.is_none() {
+                return Err(device.origin.error(
+                    format!(
+                        "{} asks {tag} over TLS, but has no certificate of its own",
+                        device.tag
+                    ),
+                    "add tls = { certificate = \"...\", key = \"...\", ca = \"...\" }",
+                ));
+            }
             Peer::Wire {
                 address,
                 unit: slots[server].unit,

@@ -321,6 +321,31 @@ fn mistakes_are_explained() {
                 "[[bmu]]\ntag = \"container-01/cluster-{cluster}/pack-{pack}/bmu\"\nsettings = { addressing = \"lss\" }\n",
             ),
         ),
+        (
+            "TLS on a line",
+            with(
+                "[[rtu_line]]\nname = \"aux\"\nattach = \"pty\"\n[[meter]]\ntag = \"site-01/meter\"\nline = \"aux\"\n\
+                 tls = { certificate = \"m.pem\", key = \"m.key\", ca = \"ca.pem\" }\n",
+            ),
+        ),
+        (
+            "a key that TLS needs",
+            with("[[meter]]\ntag = \"site-01/meter\"\ntls = { certificate = \"m.pem\", ca = \"ca.pem\" }\n"),
+        ),
+        (
+            "TLS and plain TCP at one address",
+            with(
+                "[[meter]]\ntag = \"site-01/meter-2\"\nproduct = \"meter\"\nunit = 2\nlisten = \"127.0.0.1:15060\"\n\
+                 tls = { certificate = \"m.pem\", key = \"m.key\", ca = \"ca.pem\" }\n",
+            ),
+        ),
+        (
+            "a client without a certificate",
+            with(
+                "[clock]\nmode = \"paced\"\n[[meter]]\ntag = \"site-01/meter\"\nbacking = \"real\"\n\
+                 tls = { certificate = \"m.pem\", key = \"m.key\", ca = \"ca.pem\" }\n",
+            ),
+        ),
         ("too many clusters", with("[plant]\nclusters = 12\n")),
         ("unknown container", with("[plant]\ncontainer = \"liq-21ft\"\n")),
         (

@@ -17,6 +17,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use bess_fieldbus::{PacedDriver, Steppable};
+use bess_rig::config::TlsFiles;
 use bess_rig::config::line::LineFormat;
 use bess_rig::{
     CanMedium, CanWire, LineEnd, ModbusAddress, ModbusServerWire, RtuLineWire, WireInput, WireOutput, Wires,
@@ -99,6 +100,12 @@ impl Bench {
             clients: 16,
             unknown_unit: None,
         });
+        self
+    }
+
+    /// Certificates of a device.
+    pub(crate) fn with_certificates(mut self, device: usize, files: TlsFiles) -> Self {
+        self.wires.certificates.insert(device, files);
         self
     }
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
 use super::line::{CrcOrder, LineAttach, Parity};
+use super::tls::TlsFiles;
 use super::{Attach, Backing, ClockMode, ModbusPort};
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -155,6 +156,8 @@ pub(super) struct DeviceFile {
     pub listen: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub line: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<TlsFiles>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unit: Option<u8>,
     #[serde(skip_serializing_if = "Option::is_none")]

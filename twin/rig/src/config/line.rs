@@ -15,8 +15,20 @@ use super::{Origin, RigConfigError};
 pub enum ModbusAddress {
     /// On TCP.
     Tcp(SocketAddr),
+    /// On TCP with TLS.
+    Tls(SocketAddr),
     /// On an RTU line, by its place in [`super::RigConfig::rtu_lines`].
     Line(usize),
+}
+
+impl ModbusAddress {
+    /// The TCP address, if it is on TCP.
+    pub fn socket(self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp(address) | Self::Tls(address) => Some(address),
+            Self::Line(_) => None,
+        }
+    }
 }
 
 /// How an RTU line is carried.

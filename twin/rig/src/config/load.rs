@@ -264,7 +264,11 @@ impl Merged {
         ];
         for (kind, entries) in arrays {
             for device in entries {
-                let new = entry(source, device);
+                let mut new = entry(source, device);
+                new.value.tls = new
+                    .value
+                    .tls
+                    .map(|files| files.map(|path| beside(&source.path, path)));
                 once(format!("tag `{}`", new.value.tag), &new.origin)?;
                 match self
                     .devices
@@ -282,6 +286,7 @@ impl Merged {
                         if value.listen.is_some() || value.line.is_some() {
                             (base.value.listen, base.value.line) = (value.listen, value.line);
                         }
+                        base.value.tls = value.tls.or(base.value.tls.take());
                         base.value.unit = value.unit.or(base.value.unit);
                         base.value.modbus = value.modbus.or(base.value.modbus.take());
                         base.value.defect = value.defect.or(base.value.defect);
@@ -660,8 +665,19 @@ fn devices(
                 listen.map(|text| at.fill(text)),
                 on_line.map(|text| at.fill(text)),
             );
-            let address =
+            let mut address =
                 line::served_at((&tag, unit), listen.as_deref(), on_line.as_deref(), lines, origin)?;
+            if let (Some(served), Some(_)) = (&mut address, &file.tls) {
+                *served = match *served {
+                    ModbusAddress::Tcp(address) | ModbusAddress::Tls(address) => ModbusAddress::Tls(address),
+                    ModbusAddress::Line(_) => {
+                        return Err(origin.error(
+                            format!("{tag} has tls, but is on an RTU line"),
+                            "TLS is for TCP: say listen instead of line, or leave tls out",
+                        ));
+                    }
+                };
+            }
             let peers = file
                 .peers
                 .iter()
@@ -696,6 +712,7 @@ fn devices(
                 can,
                 peers,
                 address,
+                tls: file.tls.as_ref().map(|files| files.map(|path| at.fill(path))),
                 unit,
                 modbus: file.modbus.clone().unwrap_or_default(),
                 defect: file.defect,
@@ -768,10 +785,22 @@ fn check_wire_owners(
                 }
             }
         }
-        let listen = match device.address {
-            Some(ModbusAddress::Tcp(address)) => Some(address),
-            _ => None,
-        };
+        let listen = device.address.and_then(ModbusAddress::socket);
+        let beside = devices[..i].iter().find(|other| {
+            let shared = listen.is_some() && other.address.and_then(ModbusAddress::socket) == listen;
+            shared && other.tls != device.tls
+        });
+        if let Some(other) = beside {
+            return Err(device.origin.error(
+                format!(
+                    "{} and {} ({}) are at one address with different tls",
+                    device.tag,
+                    other.tag,
+                    other.origin.line()
+                ),
+                "give one of them another port, or both the same tls",
+            ));
+        }
         let served = |bus: &&CanBusConfig| bus.attach == Attach::Socketcand && bus.listen == listen;
         if let (Some(address), Some(bus)) = (listen, buses.iter().find(served)) {
             return Err(device.origin.error(
@@ -796,7 +825,8 @@ fn check_wire_owners(
                     other.origin.line(),
                     device.unit,
                     match device.address {
-                        Some(ModbusAddress::Tcp(address)) => address.to_string(),
+                        Some(ModbusAddress::Tcp(address) | ModbusAddress::Tls(address)) =>
+                            address.to_string(),
                         Some(ModbusAddress::Line(line)) => format!("RTU line `{}`", lines[line].name),
                         None => String::new(),
                     }
