@@ -11,7 +11,7 @@ use super::import::{Import, Item};
 pub(super) fn map(import: &Import, head: &[String]) -> String {
     let mut text = String::new();
     for line in head {
-        let _ = writeln!(text, "# {line}");
+        let _ = writeln!(text, "# {}", comment(line));
     }
     let _ = writeln!(text, "title = {}", quoted(&import.title));
     if import.read_only_write != ReadOnlyWrite::default() {

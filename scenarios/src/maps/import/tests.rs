@@ -269,7 +269,7 @@ proptest! {
         let filled = all.iter().skip(1).filter(|row| row.filled().count() > 0).count();
         let sheet = Sheet { name: None, rows: all, said: vec![] };
         let Ok(import) = Import::of("x", &sheet, &Wishes { base, ..Wishes::default() }) else { return Ok(()); };
-        let text = write::map(&import, &[]);
+        let text = write::map(&import, &["control \u{3} characters".into()]);
         let listing = Listing::read(&Source::new("map.toml", &text)).unwrap();
         // nothing is lost: each row is a register, a comment, or more about the register above
         prop_assert!(import.items.len() <= filled * MOST_EQUAL as usize);
