@@ -87,7 +87,9 @@ def groups_len(group):
 def whole(report, place, group):
     """Every mandatory point has a value, every scale factor in use has one, through all groups."""
     for name, point in group.points.items():
-        mandatory = point.pdef.get("mandatory") == "M" and point.pdef["type"] not in ("pad", "sunssf")
+        # An accumulator that has counted nothing yet reads as one that is not there.
+        whole_type = point.pdef["type"] not in ("pad", "sunssf", "acc32", "acc64")
+        mandatory = point.pdef.get("mandatory") == "M" and whole_type
         if mandatory:
             report.check(point.value is not None, f"{place} {name}: mandatory, and without a value")
         report.check(point.value is None or point.cvalue is not None, f"{place} {name}: no scale factor")
