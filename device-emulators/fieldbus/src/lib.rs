@@ -3,9 +3,10 @@
 //! Read in this order: [`paced`] (the owner loop and the only reader of the wall clock), `health` (what
 //! lateness and loss amount to), `can` (what carries a bus), `socketcan` (one socket per bus, one reading
 //! thread for all; `kernel_frame`), `socketcand` (buses on TCP: server and client of that daemon's protocol), `modbus_server`
-//! (requests from outside to emulated devices), `modbus_client` (requests of emulated devices to outside),
-//! `modbus_adu` (how a PDU is wrapped, and what link faults make of it), `modbus_tls` (certificates and roles),
-//! `modbus_line` (RTU lines, with `modbus_rtu` for frames and timing and `modbus_port` for what carries one), [`error`].
+//! (requests from outside to emulated devices), `modbus_client` (requests of emulated devices to outside, in the words of
+//! tokio-modbus: `modbus_words`), `modbus_adu` (how a PDU is wrapped, and what link faults make of it), `modbus_tls`
+//! (certificates and roles), `modbus_line` (RTU lines, with `modbus_rtu` for frames and timing and `modbus_port` for what
+//! carries one), [`error`].
 //!
 //! ```text
 //!            owner thread (the caller of run)                         other threads
@@ -29,6 +30,7 @@ mod modbus_port;
 mod modbus_rtu;
 mod modbus_server;
 mod modbus_tls;
+mod modbus_words;
 pub mod paced;
 mod socketcan;
 mod socketcand;

@@ -1,30 +1,40 @@
 //! Modbus TCP connections of emulated devices that are clients.
 //!
 //! One connection per client device and address, opened with the first request and again after any failure.
-//! Requests of one connection go out in order, one at a time. A reply of another transaction or unit is dropped and
-//! counted, and the right one waited for. A timeout, a refused or broken connection and an answer that does not fit all
-//! come back as no reply, and end the connection: one that is half open would stay silent for ever. After a connection
-//! that could not be made the next attempt waits, longer each time, so that a server that is gone is not stormed.
+//! Requests of one connection go out in order, one at a time, and tokio-modbus words them: so servers of the rig are
+//! asked by a codec that is not theirs. A [`Sieve`] between it and the socket drops replies of another transaction or
+//! unit, counted, so that the right one is waited for. A timeout, a refused or broken connection and an answer that does
+//! not fit all come back as no reply, and end the connection: one that is half open would stay silent for ever. After a
+//! connection that could not be made the next attempt waits, longer each time, so that a server that is gone is not
+//! stormed.
 
+use core::fmt;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context as Waking, Poll, ready};
 use std::time::Duration;
 
 use bess_devices::codec::modbus::pdu;
 use bess_types::{ModbusReply, ModbusRequest};
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
+use tokio_modbus::client::{Client as _, Context, tcp};
+use tokio_modbus::prelude::SlaveContext as _;
+use tokio_modbus::{Error, ProtocolError, Slave};
 use tokio_rustls::TlsConnector;
 
-use crate::health::count;
+use crate::health::{Losses, count};
 use crate::modbus_adu::{Adu, MAX_ADU};
 use crate::modbus_server::Runtime;
 use crate::modbus_tls::{self, Identity};
+use crate::modbus_words as words;
 use crate::paced::{Arrival, Inbox};
 use bess_devices::Token;
 
@@ -83,7 +93,6 @@ impl Clients {
                 patience: self.patience,
                 inbox: self.inbox.clone(),
                 link: None,
-                transaction: 0,
                 rest: Rest::default(),
             };
             self.runtime.spawn(connection.serve(client, asks));
@@ -99,7 +108,6 @@ struct Connection {
     patience: Duration,
     inbox: Inbox,
     link: Option<Link>,
-    transaction: u16,
     rest: Rest,
 }
 
@@ -139,33 +147,40 @@ impl Rest {
 }
 
 /// What a connection goes over.
-trait Stream: AsyncRead + AsyncWrite + Unpin + Send + Sync {}
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send + fmt::Debug {}
 
-impl<T: AsyncRead + AsyncWrite + Unpin + Send + Sync> Stream for T {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + fmt::Debug> Stream for T {}
 
-async fn open(address: SocketAddr, tls: Option<TlsConnector>) -> io::Result<Box<dyn Stream>> {
+/// A new connection, and the socket under it.
+async fn open(
+    address: SocketAddr,
+    tls: Option<TlsConnector>,
+) -> io::Result<(Box<dyn Stream>, std::net::TcpStream)> {
     let stream = TcpStream::connect(address).await?;
     // Without effect on what is said, only on when.
     let _ = stream.set_nodelay(true);
-    Ok(match tls {
+    let stream = stream.into_std()?;
+    let socket = stream.try_clone()?;
+    let stream = TcpStream::from_std(stream)?;
+    let stream: Box<dyn Stream> = match tls {
         None => Box::new(stream),
         Some(tls) => Box::new(tls.connect(modbus_tls::name(address), stream).await?),
-    })
+    };
+    Ok((stream, socket))
 }
 
 /// A connection that is up.
 struct Link {
-    stream: Box<dyn Stream>,
-    /// Received and not yet looked at.
-    raw: Vec<u8>,
+    context: Context,
+    /// The socket under it, to see whether the server has hung up.
+    socket: std::net::TcpStream,
 }
 
 impl Link {
-    /// Whether the server has not hung up since the last reply.
-    async fn is_up(&mut self) -> bool {
-        match timeout(Duration::ZERO, self.stream.read_buf(&mut self.raw)).await {
-            Ok(read) => read.is_ok_and(|bytes| bytes > 0),
-            Err(_nothing_there) => true,
+    fn is_up(&self) -> bool {
+        match self.socket.peek(&mut [0]) {
+            Ok(bytes) => bytes > 0,
+            Err(error) => error.kind() == io::ErrorKind::WouldBlock,
         }
     }
 }
@@ -197,57 +212,139 @@ impl Connection {
     /// Why there is none.
     async fn call(&mut self, unit: u8, request: &ModbusRequest) -> io::Result<ModbusReply> {
         // It is put back after a good reply only.
-        let mut link = self.link.take();
-        if let Some(open) = &mut link
-            && !open.is_up().await
-        {
-            link = None;
-        }
-        let mut link = match link {
+        let mut link = match self.link.take().filter(Link::is_up) {
             Some(link) => link,
             None => timeout(self.patience, self.connect()).await??,
         };
-        self.transaction = self.transaction.wrapping_add(1);
-        let asked = Adu {
-            transaction: self.transaction,
-            unit,
-            pdu: pdu::encode_request(request),
+        link.context.set_slave(Slave(unit));
+        let answer = timeout(self.patience, link.context.call(words::request(request))).await?;
+        let unfit = || io::Error::new(io::ErrorKind::InvalidData, UNFIT);
+        let reply = match answer {
+            Ok(Ok(response)) => Ok(words::data(request, response).ok_or_else(unfit)?),
+            Ok(Err(code)) => Err(words::exception(code)),
+            // Functions the library has a name for, but does not send, come back as others than they went.
+            Err(Error::Protocol(ProtocolError::FunctionCodeMismatch { result, .. })) => match result {
+                Ok(_) => return Err(unfit()),
+                Err(refused) => Err(words::exception(refused.exception)),
+            },
+            Err(Error::Protocol(error @ ProtocolError::HeaderMismatch { .. })) => {
+                return Err(io::Error::new(io::ErrorKind::InvalidData, error));
+            }
+            Err(Error::Transport(error)) => return Err(error),
         };
-        let reply = timeout(self.patience, async {
-            link.stream.write_all(&asked.bytes()).await?;
-            self.hear(&mut link, &asked).await
-        });
-        let reply = reply.await??;
-        let reply = pdu::decode_reply(request, &reply).ok_or_else(|| {
-            io::Error::new(
-                io::ErrorKind::InvalidData,
-                "the reply does not answer the request",
-            )
-        })?;
         self.link = Some(link);
         Ok(reply)
     }
 
     async fn connect(&mut self) -> io::Result<Link> {
         let (address, tls) = (self.address, self.tls.clone());
+        let (stream, socket) = self.rest.connect(|| open(address, tls)).await?;
         Ok(Link {
-            stream: self.rest.connect(|| open(address, tls)).await?,
-            raw: Vec::with_capacity(MAX_ADU),
+            context: tcp::attach(Sieve::new(stream, Arc::clone(&self.inbox.losses))),
+            socket,
         })
     }
+}
 
-    /// The PDU of the reply to `asked`.
-    async fn hear(&self, link: &mut Link, asked: &Adu) -> io::Result<Vec<u8>> {
-        loop {
-            while let Some(reply) = Adu::take(&mut link.raw)? {
-                if (reply.transaction, reply.unit) == (asked.transaction, asked.unit) {
-                    return Ok(reply.pdu);
-                }
-                count(&self.inbox.losses.undecoded, 1);
-            }
-            if link.stream.read_buf(&mut link.raw).await? == 0 {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
+const UNFIT: &str = "the reply does not answer the request";
+
+/// A stream of which only replies to the request sent last can be read. The library gives up at any other, and panics at
+/// some that contradict themselves.
+#[derive(Debug)]
+struct Sieve<S> {
+    stream: S,
+    /// Sent and not yet looked at.
+    sent: Vec<u8>,
+    asked: Option<Adu>,
+    /// Received and not yet looked at.
+    raw: Vec<u8>,
+    /// The reply being passed on, and how much of it was.
+    passing: Vec<u8>,
+    passed: usize,
+    losses: Arc<Losses>,
+}
+
+impl<S> Sieve<S> {
+    fn new(stream: S, losses: Arc<Losses>) -> Self {
+        Self {
+            stream,
+            sent: Vec::with_capacity(MAX_ADU),
+            asked: None,
+            raw: Vec::with_capacity(MAX_ADU),
+            passing: Vec::new(),
+            passed: 0,
+            losses,
         }
+    }
+
+    /// The next reply that answers what was asked, if it is there.
+    ///
+    /// # Errors
+    /// If a reply by its header does not answer the request by its content, or there is no telling where one begins.
+    fn next_reply(&mut self) -> io::Result<Option<Adu>> {
+        while let Some(adu) = Adu::take(&mut self.sent)? {
+            self.asked = Some(adu);
+        }
+        while let Some(reply) = Adu::take(&mut self.raw)? {
+            let meant = self
+                .asked
+                .take_if(|asked| (asked.transaction, asked.unit) == (reply.transaction, reply.unit));
+            let Some(asked) = meant else {
+                count(&self.losses.undecoded, 1);
+                continue;
+            };
+            return match pdu::decode_reply(&pdu::decode_request(&asked.pdu), &reply.pdu) {
+                Some(_) => Ok(Some(reply)),
+                None => Err(io::Error::new(io::ErrorKind::InvalidData, UNFIT)),
+            };
+        }
+        Ok(None)
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Sieve<S> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        waking: &mut Waking<'_>,
+        out: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        loop {
+            if this.passed < this.passing.len() {
+                let n = out.remaining().min(this.passing.len() - this.passed);
+                out.put_slice(&this.passing[this.passed..this.passed + n]);
+                this.passed += n;
+                return Poll::Ready(Ok(()));
+            }
+            if let Some(reply) = this.next_reply()? {
+                this.passing = reply.bytes();
+                this.passed = 0;
+                continue;
+            }
+            let mut chunk = [0; MAX_ADU];
+            let mut read = ReadBuf::new(&mut chunk);
+            ready!(Pin::new(&mut this.stream).poll_read(waking, &mut read))?;
+            if read.filled().is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+            this.raw.extend_from_slice(read.filled());
+        }
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Sieve<S> {
+    fn poll_write(self: Pin<&mut Self>, waking: &mut Waking<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let n = ready!(Pin::new(&mut this.stream).poll_write(waking, bytes))?;
+        this.sent.extend_from_slice(&bytes[..n]);
+        Poll::Ready(Ok(n))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, waking: &mut Waking<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_flush(waking)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, waking: &mut Waking<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(waking)
     }
 }
