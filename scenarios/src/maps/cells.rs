@@ -238,7 +238,7 @@ pub(super) fn kind(cell: &str) -> Result<Kind, String> {
             low_word_first,
         });
     }
-    let form = if has("bcd")
+    let form = if text.split(' ').any(|word| word.starts_with("bcd"))
         || (has("date") || has("time")) && !has("int")
         || has("ipaddr")
         || has("eui")

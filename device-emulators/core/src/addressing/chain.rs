@@ -13,7 +13,7 @@ use core::time::Duration;
 
 use bess_types::{CanFrame, CanId, SimTime};
 
-use super::{HIGHEST, Ledger, Master, MasterPoints, Node, NodePoints, PORT, Step, Steps, whole};
+use super::{HIGHEST, Ledger, Master, MasterPoints, Node, NodePoints, PORT, Step, Steps, fall_silent, whole};
 use crate::codec::can::{CanPort, MessageRef};
 use crate::controller::need;
 use crate::library::Library;
@@ -148,7 +148,7 @@ impl Node for ChainNode {
         self.active = false;
         self.address = None;
         self.announce_at = SimTime::NEVER;
-        self.steps.push_back(Step::Address(None));
+        fall_silent(&mut self.steps);
         self.drive();
     }
 

@@ -11,7 +11,7 @@ use core::time::Duration;
 
 use bess_types::{CanFrame, CanId, SimTime};
 
-use super::{HIGHEST, Ledger, Master, MasterPoints, Node, NodePoints, Step, Steps};
+use super::{HIGHEST, Ledger, Master, MasterPoints, Node, NodePoints, Step, Steps, fall_silent};
 use crate::controller::need;
 use crate::product::{Product, ProductError};
 use crate::{DeviceFault, PointTable, Points};
@@ -157,7 +157,7 @@ impl Node for ClaimNode {
 
     fn stop(&mut self) {
         self.standing = Standing::Silent;
-        self.steps.push_back(Step::Address(None));
+        fall_silent(&mut self.steps);
     }
 
     fn wake(&mut self, now: SimTime, points: &mut Points) {

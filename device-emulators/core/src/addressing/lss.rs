@@ -13,7 +13,7 @@ use core::time::Duration;
 
 use bess_types::{CanFrame, CanId, SimTime};
 
-use super::{HIGHEST, Ledger, Master, MasterPoints, Node, NodePoints, Step, Steps};
+use super::{HIGHEST, Ledger, Master, MasterPoints, Node, NodePoints, Step, Steps, fall_silent};
 use crate::controller::need;
 use crate::product::{Product, ProductError};
 use crate::{DeviceFault, PointTable, Points};
@@ -185,7 +185,7 @@ impl Node for LssNode {
         self.configuring = false;
         (self.part, self.selected) = (0, 0);
         (self.address, self.pending) = (None, None);
-        self.steps.push_back(Step::Address(None));
+        fall_silent(&mut self.steps);
     }
 
     fn wake(&mut self, _now: SimTime, points: &mut Points) {

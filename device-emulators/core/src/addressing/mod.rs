@@ -127,6 +127,12 @@ pub(crate) enum Step {
 /// Steps in the order they are to be done.
 pub(crate) type Steps = VecDeque<Step>;
 
+/// Without supply nothing that waits is sent any more, and the address is gone.
+fn fall_silent(steps: &mut Steps) {
+    steps.retain(|step| !matches!(step, Step::Frame(_)));
+    steps.push_back(Step::Address(None));
+}
+
 /// A BMU's side. It is given time, frames and its enable line, and drained of its steps after each.
 pub(crate) trait Node: Debug + Send {
     /// The self-test is over.
@@ -255,7 +261,7 @@ impl Ledger {
         };
         let open = first(&|place| !place.confirmed);
         let complete = self.next().is_none();
-        let state = match (complete, failed || (complete && open > 0.0)) {
+        let state = match (complete, open > 0.0 && (failed || complete)) {
             (_, true) => State::Failed,
             (true, false) => State::Assigned,
             (false, false) => State::Assigning,

@@ -276,6 +276,36 @@ impl Draft {
         low_word_first: bool,
         findings: &mut Vec<Finding>,
     ) -> Result<Vec<Register>, Box<Finding>> {
+        let mut registers = self.by_type(table, address, low_word_first, findings)?;
+        let mut told = false;
+        for register in &mut registers {
+            let bits = 16 * register.kind.words();
+            let (place, name) = (&register.place, &register.name);
+            register.bit_names.retain(|(first, last), bit| {
+                let fits = u32::from(*last) < bits;
+                if !fits && !told {
+                    findings.push(Finding::warning(
+                        place,
+                        format!("bit {first} `{bit}` is not in the {bits} bits of `{name}`"),
+                        "correct the bit, or the register's type",
+                    ));
+                }
+                fits
+            });
+            // several values of one row have the same bits
+            told = true;
+        }
+        Ok(registers)
+    }
+
+    /// Its registers, with all names of bits the row has.
+    fn by_type(
+        self,
+        table: Table,
+        address: u32,
+        low_word_first: bool,
+        findings: &mut Vec<Finding>,
+    ) -> Result<Vec<Register>, Box<Finding>> {
         let place = self.register.place.clone();
         let mut register = self.register;
         register.table = table;
@@ -426,21 +456,6 @@ impl Draft {
         register.kind = kind;
         register.words = kind.words();
         register.scale = self.scale;
-        let bits = 16 * kind.words();
-        register.bit_names.retain(|(first, last), name| {
-            let fits = u32::from(*last) < bits;
-            if !fits {
-                findings.push(Finding::warning(
-                    &place,
-                    format!(
-                        "bit {first} `{name}` is not in the {bits} bits of `{}`",
-                        register.name
-                    ),
-                    "correct the bit, or the register's type",
-                ));
-            }
-            fits
-        });
         if !bound {
             let start = self
                 .start
