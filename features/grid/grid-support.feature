@@ -25,8 +25,8 @@ Feature: What the PCS does for the grid
 
   Scenario: A limit of active power ends when its time is over
     Given the plant discharges at 0.4 C
-    When the operator limits the PCS to 30 % for 20 s
-    Then within 2 s the PCS delivers at most 520 kW [D: 30 % of 1725 kW is 517.5 kW]
+    When the operator limits the PCS to 15 % for 20 s
+    Then within 2 s the PCS delivers at most 262 kW [D: 15 % of 1725 kW is 258.8 kW]
     When 17 s pass
-    Then still the PCS delivers at most 520 kW
-    And between 2 and 5 s later the PCS delivers at least 1300 kW [SunSpec 704 WMaxLimPctRvrtTms; D: 0.4 C is 1369 kW]
+    Then still the PCS delivers at most 262 kW
+    And between 2 and 5 s later the PCS delivers at least 430 kW [SunSpec 704 WMaxLimPctRvrtTms; D: three clusters at 0.4 C give 456 kW]
