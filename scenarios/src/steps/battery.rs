@@ -11,7 +11,7 @@ use cucumber::{given, then, when};
 
 use super::names::{BAU, TRUE_CONTAINER, bcu, bmu, true_cluster};
 use super::site::{ask_power, rated_power};
-use super::{Entry, Phrase, demand, number};
+use super::{Entry, Phrase, demand, number, one};
 use crate::measure::Bound;
 use crate::session::{Outcome, Session, Stop};
 use crate::topology::Place;
@@ -87,11 +87,7 @@ pub(super) const PHRASES: &[Entry] = &[
         example: "the precharge contactor of cluster 3 is closed",
         demands: |c, _| {
             let test = if &c["how"] == "open" { Test::Off } else { Test::On };
-            Ok(Demands::all(vec![demand(
-                true_cluster(number(c, "cluster")?),
-                "precharge",
-                test,
-            )]))
+            Ok(one(true_cluster(number(c, "cluster")?), "precharge", test))
         },
     },
     Entry {
@@ -117,18 +113,18 @@ pub(super) const PHRASES: &[Entry] = &[
             } else {
                 Test::AtMost(volts)
             };
-            Ok(Demands::all(vec![demand(TRUE_CONTAINER, "bus-voltage", test)]))
+            Ok(one(TRUE_CONTAINER, "bus-voltage", test))
         },
     },
     Entry {
         pattern: r"no current flows in cluster (?<cluster>\d+)",
         example: "no current flows in cluster 3",
         demands: |c, _| {
-            Ok(Demands::all(vec![demand(
+            Ok(one(
                 true_cluster(number(c, "cluster")?),
                 "current",
                 Test::Within(1.0),
-            )]))
+            ))
         },
     },
     Entry {
@@ -136,11 +132,7 @@ pub(super) const PHRASES: &[Entry] = &[
         example: "the BCU of cluster 3 reports an alarm of level 2",
         demands: |c, _| {
             let least = Test::AtLeast(level(&c["level"])?);
-            Ok(Demands::all(vec![demand(
-                bcu(number(c, "cluster")?),
-                "alarm-level",
-                least,
-            )]))
+            Ok(one(bcu(number(c, "cluster")?), "alarm-level", least))
         },
     },
     Entry {
@@ -148,30 +140,20 @@ pub(super) const PHRASES: &[Entry] = &[
         example: "the BCU of cluster 3 reports no alarm above level 1",
         demands: |c, _| {
             let most = Test::AtMost(number(c, "level")? as f64);
-            Ok(Demands::all(vec![demand(
-                bcu(number(c, "cluster")?),
-                "alarm-level",
-                most,
-            )]))
+            Ok(one(bcu(number(c, "cluster")?), "alarm-level", most))
         },
     },
     Entry {
         pattern: r"the BAU reports an alarm of level (?<level>\d)",
         example: "the BAU reports an alarm of level 3",
-        demands: |c, _| {
-            Ok(Demands::all(vec![demand(
-                BAU,
-                "alarm-level",
-                Test::AtLeast(level(&c["level"])?),
-            )]))
-        },
+        demands: |c, _| Ok(one(BAU, "alarm-level", Test::AtLeast(level(&c["level"])?))),
     },
     Entry {
         pattern: r"the BAU reports no alarm above level (?<level>\d)",
         example: "the BAU reports no alarm above level 1",
         demands: |c, _| {
             let most = Test::AtMost(number(c, "level")? as f64);
-            Ok(Demands::all(vec![demand(BAU, "alarm-level", most)]))
+            Ok(one(BAU, "alarm-level", most))
         },
     },
     Entry {
@@ -179,17 +161,13 @@ pub(super) const PHRASES: &[Entry] = &[
         example: "the BAU allows at most 60 A per cluster for charging",
         demands: |c, t| {
             let stack = (number(c, "amperes")? * t.clusters) as f64;
-            Ok(Demands::all(vec![demand(
-                BAU,
-                "charge-limit",
-                Test::AtMost(stack),
-            )]))
+            Ok(one(BAU, "charge-limit", Test::AtMost(stack)))
         },
     },
     Entry {
         pattern: r"the BMS has taken its permit away",
         example: "the BMS has taken its permit away",
-        demands: |_, _| Ok(Demands::all(vec![demand(BAU, "permit", Test::Off)])),
+        demands: |_, _| Ok(one(BAU, "permit", Test::Off)),
     },
     Entry {
         pattern: r"every BCU commands its contactors open",
@@ -203,13 +181,7 @@ pub(super) const PHRASES: &[Entry] = &[
     Entry {
         pattern: r"the stack (?:is|stays) (?<state>on standby|starting|connected|in fault|in fire state|in emergency stop)",
         example: "the stack is connected",
-        demands: |c, _| {
-            Ok(Demands::all(vec![demand(
-                BAU,
-                "stack-state",
-                Test::Is(stack_state(&c["state"])?),
-            )]))
-        },
+        demands: |c, _| Ok(one(BAU, "stack-state", Test::Is(stack_state(&c["state"])?))),
     },
     Entry {
         pattern: r"(?<count>\d+) BMUs? of cluster (?<cluster>\d+) (?:have|has) (?:their|its) address(?:es)?",
@@ -224,11 +196,7 @@ pub(super) const PHRASES: &[Entry] = &[
         example: "the BCU of cluster 1 has given all addresses",
         demands: |c, _| {
             let tag = bcu(number(c, "cluster")?);
-            Ok(Demands::all(vec![demand(
-                tag,
-                "addressing-state",
-                Test::Is("assigned"),
-            )]))
+            Ok(one(tag, "addressing-state", Test::Is("assigned")))
         },
     },
     Entry {
@@ -285,11 +253,7 @@ pub(super) const PHRASES: &[Entry] = &[
                 cell: Some(number(c, "cell")?),
             };
             let tag = format!("plant:{}", place.tag());
-            Ok(Demands::all(vec![demand(
-                tag,
-                "runaway-stage",
-                Test::AtLeast(3.0),
-            )]))
+            Ok(one(tag, "runaway-stage", Test::AtLeast(3.0)))
         },
     },
     Entry {
@@ -297,11 +261,7 @@ pub(super) const PHRASES: &[Entry] = &[
         example: "at least 2 cells are in thermal runaway",
         demands: |c, _| {
             let count = number(c, "count")? as f64;
-            Ok(Demands::all(vec![demand(
-                TRUE_CONTAINER,
-                "cells-in-runaway",
-                Test::AtLeast(count),
-            )]))
+            Ok(one(TRUE_CONTAINER, "cells-in-runaway", Test::AtLeast(count)))
         },
     },
     Entry {
@@ -309,11 +269,7 @@ pub(super) const PHRASES: &[Entry] = &[
         example: "at most 12 cells are in thermal runaway",
         demands: |c, _| {
             let count = number(c, "count")? as f64;
-            Ok(Demands::all(vec![demand(
-                TRUE_CONTAINER,
-                "cells-in-runaway",
-                Test::AtMost(count),
-            )]))
+            Ok(one(TRUE_CONTAINER, "cells-in-runaway", Test::AtMost(count)))
         },
     },
 ];

@@ -6,7 +6,7 @@ use bess_types::Line;
 use cucumber::{given, when};
 
 use super::names::{FIRE_PANEL, TRUE_AIR, TRUE_SUPPRESSION};
-use super::{Entry, demand};
+use super::{Entry, one};
 use crate::session::{Outcome, Session};
 use crate::watch::{Demands, Test};
 
@@ -23,7 +23,7 @@ fn level(words: &str) -> Result<f64, String> {
 
 fn truth(tag: &str, point: &str, on: bool) -> Demands {
     let test = if on { Test::On } else { Test::Off };
-    Demands::all(vec![demand(tag, point, test)])
+    one(tag, point, test)
 }
 
 /// What can be said of fire detection and fire fighting.
@@ -31,31 +31,19 @@ pub(super) const PHRASES: &[Entry] = &[
     Entry {
         pattern: r"the fire panel (?:is|stays) at (?<level>gas pre-warning|level 1|level 2) or above",
         example: "the fire panel is at gas pre-warning or above",
-        demands: |c, _| {
-            Ok(Demands::all(vec![demand(
-                FIRE_PANEL,
-                "level",
-                Test::AtLeast(level(&c["level"])?),
-            )]))
-        },
+        demands: |c, _| Ok(one(FIRE_PANEL, "level", Test::AtLeast(level(&c["level"])?))),
     },
     Entry {
         pattern: r"the fire panel (?:is|stays) normal",
         example: "the fire panel stays normal",
-        demands: |_, _| {
-            Ok(Demands::all(vec![demand(
-                FIRE_PANEL,
-                "level",
-                Test::Is("normal"),
-            )]))
-        },
+        demands: |_, _| Ok(one(FIRE_PANEL, "level", Test::Is("normal"))),
     },
     Entry {
         pattern: r"the (?<kind>gas|smoke|heat) detector has not tripped",
         example: "the smoke detector has not tripped",
         demands: |c, _| {
             let point = format!("{}-detector", &c["kind"]);
-            Ok(Demands::all(vec![demand(FIRE_PANEL, point, Test::Off)]))
+            Ok(one(FIRE_PANEL, point, Test::Off))
         },
     },
     Entry {
@@ -63,7 +51,7 @@ pub(super) const PHRASES: &[Entry] = &[
         example: "the smoke detector has tripped",
         demands: |c, _| {
             let point = format!("{}-detector", &c["kind"]);
-            Ok(Demands::all(vec![demand(FIRE_PANEL, point, Test::On)]))
+            Ok(one(FIRE_PANEL, point, Test::On))
         },
     },
     Entry {

@@ -7,7 +7,7 @@ use bess_rig::fault::LinkFault;
 use cucumber::when;
 use regex::Regex;
 
-use super::{Entry, Span, demand};
+use super::{Entry, Span, one};
 use crate::session::{Outcome, Session};
 use crate::watch::{Demands, Test};
 
@@ -42,11 +42,7 @@ pub(super) const PHRASES: &[Entry] = &[
 
 fn figure(bus: &str, figure: &str, test: fn(f64) -> Test, value: &str) -> Result<Demands, String> {
     let value = value.parse().map_err(|error| format!("{value}: {error}"))?;
-    Ok(Demands::all(vec![demand(
-        format!("bus:{bus}"),
-        figure,
-        test(value),
-    )]))
+    Ok(one(format!("bus:{bus}"), figure, test(value)))
 }
 
 /// The fault that a step begins, if it is such a step.

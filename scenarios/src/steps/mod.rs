@@ -212,6 +212,11 @@ pub(crate) fn demand(tag: impl Into<String>, point: impl Into<String>, test: Tes
     }
 }
 
+/// What a single point must hold.
+pub(crate) fn one(tag: impl Into<String>, point: impl Into<String>, test: Test) -> Demands {
+    Demands::all(vec![demand(tag, point, test)])
+}
+
 /// A numbered group of a phrase.
 pub(crate) fn number(captures: &Captures<'_>, name: &str) -> Result<usize, String> {
     captures

@@ -7,7 +7,7 @@ use cucumber::{given, when};
 
 use super::names::{PCS, TRUE_PCS};
 use super::site::operator;
-use super::{Entry, demand, number};
+use super::{Entry, demand, number, one};
 use crate::session::{Outcome, Session};
 use crate::watch::{Demands, Test};
 
@@ -16,7 +16,7 @@ const IDLE_W: f64 = 17_250.0;
 
 fn truth(point: &str, on: bool) -> Demands {
     let test = if on { Test::On } else { Test::Off };
-    Demands::all(vec![demand(TRUE_PCS, point, test)])
+    one(TRUE_PCS, point, test)
 }
 
 /// What can be said of the PCS.
@@ -39,13 +39,7 @@ pub(super) const PHRASES: &[Entry] = &[
     Entry {
         pattern: r"the PCS delivers no power",
         example: "the PCS delivers no power",
-        demands: |_, _| {
-            Ok(Demands::all(vec![demand(
-                TRUE_PCS,
-                "active-power",
-                Test::Within(IDLE_W),
-            )]))
-        },
+        demands: |_, _| Ok(one(TRUE_PCS, "active-power", Test::Within(IDLE_W))),
     },
     Entry {
         pattern: r"the PCS delivers or takes power",
@@ -62,11 +56,7 @@ pub(super) const PHRASES: &[Entry] = &[
         example: "the PCS delivers at least 800 kW",
         demands: |c, _| {
             let watts = number(c, "kilowatts")? as f64 * 1e3;
-            Ok(Demands::all(vec![demand(
-                TRUE_PCS,
-                "active-power",
-                Test::AtLeast(watts),
-            )]))
+            Ok(one(TRUE_PCS, "active-power", Test::AtLeast(watts)))
         },
     },
     Entry {
@@ -74,11 +64,7 @@ pub(super) const PHRASES: &[Entry] = &[
         example: "the PCS takes at least 800 kW",
         demands: |c, _| {
             let watts = number(c, "kilowatts")? as f64 * 1e3;
-            Ok(Demands::all(vec![demand(
-                TRUE_PCS,
-                "active-power",
-                Test::AtMost(-watts),
-            )]))
+            Ok(one(TRUE_PCS, "active-power", Test::AtMost(-watts)))
         },
     },
     Entry {
@@ -86,11 +72,7 @@ pub(super) const PHRASES: &[Entry] = &[
         example: "the PCS takes at most 400 kW",
         demands: |c, _| {
             let watts = number(c, "kilowatts")? as f64 * 1e3;
-            Ok(Demands::all(vec![demand(
-                TRUE_PCS,
-                "active-power",
-                Test::AtLeast(-watts),
-            )]))
+            Ok(one(TRUE_PCS, "active-power", Test::AtLeast(-watts)))
         },
     },
     Entry {
@@ -98,11 +80,7 @@ pub(super) const PHRASES: &[Entry] = &[
         example: "the PCS delivers at most 700 kW",
         demands: |c, _| {
             let watts = number(c, "kilowatts")? as f64 * 1e3;
-            Ok(Demands::all(vec![demand(
-                TRUE_PCS,
-                "active-power",
-                Test::AtMost(watts),
-            )]))
+            Ok(one(TRUE_PCS, "active-power", Test::AtMost(watts)))
         },
     },
     Entry {
@@ -114,7 +92,7 @@ pub(super) const PHRASES: &[Entry] = &[
                 "injects" => Test::AtLeast(vars),
                 _ => Test::AtMost(-vars),
             };
-            Ok(Demands::all(vec![demand(TRUE_PCS, "reactive-power", test)]))
+            Ok(one(TRUE_PCS, "reactive-power", test))
         },
     },
     Entry {
@@ -122,11 +100,7 @@ pub(super) const PHRASES: &[Entry] = &[
         example: "the PCS exchanges at most 40 kvar",
         demands: |c, _| {
             let vars = number(c, "kilovars")? as f64 * 1e3;
-            Ok(Demands::all(vec![demand(
-                TRUE_PCS,
-                "reactive-power",
-                Test::Within(vars),
-            )]))
+            Ok(one(TRUE_PCS, "reactive-power", Test::Within(vars)))
         },
     },
     Entry {
@@ -138,7 +112,7 @@ pub(super) const PHRASES: &[Entry] = &[
                 "volt-watt" => "volt-watt-adopt-result",
                 _ => "watt-var-adopt-result",
             };
-            Ok(Demands::all(vec![demand(PCS, point, Test::Is("failed"))]))
+            Ok(one(PCS, point, Test::Is("failed")))
         },
     },
     Entry {
@@ -165,7 +139,7 @@ pub(super) const PHRASES: &[Entry] = &[
                 "on standby" => "standby",
                 _ => "fault",
             };
-            Ok(Demands::all(vec![demand(PCS, "pcs-state", Test::Is(state))]))
+            Ok(one(PCS, "pcs-state", Test::Is(state)))
         },
     },
     Entry {
@@ -178,11 +152,7 @@ pub(super) const PHRASES: &[Entry] = &[
             } else {
                 Test::AtMost(amperes)
             };
-            Ok(Demands::all(vec![demand(
-                PCS,
-                format!("bms-{}-limit", &c["way"]),
-                test,
-            )]))
+            Ok(one(PCS, format!("bms-{}-limit", &c["way"]), test))
         },
     },
     Entry {
@@ -195,17 +165,13 @@ pub(super) const PHRASES: &[Entry] = &[
             } else {
                 Test::Off
             };
-            Ok(Demands::all(vec![demand(
-                PCS,
-                format!("bms-{way}e-enable"),
-                test,
-            )]))
+            Ok(one(PCS, format!("bms-{way}e-enable"), test))
         },
     },
     Entry {
         pattern: r"the PCS reports a loss of grid",
         example: "the PCS reports a loss of grid",
-        demands: |_, _| Ok(Demands::all(vec![demand(PCS, "trip-cause", Test::IsNot("none"))])),
+        demands: |_, _| Ok(one(PCS, "trip-cause", Test::IsNot("none"))),
     },
 ];
 

@@ -8,9 +8,9 @@ use bess_types::Line;
 use cucumber::{given, when};
 
 use super::names::{BAU, EMS, SAFETY_RELAY, TRUE_CONTAINER, TRUE_COOLANT};
-use super::{Entry, Phrase, demand};
+use super::{Entry, Phrase, one};
 use crate::session::{Outcome, Session, Stop};
-use crate::watch::{Demands, Test};
+use crate::watch::Test;
 
 /// What can be said of the site.
 pub(super) const PHRASES: &[Entry] = &[
@@ -19,29 +19,23 @@ pub(super) const PHRASES: &[Entry] = &[
         example: "the safety chain is open",
         demands: |c, _| {
             let test = if &c["how"] == "open" { Test::Off } else { Test::On };
-            Ok(Demands::all(vec![demand(SAFETY_RELAY, "safety-ok", test)]))
+            Ok(one(SAFETY_RELAY, "safety-ok", test))
         },
     },
     Entry {
         pattern: r"the safety relay is locked out",
         example: "the safety relay is locked out",
-        demands: |_, _| Ok(Demands::all(vec![demand(SAFETY_RELAY, "lockout", Test::On)])),
+        demands: |_, _| Ok(one(SAFETY_RELAY, "lockout", Test::On)),
     },
     Entry {
         pattern: r"the contactor coils (?:have|get) no supply",
         example: "the contactor coils have no supply",
-        demands: |_, _| {
-            Ok(Demands::all(vec![demand(
-                TRUE_CONTAINER,
-                "coil-supply",
-                Test::Off,
-            )]))
-        },
+        demands: |_, _| Ok(one(TRUE_CONTAINER, "coil-supply", Test::Off)),
     },
     Entry {
         pattern: r"the BAU has seen the E-stop",
         example: "the BAU has seen the E-stop",
-        demands: |_, _| Ok(Demands::all(vec![demand(BAU, "estop-seen", Test::On)])),
+        demands: |_, _| Ok(one(BAU, "estop-seen", Test::On)),
     },
     Entry {
         pattern: r"the EMS (?<how>runs the plant|has stopped the plant|has tripped the plant)",
@@ -52,19 +46,13 @@ pub(super) const PHRASES: &[Entry] = &[
                 "has stopped the plant" => "stopped",
                 _ => "tripped",
             };
-            Ok(Demands::all(vec![demand(EMS, "state", Test::Is(state))]))
+            Ok(one(EMS, "state", Test::Is(state)))
         },
     },
     Entry {
         pattern: r"the chiller pump (?:runs|keeps running)",
         example: "the chiller pump runs",
-        demands: |_, _| {
-            Ok(Demands::all(vec![demand(
-                TRUE_COOLANT,
-                "flow",
-                Test::AtLeast(1.0),
-            )]))
-        },
+        demands: |_, _| Ok(one(TRUE_COOLANT, "flow", Test::AtLeast(1.0))),
     },
 ];
 

@@ -208,14 +208,9 @@ const fn addressing(
     effect: fn(&Values<'_>) -> Effect,
 ) -> FaultKind {
     FaultKind {
-        name,
         layer: Layer::Addressing,
-        target: Target::Device,
-        about,
-        parameters,
-        wire: None,
         whole: true,
-        effect,
+        ..modbus(name, about, parameters, effect)
     }
 }
 
