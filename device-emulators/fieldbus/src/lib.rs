@@ -16,7 +16,8 @@
 //!                       --> Modbus replies (oneshot) and requests (bounded channel)
 //! ```
 //! Nothing here decides what happens in the rig; it decides only when, and owns up to being late.
-
+//!
+#![doc = include_str!("../docs/wires.md")]
 #![forbid(unsafe_code)]
 
 mod can;

@@ -1,5 +1,7 @@
 //! The vendor's path: register lists of others become maps ([`import`], with points from [`bindings`]), and every map,
 //! DBC and product can be looked through ([`check`]) and written out as a table ([`doc`]).
+//!
+#![doc = include_str!("../../docs/vendor.md")]
 
 pub(crate) mod bindings;
 pub(crate) mod cells;

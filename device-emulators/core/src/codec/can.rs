@@ -10,6 +10,8 @@
 //! file. A multiplexed message is a list of pages, each a layout of its own ([`dbc`]); a page and a request with a
 //! certain command are told from others by what stands in the frame ([`layout`]). Checksums are made and checked here
 //! ([`checksum`]); which bits a signal has and what they mean is in [`bits`].
+//!
+#![doc = include_str!("../../docs/can.md")]
 
 use core::time::Duration;
 

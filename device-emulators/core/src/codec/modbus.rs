@@ -4,6 +4,8 @@
 //! answers), `state` (what a write does besides), `identification` (what a device says of itself), `settings` (what of
 //! all that is a property of the product), `peer` (the client's side), [`listing`] and [`lint`] (a map as a list, and what is
 //! likely wrong with it).
+//!
+#![doc = include_str!("../../docs/registers.md")]
 
 mod compile;
 mod entry;

@@ -1,5 +1,5 @@
-//! How a register map file is written: TOML, strict. `device-emulators/data/modbus` has examples, the README a table of
-//! the keys.
+//! How a register map file is written: TOML, strict. `device-emulators/data/modbus` has examples, `docs/registers.md` a table
+//! of the keys.
 
 use std::collections::BTreeMap;
 
