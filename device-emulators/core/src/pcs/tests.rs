@@ -1,8 +1,9 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is the test failing")]
 
-use bess_types::{CanFrame, ModbusData, ModbusException, ModbusReply, Table};
+use bess_types::{Actuation, CanFrame, ModbusData, ModbusException, ModbusReply, Table};
 use proptest::prelude::*;
 
+use super::grid::GridTrip;
 use super::*;
 
 mod der;
