@@ -89,7 +89,9 @@ fn measure(bessrig: &str, libmodbus: &str, check: bool) -> Result<(), Failure> {
 // ---- requests per second ------------------------------------------------------------------------------------------------
 
 fn rates(bessrig: &str, libmodbus: &str, folder: &Path, report: &mut Report) -> Result<(), Failure> {
-    let rig = rig_file(folder, "liquid-20ft-tcp.toml", &moved_listeners())?;
+    // The air-cooled rig has no chiller.
+    let overlay = moved_listeners() + &moved("chiller", "container-01/chiller", "25040");
+    let rig = rig_file(folder, "liquid-20ft-tcp.toml", &overlay)?;
     let own = std::env::current_exe()?.to_string_lossy().into_owned();
     let servers = [
         ("rig", RIG, Process::start(&[bessrig, "run", "--rig", &rig])?),
@@ -375,9 +377,6 @@ fn rig_file(folder: &Path, base: &str, overlay: &str) -> Result<String, Failure>
 
 /// The rig's servers on ports of their own, so that another live rig on this machine is not in the way.
 fn moved_listeners() -> String {
-    let moved = |kind: &str, tag: &str, port: &str| {
-        format!("[[{kind}]]\ntag = \"{tag}\"\nlisten = \"127.0.0.1:{port}\"\n")
-    };
     [
         ("pcs", "container-01/pcs", "25020"),
         ("bau", "container-01/bau", "25010"),
@@ -389,6 +388,10 @@ fn moved_listeners() -> String {
     ]
     .map(|(kind, tag, port)| moved(kind, tag, port))
     .concat()
+}
+
+fn moved(kind: &str, tag: &str, port: &str) -> String {
+    format!("[[{kind}]]\ntag = \"{tag}\"\nlisten = \"127.0.0.1:{port}\"\n")
 }
 
 /// A server on core 0; killed when dropped.

@@ -1,7 +1,7 @@
 //! The rig on real wires: wall clock, SocketCAN, socketcand and Modbus TCP.
 //!
-//! Read in this order: [`paced`] (the owner loop and the only reader of the wall clock), `health` (what
-//! lateness and loss amount to), `can` (what carries a bus), `socketcan` (one socket per bus, one reading
+//! Read in this order: [`paced`] (the owner loop and the only reader of the wall clock), `crank` (the rig with its wires,
+//! and who may turn it), `health` (what lateness and loss amount to), `can` (what carries a bus), `socketcan` (one socket per bus, one reading
 //! thread for all; `kernel_frame`), `socketcand` (buses on TCP: server and client of that daemon's protocol), `modbus_server`
 //! (requests from outside to emulated devices), `modbus_client` (requests of emulated devices to outside, in the words of
 //! tokio-modbus: `modbus_words`), `modbus_adu` (how a PDU is wrapped, and what link faults make of it), `modbus_tls`
@@ -15,12 +15,14 @@
 //!         +-- poll_wire --> CAN send (sendmmsg, not blocking; queues of socketcand clients)
 //!                       --> Modbus replies (oneshot) and requests (bounded channel)
 //! ```
+//! While the owner sleeps, the TCP runtime may give the rig a Modbus request itself.
 //! Nothing here decides what happens in the rig; it decides only when, and owns up to being late.
 //!
 #![doc = include_str!("../docs/wires.md")]
 #![forbid(unsafe_code)]
 
 mod can;
+mod crank;
 pub mod error;
 mod health;
 mod kernel_frame;

@@ -1,8 +1,8 @@
 //! Modbus TCP servers of emulated devices.
 //!
 //! One task for each address and one for each connection, all on one single-threaded runtime that sleeps while nothing
-//! happens. A request becomes an arrival for the owner and waits for the device's answer; no answer within
-//! [`LONGEST_ANSWER`] counts as silence. Requests of one connection are answered in order, one at a time. Several
+//! happens. A request is given to the rig at once if it is its turn (`crank`), or becomes an arrival for the owner, and
+//! waits for the device's answer; no answer within [`LONGEST_ANSWER`] counts as silence. Requests of one connection are answered in order, one at a time. Several
 //! devices at one address are behind a gateway, each under its unit id.
 
 use std::collections::BTreeMap;
@@ -315,9 +315,12 @@ impl Devices {
         let Ok(_place) = self.open_requests.try_acquire() else {
             return Answer::of_itself(ModbusException::ServerDeviceBusy);
         };
-        let (answer, answered) = oneshot::channel();
+        let (answer, mut answered) = oneshot::channel();
         if !self.put(server, unit, client, request, answer) {
             return Answer::of_itself(ModbusException::ServerDeviceBusy);
+        }
+        if let Ok(answer) = answered.try_recv() {
+            return answer;
         }
         let answer = timeout(LONGEST_ANSWER, answered).await;
         answer.ok().and_then(Result::ok).unwrap_or(Answer {
@@ -345,15 +348,16 @@ impl Devices {
         request: &[u8],
         answer: oneshot::Sender<Answer>,
     ) -> bool {
+        let at = self.inbox.clock.now();
         let arrival = Arrival::Request {
-            at: self.inbox.clock.now(),
+            at,
             server,
             unit,
             client: client.clone(),
             request: pdu::decode_request(request),
             answer,
         };
-        self.inbox.put(arrival).is_ok()
+        self.inbox.ask(at, arrival).is_ok()
     }
 }
 

@@ -1,8 +1,9 @@
 //! The owner loop: keeps the rig on the wall clock. The only place of the project that reads that clock.
 //!
 //! The thread that calls [`PacedDriver::run`] owns the rig. It waits for the earlier of the rig's next due
-//! instant and an arrival, gives the rig one of them, and hands out what the rig has for the wires. Pace is
-//! 1.0: instant `t` of the rig is due at wall time `start + t`, `start` being the first call of `run`.
+//! instant and an arrival, gives the rig one of them, and hands out what the rig has for the wires; `crank` says when
+//! another thread does that in its place. Pace is 1.0: instant `t` of the rig is due at wall time `start + t`, `start`
+//! being the first call of `run`.
 //!
 //! What is promised: no tick is skipped; an arrival is offered at its own stamp, but never in the rig's past
 //! and never in the wall's future, and in the order of arrival. What is not: punctuality. A tick that runs
@@ -11,7 +12,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::error::Error;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
@@ -20,14 +21,15 @@ use bess_types::{ModbusClient, ModbusReply, ModbusRequest, SimTime};
 use tokio::sync::oneshot;
 
 use crate::can::CanBuses;
+use crate::crank::{Crank, Deputy, Loan, Shared, Step};
 use crate::error::FieldbusError;
 use crate::health::{Accounts, Losses};
-use crate::modbus_client::{Ask, Clients};
+use crate::modbus_client::Clients;
 use crate::modbus_line::Lines;
 use crate::modbus_server::{Answer, Runtime, Servers};
 use crate::modbus_tls::Identity;
 use bess_devices::Token;
-use bess_rig::{Driver, Health, ModbusAddress, Rig, WireInput, WireOutput, Wires, config};
+use bess_rig::{Driver, Health, Rig, WireInput, WireOutput, Wires, config};
 
 /// How late is too late, and how long a Modbus server may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,8 +63,9 @@ impl From<&config::Clock> for Limits {
     }
 }
 
-/// What the paced driver needs of a rig. Tests drive smaller things with it.
-pub trait Steppable {
+/// What the paced driver needs of a rig. Tests drive smaller things with it. During a run it is called from more than one
+/// thread, one at a time.
+pub trait Steppable: Send + 'static {
     /// The instant reached.
     fn now(&self) -> SimTime;
     /// The next instant at which something happens by itself.
@@ -85,30 +88,17 @@ pub type InterruptHandle = Arc<AtomicBool>;
 /// Arrivals the owner has not taken yet: batches of frames, requests, replies. Enough for 8 s of CAN traffic
 /// while the owner is away (the reader makes at most 500 batches a second).
 const ARRIVALS: usize = 16_384;
-/// Longest wait without a look at the interrupt handle.
-const LONGEST_WAIT: Duration = Duration::from_millis(100);
-/// Wait before another attempt at frames the kernel did not take.
-const RETRY_SEND: Duration = Duration::from_micros(200);
-/// The owner gets up at multiples of this: what falls due in between goes out together. Plant ticks lie on them. Frames
-/// leave up to this much late, and it shows in the send jitter; wake-ups are dear on an emulated core.
-const WAKE_GRID: Duration = Duration::from_millis(1);
 /// The kernel's default of 50 us would add to the lateness of every tick.
 const TIMER_SLACK_NS: u64 = 1_000;
 
 /// Drives a rig on the wall clock and the real wires.
 pub struct PacedDriver<R = Rig> {
-    rig: R,
-    clock: Clock,
-    accounts: Accounts,
-    losses: Arc<Losses>,
+    /// There, but for the time of a run, which borrows the driver. Dropped first, then the runtime of its wires.
+    crank: Option<Box<Crank<R>>>,
+    shared: Arc<Shared<R>>,
     interrupt: InterruptHandle,
+    inbox: Inbox,
     arrivals: Receiver<Arrival>,
-    pending: VecDeque<(SimTime, WireInput)>,
-    // Dropped in this order: CAN buses, then servers and clients with their runtime.
-    can: CanBuses,
-    servers: Servers,
-    clients: Clients,
-    lines: Lines,
     _runtime: Runtime,
 }
 
@@ -122,8 +112,11 @@ impl<R: Steppable> PacedDriver<R> {
         let (sender, arrivals) = sync_channel(ARRIVALS);
         let clock = Clock::new();
         let losses = Arc::new(Losses::default());
+        let shared = Arc::new(Shared::default());
         let inbox = Inbox {
             sender,
+            waiting: Arc::default(),
+            deputy: Arc::clone(&shared) as Arc<dyn Deputy>,
             clock: clock.clone(),
             losses: Arc::clone(&losses),
         };
@@ -137,19 +130,26 @@ impl<R: Steppable> PacedDriver<R> {
         let lines = Lines::open(&wires, &runtime, &inbox, limits.modbus_timeout, |units| {
             servers.devices(units)
         })?;
-        let clients = Clients::new(&runtime, inbox, limits.modbus_timeout, identities);
+        let clients = Clients::new(&runtime, inbox.clone(), limits.modbus_timeout, identities);
         Ok(Self {
-            rig,
-            clock,
-            accounts: Accounts::new(limits),
-            losses,
+            crank: Some(Box::new(Crank {
+                rig,
+                clock,
+                accounts: Accounts::new(limits),
+                losses,
+                pending: VecDeque::new(),
+                until: SimTime::ZERO,
+                wakes: SimTime::ZERO,
+                panic: None,
+                can,
+                servers,
+                clients,
+                lines,
+            })),
+            shared,
             interrupt: InterruptHandle::default(),
+            inbox,
             arrivals,
-            pending: VecDeque::new(),
-            can,
-            servers,
-            clients,
-            lines,
             _runtime: runtime,
         })
     }
@@ -158,39 +158,39 @@ impl<R: Steppable> PacedDriver<R> {
     /// whether it was early. Catches up first if wall time passed since the last run.
     pub fn run(&mut self, until: SimTime, stop: &mut dyn FnMut(&R) -> bool) -> bool {
         sharpen_timers();
-        self.clock.start();
+        let crank = self.crank_mut();
+        crank.clock.start();
+        crank.until = until;
+        let loan = Loan::new(&mut self.crank, &self.shared);
+        let mut arrived = None;
         loop {
-            if self.interrupt.load(Ordering::Relaxed) {
-                return true;
+            let mut crank = loan.turn();
+            if let Some(arrival) = arrived.take() {
+                crank.take(self.inbox.taken(arrival));
             }
-            if self.rig.now() >= until {
-                return false;
-            }
-            while let Ok(arrival) = self.arrivals.try_recv() {
-                self.take(arrival);
-            }
-            let due = self.rig.next_due().min(until);
-            let wall = self.clock.now();
-            if let Some((stamp, input)) = self.pending.pop_front_if(|(stamp, _)| *stamp < due) {
-                let at = stamp.min(wall).max(self.rig.now());
-                self.rig.offer(at, input);
-                self.hand_out(at);
-            } else if due <= wall {
-                // Without a plant, every instant of the devices counts as a tick.
-                let tick = self.rig.next_tick();
-                let ticks = tick <= due || tick == SimTime::NEVER;
-                if ticks {
-                    self.accounts.tick(due, wall - due);
-                }
-                self.rig.advance_to(due);
-                self.hand_out(due);
-                if ticks && stop(&self.rig) {
+            crank.flush();
+            let rest = loop {
+                if self.interrupt.load(Ordering::Relaxed) {
                     return true;
                 }
-            } else {
-                let wake = due.next_multiple(WAKE_GRID, Duration::ZERO).min(until);
-                self.wait(wake - wall);
-            }
+                if crank.rig.now() >= until {
+                    return false;
+                }
+                while let Ok(arrival) = self.arrivals.try_recv() {
+                    crank.take(self.inbox.taken(arrival));
+                }
+                match crank.step() {
+                    Step::Tick if stop(&crank.rig) => return true,
+                    Step::Tick | Step::Other => {}
+                    Step::Rest(rest) => break rest,
+                }
+            };
+            loan.sleep(crank);
+            arrived = match self.arrivals.recv_timeout(rest) {
+                Ok(arrival) => Some(arrival),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => unreachable!("the driver holds a sender"),
+            };
         }
     }
 
@@ -206,119 +206,41 @@ impl<R: Steppable> PacedDriver<R> {
 
     /// The rig.
     pub fn rig(&self) -> &R {
-        &self.rig
+        &self.crank().rig
     }
 
     /// The rig, to be commanded between runs.
     pub fn rig_mut(&mut self) -> &mut R {
-        &mut self.rig
+        &mut self.crank_mut().rig
     }
 
     /// Lateness and losses so far.
     pub fn health(&self) -> Health {
-        self.accounts.report(&self.losses)
+        let crank = self.crank();
+        crank.accounts.report(&crank.losses)
     }
 
     /// Names of RTU lines and where each is, for the program at its far end: a path or an address.
     pub fn lines(&self) -> &[(String, String)] {
-        &self.lines.places
+        &self.crank().lines.places
     }
 
-    /// Blocks for `span`, less if something arrives.
-    fn wait(&mut self, span: Duration) {
-        let longest = if self.can.backlog() {
-            RETRY_SEND
-        } else {
-            LONGEST_WAIT
-        };
-        match self.arrivals.recv_timeout(span.min(longest)) {
-            Ok(arrival) => self.take(arrival),
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => unreachable!("the clients hold a sender"),
-        }
-        if self.can.backlog() {
-            self.can.flush(&self.clock, &mut self.accounts, &self.losses);
+    fn crank(&self) -> &Crank<R> {
+        match self.crank.as_deref() {
+            Some(crank) => crank,
+            None => unreachable!("{AT_HOME}"),
         }
     }
 
-    fn take(&mut self, arrival: Arrival) {
-        match arrival {
-            Arrival::Frames(frames) => self.pending.extend(frames),
-            Arrival::Request {
-                at,
-                server,
-                unit,
-                client,
-                request,
-                answer,
-            } => {
-                let wire_token = self.servers.keep(answer);
-                self.pending.push_back((
-                    at,
-                    WireInput::ModbusRequest {
-                        server,
-                        unit,
-                        client,
-                        request,
-                        wire_token,
-                    },
-                ));
-            }
-            Arrival::Reply {
-                at,
-                client,
-                token,
-                reply,
-            } => {
-                self.pending
-                    .push_back((at, WireInput::ModbusReply { client, token, reply }));
-            }
-        }
-    }
-
-    /// Gives the wires what the rig produced at `at`.
-    fn hand_out(&mut self, at: SimTime) {
-        while let Some(output) = self.rig.poll_wire() {
-            match output {
-                WireOutput::Can { bus, frame } => {
-                    self.can.queue(bus, at, &frame, &self.clock, &mut self.accounts);
-                }
-                WireOutput::ModbusReply {
-                    wire_token,
-                    reply,
-                    faults,
-                } => self.servers.answer(wire_token, Answer { reply, faults }),
-                WireOutput::ModbusLink { server, refuses } => self.servers.link(server, refuses),
-                WireOutput::ModbusRequest {
-                    client,
-                    token,
-                    address,
-                    unit,
-                    request,
-                } => {
-                    let ask = Ask { token, unit, request };
-                    let taken = match address {
-                        ModbusAddress::Tcp(address) => self.clients.ask(client, address, false, ask),
-                        ModbusAddress::Tls(address) => self.clients.ask(client, address, true, ask),
-                        ModbusAddress::Line(line) => self.lines.ask(line, client, ask),
-                    };
-                    if !taken {
-                        crate::health::count(&self.losses.modbus, 1);
-                        let refused = WireInput::ModbusReply {
-                            client,
-                            token,
-                            reply: None,
-                        };
-                        self.pending.push_back((at, refused));
-                    }
-                }
-            }
-        }
-        if self.can.backlog() {
-            self.can.flush(&self.clock, &mut self.accounts, &self.losses);
+    fn crank_mut(&mut self) -> &mut Crank<R> {
+        match self.crank.as_deref_mut() {
+            Some(crank) => crank,
+            None => unreachable!("{AT_HOME}"),
         }
     }
 }
+
+const AT_HOME: &str = "a run gives the crank back";
 
 impl Driver for PacedDriver {
     fn rig(&self) -> &Rig {
@@ -394,12 +316,17 @@ pub(crate) enum Arrival {
         token: Token,
         reply: Option<ModbusReply>,
     },
+    /// Something falls due before the owner would get up.
+    Nudge,
 }
 
 /// The way to the owner: what every socket thread holds. Never blocks.
 #[derive(Clone, Debug)]
 pub(crate) struct Inbox {
     sender: SyncSender<Arrival>,
+    /// Arrivals that the owner has not taken in.
+    waiting: Arc<AtomicUsize>,
+    deputy: Arc<dyn Deputy>,
     pub(crate) clock: Clock,
     pub(crate) losses: Arc<Losses>,
 }
@@ -410,6 +337,8 @@ impl Inbox {
     pub(crate) fn new(sender: SyncSender<Arrival>) -> Self {
         Self {
             sender,
+            waiting: Arc::default(),
+            deputy: Arc::new(()),
             clock: Clock::new(),
             losses: Arc::default(),
         }
@@ -417,16 +346,44 @@ impl Inbox {
 
     /// Hands `arrival` to the owner; counts it as lost and gives it back if there is no room.
     pub(crate) fn put(&self, arrival: Arrival) -> Result<(), Arrival> {
+        self.waiting.fetch_add(1, Ordering::SeqCst);
         self.sender.try_send(arrival).map_err(|error| {
             let (TrySendError::Full(arrival) | TrySendError::Disconnected(arrival)) = error;
-            match &arrival {
-                Arrival::Frames(frames) => crate::health::count(&self.losses.channel, frames.len()),
-                Arrival::Request { .. } | Arrival::Reply { .. } => {
+            match self.taken(arrival) {
+                Arrival::Frames(frames) => {
+                    crate::health::count(&self.losses.channel, frames.len());
+                    Arrival::Frames(frames)
+                }
+                Arrival::Nudge => Arrival::Nudge,
+                message => {
                     crate::health::count(&self.losses.modbus, 1);
+                    message
                 }
             }
-            arrival
         })
+    }
+
+    /// Gives a request to the rig, on this thread if it is its turn; else as [`Inbox::put`].
+    pub(crate) fn ask(&self, at: SimTime, request: Arrival) -> Result<(), Arrival> {
+        self.deputy
+            .give(at, request, self)
+            .or_else(|request| self.put(request))
+    }
+
+    /// Wakes the owner. If there is no room it is awake.
+    pub(crate) fn nudge(&self) {
+        let _ = self.put(Arrival::Nudge);
+    }
+
+    /// Whether nothing is on its way to the owner.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.waiting.load(Ordering::SeqCst) == 0
+    }
+
+    /// An arrival that left the channel.
+    fn taken(&self, arrival: Arrival) -> Arrival {
+        self.waiting.fetch_sub(1, Ordering::SeqCst);
+        arrival
     }
 }
 

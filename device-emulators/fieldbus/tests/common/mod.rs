@@ -26,8 +26,8 @@ use bess_types::{ModbusReply, SimTime};
 
 pub(crate) const TICK: Duration = Duration::from_millis(10);
 
-type Reaction = Box<dyn FnMut(SimTime, &WireInput) -> Vec<WireOutput>>;
-type OnTick = Box<dyn FnMut(SimTime) -> Vec<WireOutput>>;
+type Reaction = Box<dyn FnMut(SimTime, &WireInput) -> Vec<WireOutput> + Send>;
+type OnTick = Box<dyn FnMut(SimTime) -> Vec<WireOutput> + Send>;
 
 pub(crate) struct Bench {
     now: SimTime,
@@ -133,14 +133,17 @@ impl Bench {
     /// What it puts out when something arrives.
     pub(crate) fn reacting(
         mut self,
-        reaction: impl FnMut(SimTime, &WireInput) -> Vec<WireOutput> + 'static,
+        reaction: impl FnMut(SimTime, &WireInput) -> Vec<WireOutput> + Send + 'static,
     ) -> Self {
         self.reaction = Box::new(reaction);
         self
     }
 
     /// What it puts out at each tick.
-    pub(crate) fn ticking(mut self, on_tick: impl FnMut(SimTime) -> Vec<WireOutput> + 'static) -> Self {
+    pub(crate) fn ticking(
+        mut self,
+        on_tick: impl FnMut(SimTime) -> Vec<WireOutput> + Send + 'static,
+    ) -> Self {
         self.on_tick = Box::new(on_tick);
         self
     }
