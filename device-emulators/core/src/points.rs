@@ -85,6 +85,8 @@ impl PointDef {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PointTable {
     defs: Vec<PointDef>,
+    /// Positions in the order of the names.
+    by_name: Vec<u16>,
 }
 
 impl PointTable {
@@ -118,9 +120,21 @@ impl PointTable {
 
     /// Adds a row of `len` values; `{}` in `pattern` becomes the 0-based index.
     pub fn row(&mut self, pattern: &str, len: usize, unit: &'static str, min: f64, max: f64) -> PointRange {
+        self.row_named(|i| pattern.replace("{}", &i.to_string()), len, unit, min, max)
+    }
+
+    /// Adds a row of `len` values, named by their 0-based index.
+    pub fn row_named(
+        &mut self,
+        name: impl Fn(usize) -> String,
+        len: usize,
+        unit: &'static str,
+        min: f64,
+        max: f64,
+    ) -> PointRange {
         let first = u16::try_from(self.defs.len()).unwrap_or(u16::MAX);
         for i in 0..len {
-            self.value(&pattern.replace("{}", &i.to_string()), unit, min, max);
+            self.value(&name(i), unit, min, max);
         }
         PointRange {
             first,
@@ -138,16 +152,40 @@ impl PointTable {
     }
 
     fn push(&mut self, def: PointDef) -> PointId {
-        assert!(self.find(&def.name).is_none(), "point {} defined twice", def.name);
+        let place = self.place_of(&def.name);
+        assert!(place.is_err(), "point {} defined twice", def.name);
         let id = PointId(u16::try_from(self.defs.len()).expect("a device has fewer than 65,536 points"));
+        self.by_name.insert(place.unwrap_or_else(|place| place), id.0);
         self.defs.push(def);
         id
     }
 
+    /// Where a name stands in the order of the names, or would stand.
+    fn place_of(&self, name: &str) -> Result<usize, usize> {
+        self.by_name
+            .binary_search_by(|at| self.defs[usize::from(*at)].name.as_str().cmp(name))
+    }
+
     /// The point with this name.
     pub fn find(&self, name: &str) -> Option<PointId> {
-        let i = self.defs.iter().position(|def| def.name == name)?;
-        Some(PointId(u16::try_from(i).ok()?))
+        self.place_of(name).ok().map(|place| PointId(self.by_name[place]))
+    }
+
+    /// The points of a row from the first on; `{}` in `pattern` is the 0-based index.
+    pub fn find_row(&self, pattern: &str) -> Vec<PointId> {
+        let ids = (0..).map(|i: usize| self.find(&pattern.replace("{}", &i.to_string())));
+        ids.map_while(|id| id).collect()
+    }
+
+    /// The points whose names begin so, in order.
+    pub fn beginning_with(&self, prefix: &str) -> Vec<PointId> {
+        let first = self.place_of(prefix).unwrap_or_else(|place| place);
+        let ids = self.by_name[first..].iter().map(|at| PointId(*at));
+        let mut found: Vec<PointId> = ids
+            .take_while(|id| self.def(*id).name.starts_with(prefix))
+            .collect();
+        found.sort_unstable();
+        found
     }
 
     /// What a point is.
@@ -251,6 +289,10 @@ mod tests {
         let cells = table.row("cell[{}].voltage", 3, "V", 0.0, 5.0);
         assert_eq!(table.find("cell[2].voltage"), Some(cells.at(2)));
         assert_eq!(table.find("cell[3].voltage"), None);
+        assert_eq!(table.find_row("cell[{}].voltage"), [0, 1, 2].map(|i| cells.at(i)));
+        assert_eq!(table.beginning_with("cell["), table.find_row("cell[{}].voltage"));
+        assert_eq!(table.beginning_with("pack"), [total]);
+        assert_eq!(table.beginning_with("z"), []);
         let mut points = Points::new(Arc::new(table));
         assert_eq!(points.get(total), None);
         points.set(cells.at(1), 3.3);

@@ -5,6 +5,7 @@
 //! (over two requests it may be). A refused write changes nothing, whichever part of it was bad.
 
 use core::fmt::Write as _;
+use std::sync::Arc;
 
 use bess_types::{ModbusData, ModbusException, ModbusReply, ModbusRequest, Reading, SimTime, Table};
 
@@ -31,7 +32,7 @@ pub struct ModbusAccess<'a> {
 /// A device's Modbus server: its registers, and what a request may do to them.
 #[derive(Clone, Debug)]
 pub struct ModbusServer {
-    map: RegisterMap,
+    map: Arc<RegisterMap>,
     settings: ModbusSettings,
     identification: Identification,
     state: State,
@@ -58,7 +59,7 @@ impl ModbusServer {
     pub(super) fn new(map: RegisterMap, settings: ModbusSettings, identification: Identification) -> Self {
         Self {
             state: State::new(&map.effects),
-            map,
+            map: Arc::new(map),
             settings,
             identification,
         }
