@@ -197,18 +197,19 @@ impl Compiler<'_> {
         };
         let width = if bits { 1 } else { spec.kind.words() };
         if let Some(point) = &spec.point {
-            for i in 0..spec.count.unwrap_or(1) {
+            for i in 0..spec.row_length().unwrap_or(1) {
                 let name = pattern::Captures::one("i", usize::from(i)).fill(point.get_ref());
-                let id = match self.find(point, &name) {
+                let id = match self.points.find(&name) {
+                    Some(id) => id,
+                    None if i == 0 => self.find(point, &name)?,
                     // A map serves all sizes: what the end of a row has too much of reads as not available.
-                    Err(_) if i > 0 => {
+                    None => {
                         let mut words = Vec::new();
                         format.push_words(if bits { 0 } else { format.invalid }, &mut words);
                         words.truncate(width as usize);
                         push(address + u32::from(i) * width, width, name, Content::Words(words));
                         continue;
                     }
-                    found => found?,
                 };
                 let content = if bits {
                     Content::Bit(id)
@@ -321,8 +322,10 @@ impl Compiler<'_> {
             .is_some_and(|point| pattern::is_pattern(point.get_ref()));
         let reason = if meanings.iter().filter(|&&given| given).count() > 1 {
             "give only one of point, constant, text, bits and hold"
+        } else if spec.count.is_some() && spec.row_length().is_none() {
+            "the count is not a number"
         } else if spec.count.is_some() && !row {
-            "`count` needs a point with {i}"
+            "`count` needs a point with {i}, or a `stride`"
         } else if spec.words.is_some() && (spec.point.is_some() || spec.bits.is_some() || spec.hold.is_some())
         {
             "`words` is for texts and for registers not used"

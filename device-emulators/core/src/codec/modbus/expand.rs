@@ -3,7 +3,8 @@
 //!
 //! A block with `each` stands once for each point that matches it, `stride` registers apart, and its placeholders are
 //! filled everywhere in it. `number` counts the points that match and is `{n}` in the block. A block that `follows` begins
-//! where the one before it ends. A row of points with `stride` has its points that far apart.
+//! where the one before it ends, and is left out where it would end behind `up_to`. A row of registers with `stride` has
+//! them that far apart.
 //!
 //! `sf` names a power of ten that the register's value is counted in, and `scale_factor` is the register that says it.
 //! Under `[scale_factors]` it is a number, or `"fit"`: the finest that no point of the name outgrows in its range. So a map
@@ -26,7 +27,8 @@ use crate::product::{ProductError, Source};
 pub(super) fn expand(file: MapFile, source: &Source, points: &PointTable) -> Result<MapFile, ProductError> {
     let mut blocks: Vec<BlockSpec> = Vec::new();
     for block in &file.block {
-        for mut instance in instances(block, source, points)? {
+        for (known, base) in instances(block, source, points)? {
+            let mut instance = filled(block, &known, base);
             if instance.follows {
                 let last = blocks
                     .last()
@@ -36,6 +38,12 @@ pub(super) fn expand(file: MapFile, source: &Source, points: &PointTable) -> Res
                     .and_then(|end| end.checked_add(instance.base));
                 instance.base =
                     start.ok_or_else(|| bad_block(source, &instance, "it ends after address 65535"))?;
+            }
+            if block
+                .up_to
+                .is_some_and(|last| end(&instance) > u32::from(last) + 1)
+            {
+                break;
             }
             blocks.push(instance);
         }
@@ -69,42 +77,46 @@ pub(super) fn expand(file: MapFile, source: &Source, points: &PointTable) -> Res
     })
 }
 
-/// A block once, or once for each point that matches.
+/// Where a block stands, once or once for each point that matches, and what its placeholders stand for there.
 fn instances(
     block: &BlockSpec,
     source: &Source,
     points: &PointTable,
-) -> Result<Vec<BlockSpec>, ProductError> {
-    let mut known = Captures::default();
-    if let Some(number) = &block.number {
-        let n = matching(points, number.get_ref()).len();
-        known = Captures::one("n", n);
-    }
+) -> Result<Vec<(Captures, u16)>, ProductError> {
+    let numbered = |known: Captures| match &block.number {
+        Some(number) => {
+            let n = matching(points, &known.fill(number.get_ref())).len();
+            known.merged(&Captures::one("n", n)).unwrap_or(known)
+        }
+        None => known,
+    };
     let all = match (&block.each, block.stride) {
-        (None, None) => return Ok(vec![filled(block, &known, block.base)]),
+        (None, None) => return Ok(vec![(numbered(Captures::default()), block.base)]),
         (Some(each), Some(_)) => matching(points, each.get_ref()),
-        _ => return Err(bad_block(source, block, "`each` and `stride` go together")),
+        (Some(each), None) if block.follows => matching(points, each.get_ref()),
+        _ => {
+            let reason = "`each` and `stride` go together, but in a block that follows";
+            return Err(bad_block(source, block, reason));
+        }
     };
     let stride = block.stride.unwrap_or_default();
     let mut list = Vec::new();
-    for (i, captured) in all.iter().skip(usize::from(block.from)).enumerate() {
-        let known = known.merged(captured).unwrap_or_default();
+    for (i, captured) in all.into_iter().skip(usize::from(block.from)).enumerate() {
         // One that follows lies directly behind the one before it.
         let step = if block.follows { 0 } else { i * usize::from(stride) };
         let base = u16::try_from(usize::from(block.base) + step)
             .map_err(|_| bad_block(source, block, "it ends after address 65535"))?;
-        list.push(BlockSpec {
-            length: block.length.or(Some(stride)),
-            ..filled(block, &known, base)
-        });
+        list.push((numbered(captured), base));
     }
     Ok(list)
 }
 
+/// What the placeholders of a name stand for in each point that it matches.
 fn matching(points: &PointTable, name: &str) -> Vec<Captures> {
-    points
-        .iter()
-        .filter_map(|(_, def)| pattern::matches(name, &def.name))
+    let (head, _) = name.split_once('{').unwrap_or((name, ""));
+    let candidates = points.beginning_with(head).into_iter();
+    candidates
+        .filter_map(|id| pattern::matches(name, &points.def(id).name))
         .collect()
 }
 
@@ -116,10 +128,8 @@ fn filled(block: &BlockSpec, known: &Captures, base: u16) -> BlockSpec {
         let one = RegisterSpec {
             point: spec.point.as_ref().map(text),
             text: spec.text.as_deref().map(|text| known.fill(text)),
-            constant: spec.constant.as_ref().map(|constant| match constant {
-                Constant::Reckoned(sum) => Constant::Reckoned(known.fill(sum)),
-                Constant::Number(number) => Constant::Number(*number),
-            }),
+            constant: spec.constant.as_ref().map(|constant| constant.filled(known)),
+            count: spec.count.as_ref().map(|count| count.filled(known)),
             bits: spec.bits.as_ref().map(|bits| {
                 bits.iter()
                     .map(|(bit, point)| (bit.clone(), text(point)))
@@ -127,17 +137,22 @@ fn filled(block: &BlockSpec, known: &Captures, base: u16) -> BlockSpec {
             }),
             ..spec.clone()
         };
-        let row = match (one.stride, one.count, &one.point) {
-            (Some(stride), Some(count), Some(point)) => (0..count)
-                .map(|i| RegisterSpec {
-                    at: one.at + i * stride,
-                    count: None,
-                    stride: None,
-                    point: Some(Spanned::new(
-                        point.span(),
-                        Captures::one("i", usize::from(i)).fill(point.get_ref()),
-                    )),
-                    ..one.clone()
+        let row = match (one.stride, one.row_length()) {
+            (Some(stride), Some(count)) => (0..count)
+                // one behind the last address is enough to be told of
+                .take_while(|i| i.checked_mul(stride).is_some())
+                .map(|i| {
+                    let nth = Captures::one("i", usize::from(i));
+                    RegisterSpec {
+                        at: one.at.saturating_add(i * stride),
+                        count: None,
+                        stride: None,
+                        point: one
+                            .point
+                            .as_ref()
+                            .map(|point| Spanned::new(point.span(), nth.fill(point.get_ref()))),
+                        ..one.clone()
+                    }
                 })
                 .collect(),
             _ => vec![one],
@@ -151,6 +166,7 @@ fn filled(block: &BlockSpec, known: &Captures, base: u16) -> BlockSpec {
         base,
         each: None,
         number: None,
+        length: block.length.or(block.stride),
         register: block.register.iter().flat_map(register).collect(),
         ..block.clone()
     }
@@ -160,7 +176,8 @@ fn filled(block: &BlockSpec, known: &Captures, base: u16) -> BlockSpec {
 fn end(block: &BlockSpec) -> u32 {
     let registers = block.register.iter().map(|register| {
         let spec = register.get_ref();
-        let words = spec.words.map_or(spec.kind.words(), u32::from) * u32::from(spec.count.unwrap_or(1));
+        let words =
+            spec.words.map_or(spec.kind.words(), u32::from) * u32::from(spec.row_length().unwrap_or(1));
         u32::from(spec.at) + words
     });
     let length = registers
@@ -315,6 +332,65 @@ mod tests {
     }
 
     #[test]
+    fn blocks_that_follow_have_the_length_of_their_own_rows_and_end_where_told() {
+        let mut table = PointTable::default();
+        for (k, cells) in [2, 3, 2].into_iter().enumerate() {
+            table.value(&format!("pack[{k}].cells"), "1", 0.0, 255.0);
+            table.row(&format!("pack[{k}].cell[{{}}].voltage"), cells, "V", 0.0, 6.0);
+        }
+        let text = |up_to: u16| {
+            format!(
+                r#"
+            title = "x"
+            [[block]]
+            name = "head"
+            table = "holding"
+            base = 100
+            register = [ {{ at = 0, constant = 7 }} ]
+            [[block]]
+            name = "pack {{k+1}}"
+            table = "holding"
+            follows = true
+            each = "pack[{{k}}].cells"
+            number = "pack[{{k}}].cell[{{c}}].voltage"
+            up_to = {up_to}
+            register = [
+              {{ at = 0, constant = "{{10*k+n}}" }},
+              {{ at = 1, count = "{{n}}", stride = 2, point = "pack[{{k}}].cell[{{i}}].voltage", scale = 0.001 }},
+              {{ at = 2, count = "{{n}}", stride = 2, constant = 5 }},
+            ]
+            [[block]]
+            name = "end"
+            table = "holding"
+            follows = true
+            register = [ {{ at = 0, constant = 0xFFFF }} ]
+        "#
+            )
+        };
+        let words = |up_to: u16| {
+            let map = RegisterMap::compile("map.toml", &text(up_to), &table, "").unwrap();
+            let entries = map.entries(Table::Holding).iter();
+            let words = entries.map(|entry| match &entry.content {
+                Content::Words(words) => (entry.address, u32::from(words[0])),
+                _ => (entry.address, 0),
+            });
+            words.collect::<Vec<_>>()
+        };
+        let of_pack = |at: u32, k: u32, cells: u32| {
+            let cells = (0..cells).flat_map(move |c| [(at + 1 + 2 * c, 0), (at + 2 + 2 * c, 5)]);
+            core::iter::once((at, 10 * k)).chain(cells)
+        };
+        let mut all = vec![(100, 7)];
+        all.extend(of_pack(101, 0, 2).map(|(at, word)| (at, if at == 101 { 2 } else { word })));
+        all.extend(of_pack(106, 1, 3).map(|(at, word)| (at, if at == 106 { 13 } else { word })));
+        let two = [&all[..], &[(113, 0xFFFF)]].concat();
+        all.extend(of_pack(113, 2, 2).map(|(at, word)| (at, if at == 113 { 22 } else { word })));
+        all.push((118, 0xFFFF));
+        assert_eq!(words(117), all);
+        assert_eq!(words(116), two, "the third would end at 117");
+    }
+
+    #[test]
     fn a_fitted_scale_factor_holds_the_largest_of_its_points() {
         let text = r#"
             title = "x"
@@ -348,6 +424,10 @@ mod tests {
             (
                 block("each = \"curve[{k}].used\"", "{ at = 0 }"),
                 "`each` and `stride`",
+            ),
+            (
+                block("", "{ at = 0, point = \"curve[{i}].used\", count = \"{n}\" }"),
+                "count is not a number",
             ),
             (
                 block("", "{ at = 0, point = \"power\", sf = \"W\" }"),

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::number::RegisterType;
+use crate::codec::pattern::Captures;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -68,6 +69,8 @@ pub(super) struct BlockSpec {
     pub(super) from: u16,
     /// From one to the next.
     pub(super) stride: Option<u16>,
+    /// It is left out, with those of `each` that come after it, if it would end behind this address.
+    pub(super) up_to: Option<u16>,
     /// `{n}` is how many points of this name there are.
     pub(super) number: Option<Spanned<String>>,
     pub(super) length: Option<u16>,
@@ -132,7 +135,8 @@ pub(super) struct RegisterSpec {
     pub(super) offset: f64,
     pub(super) unit: Option<Spanned<String>>,
     pub(super) invalid: Option<u64>,
-    pub(super) count: Option<u16>,
+    /// Length of a row.
+    pub(super) count: Option<Constant>,
     /// Registers from one of a row to the next, if they do not follow one another.
     pub(super) stride: Option<u16>,
     pub(super) access: Option<Access>,
@@ -147,6 +151,13 @@ pub(super) struct RegisterSpec {
     pub(super) returns_to: Option<f64>,
     /// ... this long after another was written.
     pub(super) after_ms: Option<u64>,
+}
+
+impl RegisterSpec {
+    /// Registers in the row, if it is one of known length.
+    pub(super) fn row_length(&self) -> Option<u16> {
+        self.count.as_ref()?.number()?.try_into().ok()
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -185,6 +196,14 @@ pub(super) enum Constant {
 }
 
 impl Constant {
+    /// With its placeholders filled.
+    pub(super) fn filled(&self, known: &Captures) -> Self {
+        match self {
+            Self::Reckoned(sum) => Self::Reckoned(known.fill(sum)),
+            Self::Number(number) => Self::Number(*number),
+        }
+    }
+
     /// Its value, if it is one without a placeholder left in it.
     pub(super) fn number(&self) -> Option<i64> {
         match self {

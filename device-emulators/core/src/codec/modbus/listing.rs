@@ -241,7 +241,7 @@ impl Register {
             ..own
         };
         if let Some(point) = &spec.point {
-            for i in 0..spec.count.unwrap_or(1) {
+            for i in 0..spec.row_length().unwrap_or(1) {
                 let name = pattern::Captures::one("i", usize::from(i)).fill(point.get_ref());
                 // What the end of a row has too much of reads as not available.
                 let missing = i > 0 && !points.is_empty() && points.find(&name).is_none();
