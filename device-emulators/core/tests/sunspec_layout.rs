@@ -88,7 +88,14 @@ impl Image {
     }
 
     fn parse<M: Model>(&mut self) -> M {
-        let (_, at, length) = *self.scan().iter().find(|model| model.0 == M::ID).unwrap();
+        self.parse_nth(0)
+    }
+
+    /// Of several models with this id, the one behind `n` others.
+    fn parse_nth<M: Model>(&mut self, n: usize) -> M {
+        let models = self.scan();
+        let mut own = models.iter().filter(|model| model.0 == M::ID);
+        let (_, at, length) = *own.nth(n).unwrap();
         let words = self.read(at + 2, length);
         M::parse(&words).unwrap()
     }
@@ -353,10 +360,29 @@ fn meter_points_stand_where_the_crate_has_them() {
 #[test]
 fn bau_points_stand_where_the_crate_has_them() {
     let mut image = Image::of("bau");
-    assert_eq!(
-        image.scan(),
-        [(1, 40_002, 66), (802, 40_070, 62), (803, 40_134, 314)]
-    );
+    let mut chain = vec![
+        (1, 40_002, 66),
+        (802, 40_070, 62),
+        (803, 40_134, 314),
+        (713, 40_450, 7),
+        (715, 40_459, 7),
+    ];
+    chain.extend((0..9).map(|cluster| (804, 40_468 + 192 * cluster, 190)));
+    chain.extend((0..81).map(|pack| (805, 42_196 + 220 * pack, 218)));
+    assert_eq!(image.scan(), chain);
+    image.check::<Model713>(&[
+        row(&Model713::WH_RTG, "energy-rating"),
+        row(&Model713::WH_AVAIL, "energy-available"),
+        row(&Model713::SOC, "soc"),
+        row(&Model713::SOH, "soh"),
+        row(&Model713::STA, "storage-status"),
+    ]);
+    image.check::<Model715>(&[
+        row(&Model715::LOC_REM_CTL, "control-mode"),
+        row(&Model715::DER_HB, "heartbeat"),
+        row(&Model715::CONTROLLER_HB, "der-controller-heartbeat"),
+        row(&Model715::ALARM_RESET, "alarm-reset"),
+    ]);
     image.check::<Model802>(&[
         row(&Model802::AH_RTG, "capacity"),
         row(&Model802::WH_RTG, "energy-rating"),

@@ -9,10 +9,12 @@ use bess_catalogue::product::{Container, Pack, Pcs};
 use bess_catalogue::{Catalogue, Kind};
 use bess_devices::bau::settings::BauSettings;
 use bess_devices::bcu::settings::BcuSettings;
+use bess_devices::codec::modbus::{ModbusAccess, ModbusServer};
 use bess_devices::ems::EmsSettings;
 use bess_devices::product::DeviceKind;
-use bess_devices::{Library, Product, bmu, pcs};
+use bess_devices::{Library, Points, Product, bmu, kinds, pcs};
 use bess_rig::{Rig, RigConfig, Role};
+use bess_types::{ModbusData, ModbusRequest, SimTime, Table};
 
 /// A rig file by its name.
 fn load(name: &str, catalogue: &Catalogue) -> RigConfig {
@@ -117,6 +119,11 @@ fn the_battery_controllers_are_set_to_the_catalogue() {
         assert!(bcu.rated_charge_a.max(bcu.rated_discharge_a) <= box_a, "{id}");
         let bau: BauSettings = preset.product(DeviceKind::Bau).settings().unwrap();
         assert_eq!(bau.max_clusters, container.clusters, "{id}");
+        assert_eq!(
+            (bau.packs_per_cluster, bau.cells_per_pack),
+            (container.packs_per_cluster, pack.cells),
+            "{id}"
+        );
         assert_eq!(bau.cluster_capacity_ah, capacity_ah, "{id}");
         let cells = (container.packs_per_cluster * pack.cells) as f64;
         assert!(
@@ -133,6 +140,52 @@ fn the_battery_controllers_are_set_to_the_catalogue() {
         );
         let ems: EmsSettings = preset.product(DeviceKind::Ems).settings().unwrap();
         assert!(ems.max_power_w >= rated_w, "{id}");
+    }
+}
+
+/// SunSpec 804 of every cluster and 805 of every pack, as far as the address space goes.
+#[test]
+fn the_battery_controllers_tell_every_cell() {
+    for preset in Preset::all() {
+        let Preset { id, container, .. } = &preset;
+        let models = models(&preset.product(DeviceKind::Bau), &preset.library);
+        let count = |model: u16| models.iter().filter(|id| **id == model).count();
+        assert_eq!(count(804), container.clusters, "{id}");
+        let packs = container.clusters * container.packs_per_cluster;
+        if id == "air-45ft-1254" {
+            assert!(
+                (packs * 2 / 5..packs).contains(&count(805)),
+                "{id}: {}",
+                count(805)
+            );
+        } else {
+            assert_eq!(count(805), packs, "{id}");
+        }
+    }
+}
+
+/// Ids of the SunSpec models a product serves, in their order.
+fn models(product: &Product, library: &Library) -> Vec<u16> {
+    let table = kinds::point_table(product).unwrap();
+    let mut server = ModbusServer::of_product(product, library, &table).unwrap();
+    let mut points = Points::new(table.into());
+    let (mut models, mut address) = (Vec::new(), 40_002);
+    loop {
+        let request = ModbusRequest::Read {
+            table: Table::Holding,
+            address,
+            count: 2,
+        };
+        let access = ModbusAccess::default();
+        let reply = server.serve(SimTime::ZERO, access, &request, &mut points, &mut Vec::new());
+        let Ok(ModbusData::Registers(head)) = reply else {
+            panic!("{}: {reply:?} at {address}", product.id)
+        };
+        if head[0] == 0xFFFF {
+            return models;
+        }
+        models.push(head[0]);
+        address += 2 + head[1];
     }
 }
 

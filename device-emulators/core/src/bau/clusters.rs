@@ -1,15 +1,17 @@
 //! The BAU's view of its clusters: images of the BCUs, and what is asked of each.
 
 mod bank;
+mod packs;
 
 use bess_types::{CanFrame, CanId, SimTime};
 use core::cmp::Reverse;
 use std::sync::Arc;
 
+use self::packs::PackIds;
 use super::points::BauTable;
+use super::settings::BauSettings;
 use crate::bcu::STACK_ADDRESS;
 use crate::bcu::sequence::{Request, State};
-use crate::bcu::settings::BcuSettings;
 use crate::codec::can::{CanRouter, RemoteNode};
 use crate::controller::{need, older_than};
 use crate::library::Library;
@@ -23,8 +25,10 @@ pub(super) struct Clusters {
     router: CanRouter,
     ids: Vec<BcuIds>,
     rows: Vec<usize>,
-    /// Packs of each cluster.
-    packs: Vec<usize>,
+    /// What each BCU says of its packs.
+    packs: Vec<PackIds>,
+    packs_per_cluster: usize,
+    cells_per_pack: usize,
     requests: Vec<Request>,
     excluded: Vec<bool>,
     images: Vec<Image>,
@@ -93,14 +97,18 @@ struct BcuIds {
 }
 
 impl Clusters {
-    pub(super) fn new(bcus: &[(u8, Arc<Product>)], library: &Library) -> Result<Self, ProductError> {
+    pub(super) fn new(
+        bcus: &[(u8, Arc<Product>)],
+        settings: &BauSettings,
+        library: &Library,
+    ) -> Result<Self, ProductError> {
         let (mut nodes, mut ids, mut rows) = (Vec::new(), Vec::new(), Vec::new());
         let mut packs = Vec::new();
         for (number, product) in bcus {
             let node = RemoteNode::compile(product, "stack", library, STACK_ADDRESS + number)?;
             ids.push(BcuIds::find(product, node.points.table())?);
             rows.push(usize::from(*number) - 1);
-            packs.push(product.settings::<BcuSettings>()?.packs);
+            packs.push(PackIds::find(node.points.table()));
             nodes.push(node);
         }
         Ok(Self {
@@ -111,6 +119,8 @@ impl Clusters {
             ids,
             rows,
             packs,
+            packs_per_cluster: settings.packs_per_cluster,
+            cells_per_pack: settings.cells_per_pack,
         })
     }
 

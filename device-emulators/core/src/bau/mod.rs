@@ -124,7 +124,32 @@ enum Start {
 /// If the settings do not read as those of a BAU.
 pub fn point_table(product: &Product) -> Result<PointTable, ProductError> {
     let has_pcs_bus = product.can_port(pcs_bus::PORT).is_ok();
-    Ok(BauTable::build(&product.settings()?, has_pcs_bus).0)
+    Ok(BauTable::build(&settings_of(product)?, has_pcs_bus).0)
+}
+
+/// The settings of a product, with no more packs and cells than there is room for.
+fn settings_of(product: &Product) -> Result<BauSettings, ProductError> {
+    const MOST_CELLS: usize = 16_384;
+    let settings: BauSettings = product.settings()?;
+    let factors = [
+        settings.max_clusters,
+        settings.packs_per_cluster,
+        settings.cells_per_pack.max(1),
+    ];
+    let cells = factors.into_iter().try_fold(1_usize, usize::checked_mul);
+    // a pack has points of its own, as many as four cells have
+    let packs = settings.max_clusters.checked_mul(settings.packs_per_cluster);
+    if cells.is_some_and(|cells| cells <= MOST_CELLS) && packs.is_some_and(|packs| packs <= MOST_CELLS / 16) {
+        return Ok(settings);
+    }
+    Err(product.invalid_setting(
+        "packs_per_cluster",
+        &format!(
+            "a BAU has room for {MOST_CELLS} cells in {} packs",
+            MOST_CELLS / 16
+        ),
+        "give it fewer clusters, packs or cells",
+    ))
 }
 
 /// The controller of one stack.
@@ -212,7 +237,7 @@ impl Bau {
     /// If a product does not fit: another kind, missing points, or more clusters than it has room for.
     pub fn new(config: &BauConfig, library: &Library) -> Result<Self, ProductError> {
         let product = &config.product;
-        let settings: BauSettings = product.settings()?;
+        let settings = settings_of(product)?;
         if let Some((number, _)) = config
             .bcus
             .iter()
@@ -224,12 +249,13 @@ impl Bau {
                 "number the clusters from 1 up to max_clusters",
             ));
         }
+        check_packs(config, &settings)?;
         let has_pcs_bus = product.can_port(pcs_bus::PORT).is_ok();
         let (point_table, table) = BauTable::build(&settings, has_pcs_bus);
         let mut pcs_bus = None;
         if let Some(ids) = table.pcs_bus {
             let files = (library, &point_table);
-            let size = in_series(config)?;
+            let size = (settings.packs_per_cluster, settings.cells_per_pack);
             pcs_bus = Some(PcsBus::new(product, settings.pcs_bus, ids, files, size)?);
         }
         let timeout = seconds(settings.answer_timeout_s);
@@ -280,7 +306,7 @@ impl Bau {
             port: CanPort::compile(product, "stack", library, &point_table, ADDRESS)?,
             pcs_bus,
             server: ModbusServer::of_product(product, library, &point_table)?,
-            clusters: Clusters::new(&config.bcus, library)?,
+            clusters: Clusters::new(&config.bcus, &settings, library)?,
             points: Points::new(point_table.into()),
             table,
             outbox: Outbox::default(),
@@ -358,6 +384,7 @@ impl Bau {
             (single.control_mode, 0.0),
             (single.heartbeat, 0.0),
             (single.controller_heartbeat, 0.0),
+            (single.der_controller_heartbeat, 0.0),
             (single.alarm_reset, 0.0),
             (single.battery_type, 4.0),
             (single.set_operation, 0.0),
@@ -797,6 +824,18 @@ impl Bau {
         let events = self.clusters.events() | u32::from(door_open) << 23;
         points.set(single.events, f64::from(events));
         self.clusters.publish(points, &self.table);
+        let energy = [single.energy_rating, single.soc, single.soh].map(|id| points.get(id));
+        if let [Some(rated), Some(soc), Some(soh)] = energy {
+            points.set(single.energy_available, rated * soc / 100.0 * soh / 100.0);
+        } else {
+            points.invalidate(single.energy_available);
+        }
+        let status = match own.max(worst) {
+            Severity::None => 0.0,
+            Severity::Warn | Severity::Alarm => 1.0,
+            Severity::Fault => 2.0,
+        };
+        points.set(single.storage_status, status);
         if let Some(bus) = &self.pcs_bus {
             let told = Told {
                 state: self.state,
@@ -813,9 +852,12 @@ impl Bau {
             _ => 6.0,
         };
         points.set(single.charge_status, status);
-        if self.beat.due(now) && !self.frozen {
-            let beat = points.get(single.heartbeat).unwrap_or(0.0);
-            points.set(single.heartbeat, (beat + 1.0) % 65_536.0);
+        if self.beat.due(now) {
+            self.clusters.publish_packs(points, &self.table);
+            if !self.frozen {
+                let beat = points.get(single.heartbeat).unwrap_or(0.0);
+                points.set(single.heartbeat, (beat + 1.0) % 65_536.0);
+            }
         }
     }
 
@@ -963,7 +1005,7 @@ impl Bau {
                 if value != 0.0 {
                     self.command_reset(now);
                 }
-            } else if *id == single.controller_heartbeat {
+            } else if [single.controller_heartbeat, single.der_controller_heartbeat].contains(id) {
                 self.last_ems = Some(now);
             }
         }
@@ -1001,13 +1043,27 @@ impl Bau {
     }
 }
 
-/// Modules (packs) in series in a cluster, and cells in each: those of the first cluster.
-fn in_series(config: &BauConfig) -> Result<(usize, usize), ProductError> {
-    let Some((_, bcu)) = config.bcus.first() else {
-        return Ok((0, 0));
-    };
-    let settings: BcuSettings = bcu.settings()?;
-    Ok((settings.packs, settings.cells_per_pack))
+/// The clusters have the packs and cells that the BAU's product says.
+fn check_packs(config: &BauConfig, own: &BauSettings) -> Result<(), ProductError> {
+    for (number, bcu) in &config.bcus {
+        let theirs: BcuSettings = bcu.settings()?;
+        for (key, own, theirs) in [
+            ("packs_per_cluster", own.packs_per_cluster, theirs.packs),
+            ("cells_per_pack", own.cells_per_pack, theirs.cells_per_pack),
+        ] {
+            if own != theirs {
+                return Err(config.product.invalid_setting(
+                    key,
+                    &format!(
+                        "it is {own}, and the BCU of cluster {number} ({}) has {theirs}",
+                        bcu.id
+                    ),
+                    &format!("set {key} = {theirs} in the settings of the BAU, here or in its product"),
+                ));
+            }
+        }
+    }
+    Ok(())
 }
 
 impl Device for Bau {

@@ -169,6 +169,14 @@ point_list! {
         power: value("power", "W", -3_276_700.0, 3_276_700.0),
         /// 802 `SetOp`; reads none.
         set_operation: state("set-operation", OPERATIONS),
+        /// 713 `WHAvail`: rated energy times state of charge times state of health.
+        energy_available: value("energy-available", "Wh", 0.0, 6_553_400.0),
+        /// 713 `Sta`.
+        storage_status: state("storage-status", &["ok", "warning", "error"]),
+        /// 715 `ControllerHb`.
+        der_controller_heartbeat: value("der-controller-heartbeat", "1", 0.0, 4_294_967_295.0),
+        /// 803 `NCellBal`: cells that bleed, of the packs that say so.
+        balancing_cells: value("balancing-cells", "1", 0.0, 65_534.0),
     }
 }
 
@@ -334,6 +342,96 @@ pub struct BankTable {
     pub disabled_reason: PointRange,
     /// As 802 `Evt1`, of one cluster.
     pub events: PointRange,
+    /// Cells that bleed, of the packs that say so.
+    pub balancing_cells: PointRange,
+}
+
+/// Rows with one point for each pack or each cell of all clusters, the packs of a cluster and the cells of a pack side by
+/// side. Cells are numbered from 1 in their pack.
+#[derive(Clone, Copy, Debug)]
+pub struct PackRows {
+    /// Cells in it.
+    pub cells: PointRange,
+    /// As its BMU measures it.
+    pub voltage: PointRange,
+    /// Highest cell voltage.
+    pub cell_max: PointRange,
+    /// Its cell.
+    pub cell_max_cell: PointRange,
+    /// Lowest cell voltage.
+    pub cell_min: PointRange,
+    /// Its cell.
+    pub cell_min_cell: PointRange,
+    /// Mean cell voltage.
+    pub cell_mean: PointRange,
+    /// Highest temperature.
+    pub temperature_max: PointRange,
+    /// The first of its cells.
+    pub temperature_max_cell: PointRange,
+    /// Lowest temperature.
+    pub temperature_min: PointRange,
+    /// The first of its cells.
+    pub temperature_min_cell: PointRange,
+    /// Mean of its sensors.
+    pub temperature_mean: PointRange,
+    /// Cells that bleed.
+    pub balancing_cells: PointRange,
+    /// Of each cell.
+    pub cell_voltage: PointRange,
+    /// Of each cell: its sensor, which may lie on several.
+    pub cell_temperature: PointRange,
+    /// Of each cell: 805 `CellSt`, bit 0 while it bleeds.
+    pub cell_status: PointRange,
+}
+
+impl PackRows {
+    fn add_to(table: &mut PointTable, settings: &BauSettings) -> Self {
+        let packs = settings.packs_per_cluster;
+        let of_pack = |i: usize| format!("cluster[{}].pack[{}]", i / packs, i % packs);
+        let all_packs = settings.max_clusters * packs;
+        let mut row = |name: &str, unit, min, max| {
+            table.row_named(|i| format!("{}.{name}", of_pack(i)), all_packs, unit, min, max)
+        };
+        let (volts, celsius) = ((0.0, 6.0), (-60.0, 300.0));
+        let cells = row("cells", "1", 0.0, 255.0);
+        let voltage = row("voltage", "V", 0.0, 2000.0);
+        let mut extreme = |name: &str, unit, (min, max)| {
+            (
+                row(name, unit, min, max),
+                row(&format!("{name}-cell"), "1", 0.0, 255.0),
+            )
+        };
+        let (cell_max, cell_max_cell) = extreme("cell-voltage-max", "V", volts);
+        let (cell_min, cell_min_cell) = extreme("cell-voltage-min", "V", volts);
+        let (temperature_max, temperature_max_cell) = extreme("temperature-max", "°C", celsius);
+        let (temperature_min, temperature_min_cell) = extreme("temperature-min", "°C", celsius);
+        let cell_mean = row("cell-voltage-mean", "V", volts.0, volts.1);
+        let temperature_mean = row("temperature-mean", "°C", celsius.0, celsius.1);
+        let balancing_cells = row("balancing-cells", "1", 0.0, 255.0);
+        let per_pack = settings.cells_per_pack;
+        let mut row = |name: &str, unit, (min, max)| {
+            let named = |i: usize| format!("{}.cell[{}].{name}", of_pack(i / per_pack), i % per_pack);
+            table.row_named(named, all_packs * per_pack, unit, min, max)
+        };
+        Self {
+            cells,
+            voltage,
+            cell_max,
+            cell_max_cell,
+            cell_min,
+            cell_min_cell,
+            cell_mean,
+            temperature_max,
+            temperature_max_cell,
+            temperature_min,
+            temperature_min_cell,
+            temperature_mean,
+            balancing_cells,
+            cell_voltage: row("voltage", "V", volts),
+            cell_temperature: row("temperature", "°C", celsius),
+            cell_status: row("status", "1", (0.0, 4_294_967_294.0)),
+        }
+    }
 }
 
 impl BankTable {
@@ -357,6 +455,7 @@ impl BankTable {
             connection_failure: row("connection-failure", "1", 0.0, 8.0),
             disabled_reason: row("disabled-reason", "1", 0.0, 4.0),
             events: row("events", "1", 0.0, 4_294_967_294.0),
+            balancing_cells: row("balancing-cells", "1", 0.0, 65_534.0),
         }
     }
 }
@@ -372,6 +471,8 @@ pub struct BauTable {
     pub pcs_bus: Option<PcsBusPoints>,
     /// Of the clusters as a bank.
     pub bank: BankTable,
+    /// Rows of packs and cells.
+    pub packs: PackRows,
 }
 
 impl BauTable {
@@ -408,6 +509,7 @@ impl BauTable {
         };
         let pcs_bus = has_pcs_bus.then(|| PcsBusPoints::add_to(&mut table));
         let bank = BankTable::add_to(&mut table, settings);
+        let packs = PackRows::add_to(&mut table, settings);
         (
             table,
             Self {
@@ -415,6 +517,7 @@ impl BauTable {
                 cluster,
                 pcs_bus,
                 bank,
+                packs,
             },
         )
     }
@@ -434,6 +537,7 @@ impl BauPoints {
         table.limit(self.current, -amps, amps);
         for (id, most) in [
             (self.energy_rating, clusters * settings.cluster_energy_wh),
+            (self.energy_available, clusters * settings.cluster_energy_wh),
             (self.charge_power_max, watts),
             (self.discharge_power_max, watts),
             (self.charge_current_max, amps),

@@ -8,6 +8,10 @@ use serde::Deserialize;
 pub struct BauSettings {
     /// Clusters it has room for.
     pub max_clusters: usize,
+    /// Packs of each.
+    pub packs_per_cluster: usize,
+    /// Cells in series in each pack.
+    pub cells_per_pack: usize,
     /// Nominal capacity of one cluster, Ah.
     pub cluster_capacity_ah: f64,
     /// Nominal energy of one cluster, Wh.

@@ -330,7 +330,7 @@ fn keeps_the_device_contract_with_a_bus_to_the_pcs() {
             let product = |id| library.product(id).unwrap();
             let config = BauConfig {
                 product: product(id),
-                bcus: vec![(1, product("bcu-224s"))],
+                bcus: vec![(1, product("bcu-396s"))],
                 io: product("rig-container-io"),
                 pcs: product("pcs-100-380"),
                 fire_panel: None,
@@ -493,6 +493,82 @@ fn defects_do_what_they_claim() {
             .all(|(before, after)| !before.is_nan() && *before != after);
         assert_eq!(moved, moves);
     }
+}
+
+#[test]
+fn cells_come_in_pages_and_are_forgotten_with_their_cluster() {
+    let mut bench = Bench::new(None, &[1300.0, 1301.0]);
+    for cell in 0..396 {
+        let voltage = 3.2 + 0.001 * f64::from(cell % 44);
+        bench.bcu(1, &format!("cell[{cell}].voltage"), voltage);
+    }
+    for sensor in 0..198 {
+        bench.bcu(1, &format!("temperature[{sensor}]"), f64::from(20 + sensor % 22));
+    }
+    bench.bcu(1, "pack[2].voltage", 142.3);
+    bench.bcu(1, "pack[2].balance-map", f64::from(0b1001));
+    bench.run(7_000);
+    let expected = [
+        ("cells", 44.0),
+        ("voltage", 142.3),
+        ("cell-voltage-max", 3.243),
+        ("cell-voltage-max-cell", 44.0),
+        ("cell-voltage-min", 3.2),
+        ("cell-voltage-min-cell", 1.0),
+        ("cell-voltage-mean", 3.2215),
+        ("temperature-max", 41.0),
+        ("temperature-max-cell", 43.0),
+        ("temperature-min", 20.0),
+        ("temperature-min-cell", 1.0),
+        ("temperature-mean", 30.5),
+        ("balancing-cells", 2.0),
+        ("cell[3].voltage", 3.203),
+        ("cell[3].temperature", 21.0),
+        ("cell[3].status", 1.0),
+        ("cell[4].status", 0.0),
+        ("cell[43].voltage", 3.243),
+        ("cell[43].temperature", 41.0),
+    ];
+    for (name, value) in expected {
+        let got = bench.get(&format!("cluster[1].pack[2].{name}"));
+        assert!((got - value).abs() < 1e-9, "{name}: {got}, expected {value}");
+    }
+    // the other packs do not say which cells bleed
+    assert_eq!(bench.get("cluster[1].balancing-cells"), 2.0);
+    assert_eq!(bench.get("balancing-cells"), 2.0);
+    assert!(bench.get("cluster[1].pack[3].cell[0].status").is_nan());
+    assert!(bench.get("cluster[0].pack[2].cell[3].voltage").is_nan());
+    assert!(bench.get("cluster[0].balancing-cells").is_nan());
+
+    bench.bcus.truncate(1);
+    bench.run(5_000);
+    for (name, _) in &expected[1..] {
+        assert!(
+            bench.get(&format!("cluster[1].pack[2].{name}")).is_nan(),
+            "{name}"
+        );
+    }
+    assert!(bench.get("balancing-cells").is_nan());
+}
+
+#[test]
+fn a_stack_of_other_packs_is_refused_with_a_remedy() {
+    let library = Library::shipped();
+    let product = |id| library.product(id).unwrap();
+    let config = BauConfig {
+        product: product("bau"),
+        bcus: vec![(1, product("bcu-396s")), (2, product("bcu-220s"))],
+        io: product("rig-container-io"),
+        pcs: product("sjpcs-1725-m"),
+        fire_panel: None,
+        chiller: None,
+        defect: None,
+    };
+    let error = Bau::new(&config, &library).unwrap_err().to_string();
+    assert!(
+        error.contains("packs_per_cluster") && error.contains("bcu-220s"),
+        "{error}"
+    );
 }
 
 #[test]

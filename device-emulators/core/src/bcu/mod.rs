@@ -8,6 +8,7 @@
 //! BAU or the remote I/O said something new.
 
 pub mod estimate;
+mod packs;
 pub mod points;
 pub mod sequence;
 pub mod settings;
@@ -141,6 +142,8 @@ struct BmuPoints {
     temperature_min: PointId,
     cells: Vec<PointId>,
     temperatures: Vec<PointId>,
+    /// None if it does not say so.
+    balance_map: Option<PointId>,
 }
 
 /// Where the images of the measuring units hold what the BCU uses.
@@ -224,7 +227,9 @@ impl Bcu {
         let mut bmu_points = Vec::new();
         for bmu in &config.bmus {
             let node = RemoteNode::compile(&bmu.product, "cluster", library, bmu.address)?;
-            bmu_points.push(BmuPoints::find(&bmu.product, node.points.table())?);
+            let points = BmuPoints::find(&bmu.product, &node)?;
+            points.check_size(product, &settings)?;
+            bmu_points.push(points);
             nodes.push(node);
         }
         for unit in &config.hv_units {
@@ -565,6 +570,7 @@ impl Bcu {
         let single = self.table.single;
         let extremes = self.extremes();
         self.publish_places(&extremes);
+        self.publish_packs();
         if self.sequence.state() == State::Initialising {
             return;
         }
@@ -1117,21 +1123,46 @@ fn master(
 }
 
 impl BmuPoints {
-    fn find(product: &Product, table: &PointTable) -> Result<Self, ProductError> {
+    fn find(product: &Product, node: &RemoteNode) -> Result<Self, ProductError> {
+        let table = node.points.table();
         let need = |name| need(product, table, name);
-        let row = |pattern: &str| {
-            let ids = (0..).map(|i: usize| table.find(&pattern.replace("{}", &i.to_string())));
-            ids.map_while(|id| id).collect()
-        };
         Ok(Self {
             voltage: need("pack-voltage")?,
             cell_max: need("cell-voltage-max")?,
             cell_min: need("cell-voltage-min")?,
             temperature_max: need("temperature-max")?,
             temperature_min: need("temperature-min")?,
-            cells: row("cell[{}].voltage"),
-            temperatures: row("temperature[{}]"),
+            cells: table.find_row("cell[{}].voltage"),
+            temperatures: table.find_row("temperature[{}]"),
+            balance_map: table.find("balance-map").filter(|id| node.transmits(*id)),
         })
+    }
+
+    /// The packs are as the BCU's product says.
+    fn check_size(&self, product: &Product, settings: &BcuSettings) -> Result<(), ProductError> {
+        for (key, what, own, theirs) in [
+            (
+                "cells_per_pack",
+                "cells",
+                settings.cells_per_pack,
+                self.cells.len(),
+            ),
+            (
+                "temperatures_per_pack",
+                "temperature sensors",
+                settings.temperatures_per_pack,
+                self.temperatures.len(),
+            ),
+        ] {
+            if own != theirs {
+                return Err(product.invalid_setting(
+                    key,
+                    &format!("it is {own}, and a BMU of the cluster has {theirs} {what}"),
+                    &format!("set {key} = {theirs} in the BCU's product, or give the cluster other BMUs"),
+                ));
+            }
+        }
+        Ok(())
     }
 }
 

@@ -137,8 +137,38 @@ pub struct BcuTable {
     pub requests: PointRange,
     /// Whether each pack's BMU is heard, 0 or 1.
     pub pack_online: PointRange,
+    /// What its BMUs say, for the BAU.
+    pub packs: PackRows,
     /// Addresses of the BMUs, if the product can give them.
     pub addressing: Option<MasterPoints>,
+}
+
+/// Rows of what the BMUs say. Cells and sensors count through all packs of the cluster, in their order.
+#[derive(Clone, Copy, Debug)]
+pub struct PackRows {
+    /// Of each cell.
+    pub cell_voltage: PointRange,
+    /// Of each sensor.
+    pub temperature: PointRange,
+    /// Of each pack.
+    pub voltage: PointRange,
+    /// Cells that bleed, one bit each, of each pack.
+    pub balance_map: PointRange,
+}
+
+impl PackRows {
+    fn add_to(table: &mut PointTable, settings: &BcuSettings) -> Self {
+        let packs = settings.packs;
+        let cells = packs * settings.cells_per_pack;
+        let sensors = packs * settings.temperatures_per_pack;
+        Self {
+            cell_voltage: table.row("cell[{}].voltage", cells, "V", 0.0, 6.0),
+            temperature: table.row("temperature[{}]", sensors, "°C", -40.0, 210.0),
+            voltage: table.row("pack[{}].voltage", packs, "V", 0.0, 2000.0),
+            // whole up to 2^53; the code of "no value" is above
+            balance_map: table.row("pack[{}].balance-map", packs, "1", 0.0, 4_503_599_627_370_494.0),
+        }
+    }
 }
 
 impl BcuTable {
@@ -149,12 +179,14 @@ impl BcuTable {
         let alarms = AlarmId::ALL.map(|id| table.state(id.point(), Severity::NAMES));
         let requests = table.row("bau-request[{}]", CLUSTERS, "1", 0.0, 3.0);
         let pack_online = table.row("pack[{}].online", settings.packs, "1", 0.0, 1.0);
+        let packs = PackRows::add_to(&mut table, settings);
         let addressing = gives_addresses.then(|| MasterPoints::add_to(&mut table));
         let points = Self {
             single,
             alarms,
             requests,
             pack_online,
+            packs,
             addressing,
         };
         (table, points)

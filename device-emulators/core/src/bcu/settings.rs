@@ -13,6 +13,8 @@ pub struct BcuSettings {
     pub packs: usize,
     /// Cells in series in each pack.
     pub cells_per_pack: usize,
+    /// Temperature sensors of each pack, in the order of the cells they lie on.
+    pub temperatures_per_pack: usize,
     /// Nominal capacity, Ah.
     pub capacity_ah: f64,
     /// State of health reported, %.

@@ -18,6 +18,8 @@ struct Bench {
     precharge_works: bool,
     negative_stuck_closed: bool,
     bau_silent: bool,
+    /// On the stack bus.
+    sent: Vec<CanFrame>,
     notes: Vec<(u64, String)>,
 }
 
@@ -94,6 +96,7 @@ impl Bench {
             precharge_works: true,
             negative_stuck_closed: false,
             bau_silent: false,
+            sent: Vec::new(),
             notes: Vec::new(),
         };
         for bmu in &mut bench.bmus {
@@ -284,6 +287,10 @@ impl Bench {
                         },
                     );
                 }
+                Output::Can {
+                    port: STACK_PORT,
+                    frame,
+                } => self.sent.push(frame),
                 Output::Note { point, text, .. } => self.notes.push((self.ms, format!("{point} {text}"))),
                 _ => {}
             }
@@ -693,6 +700,75 @@ fn silence_of_a_bmu_escalates() {
         bench.run(ms);
         assert_eq!(bench.severity(AlarmId::Com), level, "after {ms} more ms");
     }
+}
+
+#[test]
+fn cells_and_sensors_are_passed_on_but_not_those_of_a_silent_bmu() {
+    let mut bench = Bench::new(None);
+    for (pack, bmu) in bench.bmus.iter_mut().enumerate() {
+        let pack = pack as f64;
+        bmu.set("cell[17].voltage", 3.301 + 0.001 * pack);
+        bmu.set("temperature[8]", 26.0 + pack);
+        bmu.set("balance-map", 2.0 + pack);
+    }
+    bench.run(4_000);
+    bench.bmus[3].silent = true;
+    bench.run(3_000);
+    for (pack, known) in [(0, true), (2, true), (3, false), (8, true)] {
+        let shift = f64::from(pack);
+        for (name, value) in [
+            (format!("cell[{}].voltage", 44 * pack + 17), 3.301 + 0.001 * shift),
+            (format!("temperature[{}]", 22 * pack + 8), 26.0 + shift),
+            (format!("pack[{pack}].voltage"), 145.2),
+            (format!("pack[{pack}].balance-map"), 2.0 + shift),
+        ] {
+            let got = bench.get(&name);
+            assert!(
+                if known {
+                    (got - value).abs() < 1e-9
+                } else {
+                    got.is_nan()
+                },
+                "{name}: {got}"
+            );
+        }
+    }
+}
+
+/// All pages of a cluster go out in their cycle, and no identifier more often than its period.
+#[test]
+fn every_page_has_its_turn() {
+    let mut bench = Bench::new(None);
+    bench.run(3_000);
+    bench.sent.clear();
+    bench.run(5_000);
+    for (message, pages, frames) in [(0x88, 99, 100), (0x89, 29, 33), (0x8A, 3, 10), (0x8B, 9, 25)] {
+        let own: Vec<u8> = bench
+            .sent
+            .iter()
+            .filter(|frame| frame.id.raw() >> 16 & 0xFF == message)
+            .map(|frame| frame.data()[0])
+            .collect();
+        assert!(
+            own.len().abs_diff(frames) <= 1,
+            "{message:X}: {} frames",
+            own.len()
+        );
+        let seen: std::collections::BTreeSet<u8> = own.iter().copied().collect();
+        assert_eq!(seen, (0..pages).collect(), "{message:X}");
+    }
+}
+
+#[test]
+fn a_bcu_for_other_packs_is_refused_with_a_remedy() {
+    let library = Library::shipped();
+    let mut config = config(&library, None);
+    config.bmus[4].product = library.product("rig-bmu-16").unwrap();
+    let error = Bcu::new(&config, &library).unwrap_err().to_string();
+    assert!(
+        error.contains("cells_per_pack") && error.contains("16"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Operator station: the rig's own eyes and hands at BAU and EMS, and its hands at the PCS.
 //!
-//! It polls every readable register of BAU and EMS and writes what the operator asks for, over Modbus like any operator
-//! panel. A scenario therefore reaches a controller outside by the same door as one inside.
+//! It polls every readable register of BAU and EMS, those of single packs in turn, and writes what the operator asks for,
+//! over Modbus like any operator panel. A scenario therefore reaches a controller outside by the same door as one inside.
 
 use core::time::Duration;
 use std::sync::Arc;
@@ -105,8 +105,10 @@ impl Hmi {
         };
         let mut pcs = peer(HmiTarget::Pcs, pcs)?;
         pcs.limit_to(&["pcs-state"]);
+        let mut bau = peer(HmiTarget::Bau, bau)?;
+        bau.look_rarely_at(|name| name.contains("].pack["));
         Ok(Self {
-            peers: [peer(HmiTarget::Bau, bau)?, peer(HmiTarget::Ems, ems)?, pcs],
+            peers: [bau, peer(HmiTarget::Ems, ems)?, pcs],
             online,
             points,
             stale_after: timeout * 2,
@@ -283,6 +285,39 @@ mod tests {
         assert!(hmi.points().is_on(hmi.online[usize::from(peer)]));
         hmi.accept(SimTime::from_millis(5_000), Input::Wake);
         assert!(!hmi.points().is_on(hmi.online[usize::from(peer)]));
+    }
+
+    #[test]
+    fn registers_of_packs_are_read_in_turn() {
+        let mut hmi = station();
+        let modules = 42_196..60_016_u16; // SunSpec 805
+        let mut seen = std::collections::BTreeSet::new();
+        for round in 0..120 {
+            let now = SimTime::from_millis(200 * round);
+            hmi.accept(now, Input::Wake);
+            let mut of_packs = 0;
+            while let sent = requests(&mut hmi)
+                && !sent.is_empty()
+            {
+                for (peer, request, token) in sent {
+                    let ModbusRequest::Read { address, count, .. } = request else {
+                        panic!("{request:?}")
+                    };
+                    if peer == HmiTarget::Bau as u8 && modules.contains(&address) {
+                        of_packs += 1;
+                        seen.extend(address..address + count);
+                    }
+                    let reply = Ok(ModbusData::Registers(vec![0; usize::from(count)]));
+                    let reply = Some(&reply);
+                    hmi.accept(now, Input::ModbusReply { token, reply });
+                }
+            }
+            assert!(of_packs <= 2, "{of_packs} in round {round}");
+        }
+        for module in modules.step_by(220) {
+            let cells = module + 44..module + 220;
+            assert!(cells.clone().all(|at| seen.contains(&at)), "{cells:?}");
+        }
     }
 
     #[test]

@@ -42,7 +42,7 @@ impl Clusters {
                 (false, false) => 4.0,
                 (false, true) => 0.0,
             };
-            points.set(table.packs.at(*row), self.packs[i] as f64);
+            points.set(table.packs.at(*row), self.packs_per_cluster as f64);
             points.set(table.status.at(*row), f64::from(status));
             points.set(table.connection_failure.at(*row), f64::from(failure));
             points.set(table.disabled_reason.at(*row), reason);

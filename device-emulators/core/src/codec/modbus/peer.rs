@@ -18,6 +18,9 @@ use crate::product::{Product, ProductError};
 /// A client reads over this many registers it does not want rather than make another request.
 const MAX_GAP: u32 = 32;
 
+/// Of the registers it looks at rarely, a client makes this many requests in a round.
+const RARE_READS: usize = 2;
+
 /// A client's image of one server.
 #[derive(Clone, Debug)]
 pub struct ModbusPeer {
@@ -27,6 +30,11 @@ pub struct ModbusPeer {
     map: RegisterMap,
     settings: ModbusSettings,
     plan: Vec<ReadRange>,
+    /// Looked at bit by bit, some with each round.
+    rare: Vec<ReadRange>,
+    next_rare: usize,
+    /// Of these in this round.
+    rare_left: usize,
     poll: Duration,
     timeout: Duration,
     next_poll: SimTime,
@@ -60,7 +68,16 @@ struct Write {
 struct Open {
     token: Token,
     deadline: SimTime,
-    read: Option<usize>,
+    read: Option<Read>,
+}
+
+/// Which read of the peer is open.
+#[derive(Clone, Copy, Debug)]
+enum Read {
+    /// Of the round.
+    Planned(usize),
+    /// Of what is looked at rarely.
+    Rare(usize),
 }
 
 impl ModbusPeer {
@@ -97,6 +114,9 @@ impl ModbusPeer {
             settings,
             next_read: plan.len(),
             plan,
+            rare: Vec::new(),
+            next_rare: 0,
+            rare_left: 0,
             poll,
             timeout,
             next_poll: SimTime::ZERO,
@@ -119,6 +139,19 @@ impl ModbusPeer {
         self.plan = self
             .map
             .read_plan(&self.settings, |point| wanted.contains(&point));
+        self.next_read = self.plan.len();
+    }
+
+    /// Takes the points named so out of the rounds: their registers are read in turn, a few after each.
+    pub fn look_rarely_at(&mut self, is_rare: impl Fn(&str) -> bool) {
+        let rare: Vec<bool> = self
+            .points
+            .table()
+            .iter()
+            .map(|(_, def)| is_rare(&def.name))
+            .collect();
+        self.plan = self.map.read_plan(&self.settings, |point| !rare[point.index()]);
+        self.rare = self.map.read_plan(&self.settings, |point| rare[point.index()]);
         self.next_read = self.plan.len();
     }
 
@@ -193,23 +226,8 @@ impl ModbusPeer {
         let (request, read) = if let Some(write) = self.writes.pop_front() {
             (write.request(&self.settings), None)
         } else {
-            if self.next_read >= self.plan.len() {
-                if self.plan.is_empty() || now < self.next_poll {
-                    return None;
-                }
-                self.next_read = 0;
-                self.next_poll = (now + Duration::from_nanos(1)).next_multiple(
-                    self.poll.max(Duration::from_millis(1)),
-                    self.next_poll.since(SimTime::ZERO),
-                );
-            }
-            let range = self.plan[self.next_read];
-            let request = ModbusRequest::Read {
-                table: range.table,
-                address: range.address,
-                count: range.count,
-            };
-            (request, Some(self.next_read))
+            let read = self.next_planned(now)?;
+            (self.range(read).request(), Some(read))
         };
         self.tokens += 1;
         let token = Token(u64::from(self.peer) << 48 | self.tokens);
@@ -225,12 +243,49 @@ impl ModbusPeer {
         })
     }
 
+    /// The read that is next, if it is time for one.
+    fn next_planned(&mut self, now: SimTime) -> Option<Read> {
+        if self.next_read >= self.plan.len() {
+            if self.rare_left > 0 {
+                return Some(Read::Rare(self.next_rare));
+            }
+            if self.plan.is_empty() || now < self.next_poll {
+                return None;
+            }
+            self.next_read = 0;
+            self.rare_left = RARE_READS.min(self.rare.len());
+            self.next_poll = (now + Duration::from_nanos(1)).next_multiple(
+                self.poll.max(Duration::from_millis(1)),
+                self.next_poll.since(SimTime::ZERO),
+            );
+        }
+        Some(Read::Planned(self.next_read))
+    }
+
+    fn range(&self, read: Read) -> ReadRange {
+        match read {
+            Read::Planned(at) => self.plan[at],
+            Read::Rare(at) => self.rare[at],
+        }
+    }
+
+    /// Goes on to the read after this one.
+    fn pass(&mut self, read: Read) {
+        match read {
+            Read::Planned(at) => self.next_read = at + 1,
+            Read::Rare(at) => {
+                self.next_rare = (at + 1) % self.rare.len();
+                self.rare_left = self.rare_left.saturating_sub(1);
+            }
+        }
+    }
+
     /// When [`ModbusPeer::poll_output`] is to be asked next; [`SimTime::ZERO`] if it has something now.
     pub fn next_due(&self) -> SimTime {
         if let Some(open) = &self.open {
             return open.deadline;
         }
-        if !self.writes.is_empty() || self.next_read < self.plan.len() {
+        if !self.writes.is_empty() || self.next_read < self.plan.len() || self.rare_left > 0 {
             return SimTime::ZERO;
         }
         if self.plan.is_empty() {
@@ -248,9 +303,8 @@ impl ModbusPeer {
         };
         match (reply, open.read) {
             (Some(Ok(data)), Some(read)) => {
-                let range = self.plan[read];
-                if self.map.decode_read(range, data, &mut self.points) {
-                    self.next_read = read + 1;
+                if self.map.decode_read(self.range(read), data, &mut self.points) {
+                    self.pass(read);
                     self.complete |= self.next_read == self.plan.len();
                     self.succeed(now);
                 } else {
@@ -263,7 +317,7 @@ impl ModbusPeer {
                 self.last_exception = Some(*exception);
                 self.failures = self.failures.saturating_add(1);
                 if let Some(read) = read {
-                    self.next_read = read + 1;
+                    self.pass(read);
                 }
             }
             (None, _) => {
@@ -289,7 +343,7 @@ impl ModbusPeer {
         self.last_exception
     }
 
-    /// Whether every polled register was read at least once.
+    /// Whether every register of the rounds was read at least once.
     pub fn is_complete(&self) -> bool {
         self.complete
     }
@@ -299,6 +353,7 @@ impl ModbusPeer {
         self.points = Points::new(self.points.table().clone());
         self.next_poll = now;
         self.next_read = self.plan.len();
+        (self.next_rare, self.rare_left) = (0, 0);
         self.writes.clear();
         self.open = None;
         self.last_seen = None;
@@ -316,6 +371,7 @@ impl ModbusPeer {
     fn fail(&mut self) {
         self.open = None;
         self.next_read = self.plan.len();
+        self.rare_left = 0;
         self.failures = self.failures.saturating_add(1);
     }
 }
@@ -437,6 +493,14 @@ impl ReadRange {
             table,
             address: word(start),
             count: word(end - start),
+        }
+    }
+
+    fn request(self) -> ModbusRequest {
+        ModbusRequest::Read {
+            table: self.table,
+            address: self.address,
+            count: self.count,
         }
     }
 }
