@@ -181,7 +181,7 @@ class Judge:
         self.near("mbpoll: SoC of the BAU", battery.get(40081, 0) / 10, soc, 5.0, "%")
         self.near("mbpoll: highest cell of the BAU", battery.get(40107, 0) / 1000, cell, 0.02, "V")
         pcs, bau = (self.record.sunspec.get(port, {}) for port in (PCS, BAU))
-        for port, device, wanted in ((PCS, pcs, (1, 103, *range(120, 125), *range(701, 716))), (BAU, bau, (1, 802, 803))):
+        for port, device, wanted in ((PCS, pcs, (1, 103, *range(120, 125), *range(701, 716))), (BAU, bau, (1, 713, 715, *range(802, 806)))):
             for model in wanted:
                 self.check("pysunspec2: models", str(model) in device, f"model {model} is not at port {port}")
         self.near("pysunspec2: DC voltage of the PCS", pcs.get("103", {}).get("DCV"), dc, dc * 0.01, "V")

@@ -4,8 +4,9 @@
   sunspec_scan.py RUN     (RUN is the folder of a running rig: its rig.toml says where the devices listen)
 
 Each model must be one that pysunspec2 knows, with its length, and every mandatory point in it must have a value. Values
-that stand in several models or devices must agree. Then a volt-var curve is written and adopted, one that makes no sense
-is refused, and a limit falls back by itself. Prints what was compared; exits with 1 if anything does not hold.
+that stand in several models or devices must agree, and every cell must be as its BMU said on CAN. Then a volt-var curve
+is written and adopted, one that makes no sense is refused, and a limit falls back by itself. Prints what was compared;
+exits with 1 if anything does not hold.
 """
 
 import logging
@@ -13,12 +14,16 @@ import sys
 import time
 import tomllib
 import warnings
+from collections import defaultdict
 from pathlib import Path
 
 import sunspec2.modbus.client as client
 
+from judge import candump, databases
+
 PCS = [1, 103, 701, 704, 713, 715, 702, 703, 705, 706, 707, 708, 709, 710, 711, 712, 714, 120, 121, 122, 123, 124]
-BAU = [1, 802, 803]
+STRINGS, MODULES = 3, 9
+BAU = [1, 802, 803, 713, 715] + [804] * STRINGS + [805] * STRINGS * MODULES
 METER = [1, 203]
 
 
@@ -128,6 +133,57 @@ def agree(report, pcs, bau, meter):
     report.near("highest cell of 802 and of 803", value(bau, 802, "CellVMax"), highest, 0.01)
 
 
+def said_by_bmus(run, cluster):
+    """Cell voltages and sensors as the BMUs of a cluster said them, (pack, signal) to all values, from the rig's own trace."""
+    said = defaultdict(set)
+    dbc = databases()["cluster"]
+    known = {message.frame_id: message for message in dbc.messages if message.name.startswith(("BMU_CELLV", "BMU_TEMP"))}
+    for _, _, can_id, data in candump(run / f"cluster-can-{cluster:02}.candump.log"):
+        message = known.get(can_id & 0x1FFFFF00 | 0xFE)
+        if message is not None:
+            for signal, value in message.decode(data).items():
+                said[can_id & 0xFF, signal].add(value)
+    return said
+
+
+def cells(report, run, bau):
+    """804 and 805 against each other and against the traces."""
+    for number, string in enumerate(bau.models[804], 1):
+        said = said_by_bmus(run, number)
+        string.read()
+        modules = bau.models[805][(number - 1) * MODULES:number * MODULES]
+        report.check(string.points["Idx"].value == number and string.points["NMod"].value == MODULES, f"804 {number}: its heads")
+        of_string = string.groups["lithium_ion_string_module"]
+        for place, (module, short) in enumerate(zip(modules, of_string), 1):
+            module.read()
+            where = f"string {number} module {place}"
+            heads = [module.points[name].value for name in ("StrIdx", "ModIdx", "NCell")]
+            cells = module.groups["lithium-ion-module-cell"]
+            report.check(heads == [number, place, len(cells)], f"{where}: heads {heads}, {len(cells)} cells")
+            report.near(f"{where}: highest cell of 804 and 805", short.points["ModCellVMax"].cvalue, module.points["CellVMax"].cvalue, 0.01)
+            voltages = [cell.points["CellV"].cvalue for cell in cells]
+            report.near(f"{where}: its voltage and the sum of its cells", module.points["V"].cvalue, sum(voltages), 0.2)
+            report.near(f"{where}: mean of the cells", module.points["CellVAvg"].cvalue, sum(voltages) / len(voltages), 0.003)
+            for index, cell in enumerate(cells):
+                for told, signal, within in (("CellV", f"CellV_{index:02}", 0.0015), ("CellTmp", f"Temp_{index // 2:02}", 1.0)):
+                    one = cell.points[told].cvalue
+                    values = said[place, signal]
+                    off = min((abs(one - value) for value in values), default=None)
+                    report.check(off is not None and off <= within, f"{where} cell {index + 1}: {told} {one}, its BMU said {sorted(values)}")
+                report.check(cell.points["CellSt"].value is not None, f"{where} cell {index + 1}: no status, though its BMU says what bleeds")
+    storage = bau.models[713][0]
+    expected = storage.points["WHRtg"].cvalue * storage.points["SoC"].cvalue * storage.points["SoH"].cvalue / 1e4
+    report.near("713: energy available", storage.points["WHAvail"].cvalue, expected, expected * 0.01)
+    report.near("SoC of 713 and 802", storage.points["SoC"].cvalue, value(bau, 802, "SoC"), 0.2)
+    control = bau.models[715][0]
+    beats = []
+    for _ in range(2):
+        control.read()
+        beats.append(control.points["DERHb"].value)
+        time.sleep(2.5)
+    report.check(beats[1] - beats[0] in (2, 3), f"715: DERHb {beats} within 2.5 s")
+
+
 def wait_for(report, text, seconds, holds):
     end = time.monotonic() + seconds
     while not (found := holds()):
@@ -197,6 +253,7 @@ def main(run):
     bau = scan(report, complaints, "BAU", ports["bau"], BAU)
     meter = scan(report, complaints, "meter", ports["meter"], METER)
     agree(report, pcs, bau, meter)
+    cells(report, Path(run), bau)
     control(report, pcs)
     for device in (pcs, bau, meter):
         device.close()

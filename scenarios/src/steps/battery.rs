@@ -9,7 +9,7 @@ use bess_rig::RigCommand;
 use bess_types::{Channel, SimTime, Tag};
 use cucumber::{given, then, when};
 
-use super::names::{BAU, TRUE_CONTAINER, bcu, bmu, true_cluster};
+use super::names::{BAU, TRUE_CONTAINER, bcu, bmu, reported_cell, true_cluster};
 use super::site::{ask_power, rated_power};
 use super::{Entry, Phrase, demand, number, one};
 use crate::measure::Bound;
@@ -503,6 +503,32 @@ fn soc_error(session: &mut Session, limit: f64) -> Outcome {
         reported - truth,
         bound,
     )
+}
+
+#[then(expr = "the voltage the BAU reports of {place} is within {float} mV of the true one")]
+fn cell_voltage_error(session: &mut Session, place: Place, limit: f64) -> Outcome {
+    let off = cell_error(session, place, "voltage")?;
+    let bound = Bound::Between(-limit, limit);
+    session.record_value("cell voltage, reported less true", "mV", off * 1e3, bound)
+}
+
+#[then(expr = "the temperature the BAU reports of {place} is within {float} K of the true one")]
+fn cell_temperature_error(session: &mut Session, place: Place, limit: f64) -> Outcome {
+    let off = cell_error(session, place, "temperature")?;
+    let bound = Bound::Between(-limit, limit);
+    session.record_value("cell temperature, reported less true", "K", off, bound)
+}
+
+/// What the BAU reports of a cell, less the truth.
+fn cell_error(session: &mut Session, place: Place, what: &str) -> Result<f64, Stop> {
+    let (cluster, pack, cell) = indices(session, place)?;
+    let Some(truth) = session.observe(&format!("plant:{}", place.tag()), what)? else {
+        return Err(session.error(format!("the plant has no {what} of {place}")));
+    };
+    match session.observe(BAU, &reported_cell(cluster + 1, pack + 1, cell + 1, what))? {
+        Some(reported) => Ok(reported - truth),
+        None => Err(session.fail(format!("the BAU reports no {what} of {place}"))),
+    }
 }
 
 #[then(expr = "the round-trip efficiency of the battery is between {float} % and {float} %")]

@@ -66,3 +66,9 @@ pub(crate) fn true_cluster(cluster: usize) -> String {
 pub(crate) fn cell_voltage(cell: usize) -> String {
     format!("cell[{}].voltage", cell.saturating_sub(1))
 }
+
+/// The BAU's point of a cell; numbers from 1, rows count from 0.
+pub(crate) fn reported_cell(cluster: usize, pack: usize, cell: usize, what: &str) -> String {
+    let [cluster, pack, cell] = [cluster, pack, cell].map(|number| number.saturating_sub(1));
+    format!("cluster[{cluster}].pack[{pack}].cell[{cell}].{what}")
+}
