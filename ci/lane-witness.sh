@@ -8,12 +8,13 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 checks=("$@")
-((${#checks[@]})) || checks=(socketcand modbus_pymodbus modbus_libmodbus modbus_mbpoll modbus_serial sunspec_scan)
+((${#checks[@]})) || checks=(socketcand modbus_pymodbus modbus_libmodbus modbus_mbpoll modbus_serial sunspec_scan tshark_captures)
 rig=scenarios/rigs/liquid-20ft-socketcand-3.toml
 settled=15 # seconds until the controllers have tested themselves and are on standby
 
 cargo build --release --quiet
 bessrig=${CARGO_TARGET_DIR:-target}/release/bessrig
+export BESSRIG=$bessrig
 python=$(ci/witness/venv.sh)
 out=${BESSRIG_OUT:-$(mktemp -d)}/witness
 rm -rf "$out"

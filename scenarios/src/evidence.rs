@@ -1,4 +1,4 @@
-//! What a scenario leaves on disk: candump log of every bus, event log, rig file, seed, controllers' output.
+//! What a scenario leaves on disk: candump log of every bus, Modbus messages, event log, rig file, seed, controllers' output.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -10,6 +10,11 @@ use bess_types::Event;
 
 /// Name of the file that marks a folder as one of ours.
 const SEED_FILE: &str = "seed";
+
+/// Behind the name of a bus, the file with its frames.
+pub(crate) const CANDUMP_ENDING: &str = ".candump.log";
+/// The Modbus messages, one a line.
+pub(crate) const MODBUS_FILE: &str = "modbus.jsonl";
 
 /// The folder of one attempt at one scenario.
 #[derive(Debug)]
@@ -27,7 +32,8 @@ struct Trace {
 }
 
 impl ScenarioFolder {
-    /// Makes the folder anew, with the rig file and the seed in it. `cap` is the most bytes kept of a bus.
+    /// Makes the folder anew, with the rig file and the seed in it. `cap` is the most bytes kept of a bus, and of the Modbus
+    /// messages.
     pub(crate) fn create(path: PathBuf, rig_toml: &str, seed: u64, cap: u64) -> io::Result<Self> {
         if path.join(SEED_FILE).is_file() {
             fs::remove_dir_all(&path)?;
@@ -46,22 +52,36 @@ impl ScenarioFolder {
         &self.path
     }
 
-    /// Writes the frames seen since last time.
+    /// Writes the frames and messages seen since last time.
     pub(crate) fn drain(&mut self, rig: &mut Rig) -> io::Result<()> {
         let mut result = Ok(());
         rig.drain_candump(&mut |bus, lines| {
             if result.is_ok() {
-                result = self.append(bus, lines);
+                result = self.append(&format!("{bus}{CANDUMP_ENDING}"), lines);
             }
         });
-        result
+        result?;
+        let mut lines = Vec::new();
+        for message in rig.drain_modbus() {
+            serde_json::to_writer(&mut lines, &message)?;
+            lines.push(b'\n');
+        }
+        if lines.is_empty() {
+            return Ok(());
+        }
+        self.append(MODBUS_FILE, &lines)
     }
 
-    fn append(&mut self, bus: &str, lines: &[u8]) -> io::Result<()> {
-        if !self.traces.contains_key(bus) {
-            let file = File::create(self.path.join(format!("{bus}.candump.log")))?;
+    /// Lets others see what is written so far.
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
+        self.traces.values_mut().try_for_each(|trace| trace.file.flush())
+    }
+
+    fn append(&mut self, name: &str, lines: &[u8]) -> io::Result<()> {
+        if !self.traces.contains_key(name) {
+            let file = File::create(self.path.join(name))?;
             self.traces.insert(
-                bus.into(),
+                name.into(),
                 Trace {
                     file: BufWriter::with_capacity(1 << 18, file),
                     written: 0,
@@ -69,7 +89,7 @@ impl ScenarioFolder {
                 },
             );
         }
-        let Some(trace) = self.traces.get_mut(bus) else {
+        let Some(trace) = self.traces.get_mut(name) else {
             return Ok(());
         };
         let room = usize::try_from(self.cap.saturating_sub(trace.written)).unwrap_or(usize::MAX);
@@ -99,11 +119,11 @@ impl ScenarioFolder {
         }
         out.flush()?;
         let mut notes = Vec::new();
-        for (bus, trace) in &mut self.traces {
+        for (name, trace) in &mut self.traces {
             trace.file.flush()?;
             if trace.dropped > 0 {
                 notes.push(format!(
-                    "{bus}.candump.log stops at {} MB; {} MB more were seen (option --candump-limit-mb)",
+                    "{name} stops at {} MB; {} MB more were seen (option --candump-limit-mb)",
                     trace.written >> 20,
                     (trace.dropped >> 20) + 1
                 ));

@@ -54,6 +54,9 @@ pub(crate) fn run(
         .out
         .map(|out| ScenarioFolder::create(out.to_owned(), config.effective_toml(), config.seed, TRACE_LIMIT))
         .transpose()?;
+    if traces.is_some() {
+        driver.rig_mut().record_modbus();
+    }
     let mut processes = Processes::default();
     if options.controllers && !config.cuts.is_empty() {
         fs::create_dir_all(&folder)?;
@@ -239,7 +242,10 @@ fn advance(
         .run(until, &mut |_| interrupted.load(Ordering::Relaxed))
         .map_err(|error| Mistake::new(error.to_string(), ""))?;
     match traces {
-        Some(folder) => folder.drain(driver.rig_mut())?,
+        Some(folder) => {
+            folder.drain(driver.rig_mut())?;
+            folder.flush()?;
+        }
         // Nobody reads the trace: candump does, on the wire.
         None => driver.rig_mut().drain_candump(&mut |_, _| {}),
     }

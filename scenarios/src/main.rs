@@ -3,12 +3,13 @@
 //! Read in this order: [`session`] (one scenario's conversation with its rig), [`steps`] (the words of
 //! features), [`watch`] (when a thing happened), [`suite`] (running and judging), [`feature`] (reading and
 //! checking), [`cut`] (controller processes and broken controllers), [`evidence`] and [`report`] (what is
-//! left behind), [`live`], [`check`], [`maps`] (lists of vendors), [`catalogue`], [`validate`], [`site`] and [`cell`] (the other
+//! left behind), [`live`], [`capture`] (traces for Wireshark), [`check`], [`maps`] (lists of vendors), [`catalogue`], [`validate`], [`site`] and [`cell`] (the other
 //! commands).
 
 #![forbid(unsafe_code)]
 
 mod bench;
+mod capture;
 mod catalogue;
 mod cell;
 mod check;
@@ -82,7 +83,7 @@ enum Command {
         /// Start the rig file's controller processes too, instead of waiting for them on the wires.
         #[arg(long)]
         controllers: bool,
-        /// Folder for a candump log of each bus and, at the end, summary.json with the last true values.
+        /// Folder for a candump log of each bus, the Modbus messages and, at the end, summary.json with the last true values.
         #[arg(long, value_name = "DIR")]
         out: Option<PathBuf>,
     },
@@ -95,6 +96,8 @@ enum Command {
         #[arg(long = "device", value_name = "TAG", required = true, num_args = 1..)]
         devices: Vec<Tag>,
     },
+    /// Put the traces of a run into one pcapng file: every CAN bus, Modbus on TCP, RTU lines.
+    Capture(capture::CaptureArgs),
     /// Read rig, product, DBC, register and feature files as a run would, and say what is wrong.
     Check {
         /// Files.
@@ -195,7 +198,7 @@ struct TestArgs {
     /// Output folder.
     #[arg(long, default_value = DEFAULT_OUT, value_name = "DIR")]
     out: PathBuf,
-    /// Most MB kept of each bus and scenario.
+    /// Most MB kept of each bus, and of the Modbus messages, of a scenario.
     #[arg(long, default_value_t = 64, value_name = "MB")]
     candump_limit_mb: u64,
     /// Scenarios run side by side in virtual time [default: the number of cores, at most 4].
@@ -258,6 +261,10 @@ fn carry_out(cli: Cli) -> Result<u8, Vec<Mistake>> {
         }
         Command::Host { rig, devices } => {
             live::host(&rig, &data, &devices, &interrupted).map_err(one)?;
+            Ok(0)
+        }
+        Command::Capture(args) => {
+            capture::run(&args).map_err(one)?;
             Ok(0)
         }
         Command::Check { files, rig } => check_all(&files, &rig, &data),

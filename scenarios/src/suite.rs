@@ -259,7 +259,8 @@ fn open_session(
         options.candump_limit,
     )
     .map_err(|error| format!("{}: {error}", folder.display()))?;
-    let driver = bench.driver().map_err(|mistake| mistake.to_string())?;
+    let mut driver = bench.driver().map_err(|mistake| mistake.to_string())?;
+    driver.rig_mut().record_modbus();
     let processes = if bench.paced() {
         Processes::start(config, folder.path())?
     } else {

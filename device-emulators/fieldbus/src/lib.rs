@@ -39,4 +39,6 @@ mod socketcan;
 mod socketcand;
 
 pub use error::FieldbusError;
+pub use modbus_adu::{Adu, End, Faulty};
+pub use modbus_rtu::bytes as rtu_frame;
 pub use paced::{InterruptHandle, Limits, PacedDriver, Steppable};

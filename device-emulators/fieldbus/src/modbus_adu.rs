@@ -13,12 +13,13 @@ pub(crate) const MAX_ADU: usize = HEADER + MAX_PDU;
 
 /// What a message is about, and who is meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Adu {
+pub struct Adu {
     /// To be given back with the reply.
-    pub(crate) transaction: u16,
-    pub(crate) unit: u8,
+    pub transaction: u16,
+    /// Unit id.
+    pub unit: u8,
     /// Function code first; never empty.
-    pub(crate) pdu: Vec<u8>,
+    pub pdu: Vec<u8>,
 }
 
 impl Adu {
@@ -53,7 +54,7 @@ impl Adu {
     }
 
     /// The bytes on TCP.
-    pub(crate) fn bytes(&self) -> Vec<u8> {
+    pub fn bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(HEADER + self.pdu.len());
         bytes.extend(self.transaction.to_be_bytes());
         bytes.extend([0, 0]);
@@ -70,28 +71,31 @@ impl Adu {
 
 /// A reply as link faults would have it on the wire.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Faulty {
+pub struct Faulty {
     /// What is sent, with the pause before each piece.
-    pub(crate) pieces: Vec<(Duration, Vec<u8>)>,
+    pub pieces: Vec<(Duration, Vec<u8>)>,
     /// Kept back until the connection's next reply.
-    pub(crate) kept: Vec<u8>,
+    pub kept: Vec<u8>,
     /// What becomes of the connection then.
-    pub(crate) end: End,
+    pub end: End,
 }
 
 /// What becomes of a connection after a reply.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum End {
+pub enum End {
+    /// It stays as it is.
     #[default]
     Open,
+    /// It is reset.
     Reset,
+    /// It is dead, and the peer is not told.
     HalfOpen,
 }
 
 impl Faulty {
     /// What becomes of a reply in the order the faults began. `kept` are the bytes an earlier reply left; `wrap` makes
     /// the bytes of an ADU. Without a reply only the connection's end is told.
-    pub(crate) fn new(
+    pub fn new(
         reply: Option<Adu>,
         kept: Vec<u8>,
         faults: &[WireFault],

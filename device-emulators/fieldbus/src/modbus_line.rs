@@ -267,7 +267,7 @@ impl Slaves {
             };
             let Answer { reply, faults } = slaves
                 .devices
-                .ask_one(server, unit, &ModbusClient::Plain, &pdu)
+                .ask_one(server, unit, &ModbusClient::default(), &pdu)
                 .await;
             sleep_until(heard + slaves.line.timing.turnaround).await;
             // Without a receiver the line is gone.

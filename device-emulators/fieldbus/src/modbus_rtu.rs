@@ -30,7 +30,7 @@ fn crc_bytes(bytes: &[u8], order: CrcOrder) -> [u8; CRC] {
 }
 
 /// A frame as bytes.
-pub(crate) fn bytes(unit: u8, pdu: &[u8], order: CrcOrder) -> Vec<u8> {
+pub fn bytes(unit: u8, pdu: &[u8], order: CrcOrder) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(1 + pdu.len() + CRC);
     bytes.push(unit);
     bytes.extend_from_slice(pdu);

@@ -13,7 +13,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use bess_devices::codec::modbus::{UnknownUnit, pdu};
-use bess_types::{ModbusClient, ModbusException, ModbusReply, Tag};
+use bess_types::{ModbusCertificate, ModbusClient, ModbusException, ModbusReply, Tag};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::runtime::Handle;
@@ -335,7 +335,7 @@ impl Devices {
         if WRITES.contains(&request[0]) {
             for (_, server) in &self.units {
                 let (unheard, _) = oneshot::channel();
-                self.put(*server, 0, &ModbusClient::Plain, request, unheard);
+                self.put(*server, 0, &ModbusClient::default(), request, unheard);
             }
         }
     }
@@ -429,15 +429,17 @@ impl Port {
         let tag = self.tag.clone();
         tokio::spawn(async move {
             let served = async {
+                let mut client = ModbusClient {
+                    from: Some(peer),
+                    certificate: None,
+                };
                 let Some(tls) = tls else {
-                    return Connection::new(stream, ModbusClient::Plain, devices, link)
-                        .serve()
-                        .await;
+                    return Connection::new(stream, client, devices, link).serve().await;
                 };
                 let stream = timeout(HANDSHAKE, tls.accept(stream)).await??;
                 let certificates = stream.get_ref().1.peer_certificates();
                 let role = certificates.and_then(|all| modbus_tls::role(all.first()?));
-                let client = ModbusClient::Certificate { role };
+                client.certificate = Some(ModbusCertificate { role });
                 Connection::new(stream, client, devices, link).serve().await
             };
             if let Err(error) = served.await {

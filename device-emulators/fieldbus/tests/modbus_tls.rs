@@ -13,7 +13,7 @@ use bess_devices::Token;
 use bess_fieldbus::{FieldbusError, Limits, PacedDriver};
 use bess_rig::config::TlsFiles;
 use bess_rig::{ModbusAddress, WireInput, WireOutput};
-use bess_types::{ModbusClient, ModbusData, ModbusReply, ModbusRequest, SimTime, Table};
+use bess_types::{ModbusCertificate, ModbusData, ModbusReply, ModbusRequest, SimTime, Table};
 use common::{Bench, free_address, meanwhile};
 use rcgen::{BasicConstraints, CertificateParams, CustomExtension, IsCa, Issuer, KeyPair};
 
@@ -126,13 +126,13 @@ fn certificates_of_one_authority_believe_each_other() {
     let (driver, reply) = asked(server, client);
     assert_eq!(reply, Some(Ok(ModbusData::Registers(vec![7]))));
     let role = driver.rig().seen.iter().find_map(|(_, input)| match input {
-        WireInput::ModbusRequest { client, .. } => Some(client.clone()),
+        WireInput::ModbusRequest { client, .. } => Some(client.certificate.clone()),
         _ => None,
     });
-    let role_given = ModbusClient::Certificate {
+    let role_given = ModbusCertificate {
         role: Some("Operator".into()),
     };
-    assert_eq!(role, Some(role_given));
+    assert_eq!(role, Some(Some(role_given)));
 }
 
 #[test]

@@ -246,9 +246,9 @@ impl Default for ModbusPort {
 impl ModbusPort {
     /// What a client may do here.
     pub(crate) fn access<'a>(&'a self, client: &'a ModbusClient) -> ModbusAccess<'a> {
-        let role = match client {
-            ModbusClient::Plain => &self.plain_role,
-            ModbusClient::Certificate { role } => role,
+        let role = match &client.certificate {
+            None => &self.plain_role,
+            Some(certificate) => &certificate.role,
         };
         ModbusAccess {
             role: role.as_deref(),

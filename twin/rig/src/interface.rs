@@ -10,7 +10,7 @@ use bess_devices::hmi::HmiTarget;
 use bess_devices::{DeviceFault, Token};
 use bess_plant::PlantFault;
 use bess_types::{CanFrame, Line, ModbusClient, ModbusReply, ModbusRequest, Tag};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::config::line::{LineFormat, ModbusAddress};
 use crate::config::tls::TlsFiles;
@@ -110,7 +110,8 @@ pub enum WireOutput {
 }
 
 /// What a link fault does to the bytes of one reply. The server on the wire carries it out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum WireFault {
     /// Only the first bytes are sent.
     Truncate {

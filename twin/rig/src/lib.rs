@@ -30,5 +30,6 @@ pub use interface::{
     WireFault, WireInput, WireOutput, Wires,
 };
 pub use observe::{PointInfo, PointKey};
+pub use recorder::{MessageKind, MessageLine, ModbusMessage};
 pub use rig::Rig;
 pub use virtual_time::{Driver, Health, Percentiles, VirtualDriver};

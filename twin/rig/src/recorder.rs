@@ -1,6 +1,12 @@
-//! What a run leaves behind while it runs: the event log and a candump text per bus.
+//! What a run leaves behind while it runs: the event log, a candump text per bus, and Modbus messages if wanted.
 
 use bess_types::{CanFrame, CanId, Event, FdFlags, SimTime};
+
+pub(crate) mod modbus;
+
+pub use modbus::{MessageKind, MessageLine, ModbusMessage};
+
+use modbus::ModbusTrace;
 
 /// Marks an error frame's identifier (linux/can.h).
 const ERROR_FLAG: u32 = 0x2000_0000;
@@ -10,6 +16,8 @@ const ERROR_FLAG: u32 = 0x2000_0000;
 pub struct Recorder {
     events: Vec<Event>,
     traces: Vec<Vec<u8>>,
+    /// Only if somebody takes the messages: they cost more than a frame.
+    pub(crate) modbus: Option<ModbusTrace>,
 }
 
 impl Recorder {
@@ -17,6 +25,7 @@ impl Recorder {
         Self {
             events: vec![],
             traces: vec![vec![]; buses],
+            modbus: None,
         }
     }
 

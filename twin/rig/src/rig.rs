@@ -32,12 +32,14 @@ use crate::interface::{
 };
 use crate::noise::Noise;
 use crate::observe::{self, PointInfo, PointKey};
-use crate::recorder::Recorder;
+use crate::recorder::modbus::{Asked, ModbusTrace};
+use crate::recorder::{ModbusMessage, Recorder};
 use crate::schedule::{Delivery, LINE_LATENCY, MODBUS_LATENCY, Schedule};
 use crate::wiring;
 
 mod can;
 mod links;
+mod record;
 
 /// An emulated device; the operator station is known by its own type because steps speak through it.
 pub(crate) enum Emulator {
@@ -283,6 +285,10 @@ impl Rig {
             }
             WireInput::ModbusReply { client, token, reply } => {
                 self.counters.modbus_silent += u64::from(reply.is_none());
+                if let Some(trace) = &mut self.recorder.modbus {
+                    let asked = Asked::Outside(client, token.0);
+                    trace.reply(asked, self.now, reply.as_ref(), &[]);
+                }
                 self.give(
                     client,
                     Input::ModbusReply {
@@ -524,6 +530,21 @@ impl Rig {
         }
     }
 
+    /// Keeps Modbus messages from now on, for [`Rig::drain_modbus`].
+    pub fn record_modbus(&mut self) {
+        self.recorder.modbus.get_or_insert_default();
+    }
+
+    /// Hands over the Modbus messages since the last call, if they are kept. They are in order of time but for replies that
+    /// a link fault delays.
+    pub fn drain_modbus(&mut self) -> Vec<ModbusMessage> {
+        self.recorder
+            .modbus
+            .as_mut()
+            .map(ModbusTrace::drain)
+            .unwrap_or_default()
+    }
+
     /// What was counted so far.
     pub fn counters(&self) -> Counters {
         self.counters
@@ -676,7 +697,7 @@ impl Rig {
                 server,
                 unit,
                 request,
-            } => self.request(asker, server, unit, &ModbusClient::Plain, &request),
+            } => self.request(asker, server, unit, &ModbusClient::default(), &request),
             Delivery::WireReply {
                 wire_token,
                 reply,
@@ -786,6 +807,7 @@ impl Rig {
                 );
             }
             Peer::Wire { address, unit } => {
+                self.record_asked_outside(client, token, address, unit, &request);
                 self.wire_out.push_back(WireOutput::ModbusRequest {
                     client,
                     token,

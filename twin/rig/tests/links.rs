@@ -10,9 +10,10 @@ use bess_devices::Library;
 use bess_devices::codec::can::Profile;
 use bess_rig::fault::{CATALOGUE, FaultKind, Layer, LinkFault};
 use bess_rig::{
-    CommandError, Driver, Rig, RigCommand, RigConfig, Role, VirtualDriver, WireInput, WireOutput,
+    CommandError, Driver, MessageKind, ModbusMessage, Rig, RigCommand, RigConfig, Role, VirtualDriver,
+    WireFault, WireInput, WireOutput,
 };
-use bess_types::{ModbusData, ModbusException, ModbusReply, ModbusRequest, Table};
+use bess_types::{ModbusData, ModbusException, ModbusReply, ModbusRequest, SimTime, Table};
 
 const CONTAINER: &str = include_str!("../../../scenarios/rigs/base/container.toml");
 const RIG: &str = include_str!("../../../scenarios/rigs/liquid-20ft.toml");
@@ -574,7 +575,7 @@ fn read_chiller(driver: &mut VirtualDriver, config: &RigConfig) -> Option<(Modbu
         count: 8,
     };
     let input = WireInput::ModbusRequest {
-        client: bess_types::ModbusClient::Plain,
+        client: bess_types::ModbusClient::default(),
         server,
         unit: config.devices[server].unit,
         request,
@@ -658,6 +659,44 @@ fn every_modbus_fault_is_seen_by_a_client_and_ends() {
         seen.push(kind.name);
     }
     assert_eq!(seen.len(), 7);
+}
+
+#[test]
+fn modbus_messages_are_kept_with_what_faults_do_to_them() {
+    let trace = || {
+        let mut driver = driver("");
+        driver.rig_mut().record_modbus();
+        run(&mut driver, 5_000);
+        for name in ["modbus-delay", "modbus-truncate"] {
+            let fault = LinkFault::new(name, CHILLER, &[]).unwrap();
+            driver.rig_mut().command(RigCommand::LinkFault(fault)).unwrap();
+        }
+        run(&mut driver, 10_000);
+        driver.rig_mut().drain_modbus()
+    };
+    let messages = trace();
+    assert_eq!(messages, trace());
+    let (mut well, mut hit) = (0, 0);
+    for reply in messages.iter().filter(|one| one.kind == MessageKind::Reply) {
+        let asks = |one: &&ModbusMessage| one.kind == MessageKind::Request && one.number == reply.number;
+        let request = messages.iter().find(asks).unwrap();
+        assert_eq!((&request.client, &request.server), (&reply.client, &reply.server));
+        assert_eq!(request.pdu[0], reply.pdu[0] & 0x7F);
+        let took = reply.at.since(request.at);
+        if reply.server == CHILLER && request.at > SimTime::from_millis(5_000) {
+            assert!(took >= Duration::from_millis(200), "{took:?}");
+            assert!(
+                matches!(reply.faults[..], [WireFault::Truncate { .. }]),
+                "{:?}",
+                reply.faults
+            );
+            hit += 1;
+        } else {
+            assert_eq!((took, &reply.faults[..]), (Duration::ZERO, &[][..]));
+            well += 1;
+        }
+    }
+    assert!(well > 100 && hit > 3, "{well} {hit}");
 }
 
 /// Silence, and every fault of bytes after which nothing of a reply is left that a client could take.

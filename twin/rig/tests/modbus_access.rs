@@ -7,7 +7,9 @@ use std::time::Duration;
 use bess_catalogue::Catalogue;
 use bess_devices::Library;
 use bess_rig::{Driver, Rig, RigConfig, Role, VirtualDriver, WireInput, WireOutput};
-use bess_types::{ModbusClient, ModbusData, ModbusException, ModbusReply, ModbusRequest, Table};
+use bess_types::{
+    ModbusCertificate, ModbusClient, ModbusData, ModbusException, ModbusReply, ModbusRequest, Table,
+};
 
 const CONTAINER: &str = include_str!("../../../scenarios/rigs/base/container.toml");
 const RIG: &str = include_str!("../../../scenarios/rigs/liquid-20ft.toml");
@@ -87,8 +89,11 @@ impl Bench {
 }
 
 fn with_role(role: &str) -> ModbusClient {
-    ModbusClient::Certificate {
-        role: Some(role.into()),
+    ModbusClient {
+        from: None,
+        certificate: Some(ModbusCertificate {
+            role: Some(role.into()),
+        }),
     }
 }
 
@@ -98,12 +103,15 @@ const REFUSED: ModbusReply = Err(ModbusException::IllegalFunction);
 #[test]
 fn a_role_comes_from_the_certificate_and_else_from_the_rig_file() {
     let mut strict = Bench::new(&library(), "");
-    assert_eq!(strict.write(ModbusClient::Plain), REFUSED);
+    assert_eq!(strict.write(ModbusClient::default()), REFUSED);
     assert_eq!(strict.write(with_role("service")), WRITTEN);
     assert_eq!(strict.write(with_role("guest")), REFUSED);
     let mut open = Bench::new(&library(), "plain_role = \"operator\"");
-    assert_eq!(open.write(ModbusClient::Plain), WRITTEN);
-    let nobody = ModbusClient::Certificate { role: None };
+    assert_eq!(open.write(ModbusClient::default()), WRITTEN);
+    let nobody = ModbusClient {
+        from: None,
+        certificate: Some(ModbusCertificate { role: None }),
+    };
     assert_eq!(
         open.write(nobody),
         REFUSED,
@@ -114,15 +122,15 @@ fn a_role_comes_from_the_certificate_and_else_from_the_rig_file() {
 #[test]
 fn a_read_only_port_refuses_writes_as_the_rig_file_says() {
     let shipped = Library::shipped();
-    assert_eq!(Bench::new(&shipped, "").write(ModbusClient::Plain), WRITTEN);
+    assert_eq!(Bench::new(&shipped, "").write(ModbusClient::default()), WRITTEN);
     let mut bench = Bench::new(&shipped, "read_only = true");
-    assert_eq!(bench.write(ModbusClient::Plain), REFUSED);
+    assert_eq!(bench.write(ModbusClient::default()), REFUSED);
     let read = ModbusRequest::Read {
         table: Table::Holding,
         address: 100,
         count: 1,
     };
-    assert!(bench.ask(ModbusClient::Plain, read).is_ok());
+    assert!(bench.ask(ModbusClient::default(), read).is_ok());
     let mut bench = Bench::new(&shipped, "read_only = true, refusal = \"illegal-data-address\"");
     assert_eq!(
         bench.write(with_role("service")),

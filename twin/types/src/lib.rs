@@ -22,7 +22,8 @@ pub use actuation::{Actuation, Coil, CoolingMode, Line};
 pub use can::{CanFrame, CanId, FdFlags};
 pub use event::{Event, Source};
 pub use modbus::{
-    ModbusClient, ModbusData, ModbusException, ModbusIdentification, ModbusReply, ModbusRequest, Table,
+    ModbusCertificate, ModbusClient, ModbusData, ModbusException, ModbusIdentification, ModbusReply,
+    ModbusRequest, Table,
 };
 pub use reading::{Channel, Quality, Reading};
 pub use tag::Tag;

@@ -1,5 +1,7 @@
 //! Modbus requests and replies by meaning; the ADU framing belongs to the wire. Addresses are 0-based, as on the wire.
 
+use core::net::SocketAddr;
+
 use serde::{Deserialize, Serialize};
 
 /// The four Modbus data tables.
@@ -148,15 +150,18 @@ pub struct ModbusIdentification {
 
 /// What a server knows of a client from the connection it came by.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum ModbusClient {
-    /// Nothing: plain TCP, a serial line, or a device of the rig.
-    #[default]
-    Plain,
-    /// A certificate (Modbus/TCP Security).
-    Certificate {
-        /// The role it gives its holder, if it gives one.
-        role: Option<String>,
-    },
+pub struct ModbusClient {
+    /// The far end of its connection; none on a serial line and inside the rig.
+    pub from: Option<SocketAddr>,
+    /// What it has shown of itself (Modbus/TCP Security); none on plain TCP, on a serial line and inside the rig.
+    pub certificate: Option<ModbusCertificate>,
+}
+
+/// What a certificate says of its holder.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModbusCertificate {
+    /// The role it gives, if it gives one.
+    pub role: Option<String>,
 }
 
 /// Exception codes a device answers with.

@@ -282,6 +282,7 @@ impl Rig {
         request: &ModbusRequest,
     ) {
         let token = self.requests.open(asker, server, unit, request);
+        self.record_asked(token, asker, server, unit, client, request);
         match modbus::fate(&self.server_faults, &mut self.noise, server) {
             Fate::Reaches => {
                 let port = self.slots[server].port.clone();
@@ -298,6 +299,7 @@ impl Rig {
             }
             Fate::Lost => self.reply(token, None),
             Fate::LostForGood => {
+                self.record_reply(token, Duration::ZERO, None);
                 if let Some(Asker::Wire { token }) = self.requests.close(token).map(|open| open.asker) {
                     self.reply_to_wire(token, None, vec![WireFault::HalfOpen]);
                 }
@@ -313,6 +315,10 @@ impl Rig {
         };
         let outgoing =
             reply.map(|reply| modbus::touch(&mut self.server_faults, &mut self.noise, &open, reply));
+        let later = outgoing
+            .as_ref()
+            .map_or(Duration::ZERO, |outgoing| outgoing.later);
+        self.record_reply(token, later, outgoing.as_ref());
         match (open.asker, outgoing) {
             (Asker::Device { client, token }, Some(outgoing)) => {
                 if let Some(later) = outgoing.felt() {
