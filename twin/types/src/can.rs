@@ -71,6 +71,35 @@ impl CanFrame {
             .then(|| Self::with(id, Some(flags), data))
     }
 
+    /// A frame of `len` bytes, 8 at most, that hold `word`, lowest byte first; what does not fit is dropped.
+    pub fn from_word(id: CanId, fd: Option<FdFlags>, len: u8, word: u64) -> Self {
+        let mut frame = Self {
+            id,
+            fd,
+            len: len.min(8),
+            data: [0; FD_BYTES],
+        };
+        frame.set_word(word);
+        frame
+    }
+
+    /// The first eight bytes of the payload, lowest byte first; those it does not have are zero.
+    pub fn word(&self) -> u64 {
+        // behind the payload stand zeros
+        self.data
+            .first_chunk()
+            .map_or(0, |bytes| u64::from_le_bytes(*bytes))
+    }
+
+    /// Puts a number, lowest byte first, in place of the first eight bytes of the payload, or of as many as it has.
+    pub fn set_word(&mut self, word: u64) {
+        let beyond = 8_u32.saturating_sub(u32::from(self.len)) * 8;
+        let kept = u64::MAX.checked_shr(beyond).unwrap_or(0);
+        if let Some(bytes) = self.data.first_chunk_mut() {
+            *bytes = (word & kept).to_le_bytes();
+        }
+    }
+
     fn with(id: CanId, fd: Option<FdFlags>, data: &[u8]) -> Self {
         let mut bytes = [0; FD_BYTES];
         bytes[..data.len()].copy_from_slice(data);
@@ -150,6 +179,21 @@ mod tests {
             [0, 8, 9, 33, 64, 65].map(fd_length),
             [Some(0), Some(8), Some(12), Some(48), Some(64), None]
         );
+    }
+
+    #[test]
+    fn the_first_eight_bytes_are_a_word() {
+        let id = CanId::Standard(1);
+        let frame = CanFrame::new(id, &[1, 2, 3]).unwrap();
+        assert_eq!(frame.word(), 0x03_02_01);
+        assert_eq!(CanFrame::from_word(id, None, 3, 0xFF_03_02_01), frame);
+        assert_eq!(
+            CanFrame::from_word(id, None, 0, u64::MAX),
+            CanFrame::new(id, &[]).unwrap()
+        );
+        let mut frame = CanFrame::new_fd(id, FdFlags::default(), &[9; 12]).unwrap();
+        frame.set_word(0x08_07_06_05_04_03_02_01);
+        assert_eq!(frame.data(), [1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 9]);
     }
 
     #[test]

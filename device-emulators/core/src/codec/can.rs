@@ -27,6 +27,7 @@ mod bits;
 mod checksum;
 mod compile;
 mod dbc;
+mod index;
 mod layout;
 pub mod lint;
 pub mod listing;
@@ -37,9 +38,10 @@ pub use checksum::Profile;
 use compile::Compiler;
 pub(super) use compile::test_of;
 pub use dbc::DbcFile;
+use index::{IdTable, Index};
 pub(super) use layout::Change;
+use layout::Layout;
 pub use layout::Refused;
-use layout::{Index, Layout, buffer};
 
 /// The address byte of a DBC identifier that stands for "the node's own".
 const NODE_PLACEHOLDER: u32 = 0xFE;
@@ -420,28 +422,31 @@ impl RemoteNode {
 #[derive(Clone, Debug)]
 pub struct CanRouter {
     nodes: Vec<RemoteNode>,
+    /// Ascending.
     keys: Vec<u32>,
-    /// Node of each key.
-    targets: Vec<u16>,
+    /// Positions in `keys`.
+    ids: IdTable,
+    /// Node of each key, and where the key's pages begin there.
+    targets: Vec<(u32, u32)>,
 }
 
 impl CanRouter {
     /// A router over these nodes, in this order.
     pub fn new(nodes: Vec<RemoteNode>) -> Self {
-        let mut routes: Vec<(u32, u16)> = nodes
-            .iter()
-            .enumerate()
+        let mut routes: Vec<(u32, (u32, u32))> = (0..)
+            .zip(&nodes)
             .flat_map(|(n, node)| {
-                let layouts = node.index.layouts.iter();
-                layouts.map(move |layout| (key(layout.id), MessageRef::new(n).0))
+                let firsts = node.index.firsts().iter();
+                firsts.map(move |&(key, first)| (key, (n, first)))
             })
             .collect();
         routes.sort_unstable();
-        // pages of one message: the node finds the page
         routes.dedup_by_key(|route| route.0);
+        let keys: Vec<u32> = routes.iter().map(|route| route.0).collect();
         Self {
             nodes,
-            keys: routes.iter().map(|route| route.0).collect(),
+            ids: IdTable::new(&keys),
+            keys,
             targets: routes.iter().map(|route| route.1).collect(),
         }
     }
@@ -453,10 +458,11 @@ impl CanRouter {
 
     /// As [`CanRouter::receive`], with the message.
     pub fn receive_message(&mut self, now: SimTime, frame: &CanFrame) -> Option<(usize, MessageRef)> {
-        let found = self.keys.binary_search(&key(frame.id)).ok()?;
-        let node = usize::from(self.targets[found]);
-        let message = self.nodes[node].receive(now, frame)?;
-        Some((node, message))
+        let (node, first) = self.targets[self.ids.get(frame.id)?];
+        let node = node as usize;
+        let remote = &mut self.nodes[node];
+        let index = remote.index.page_from(first, frame)?;
+        Some((node, remote.take(now, index, frame)?))
     }
 
     /// The node at this position.
@@ -576,13 +582,10 @@ impl Transmit {
     /// The frame as it goes out: count and checksum put in.
     fn finished(&self, mut frame: CanFrame, counts: &[u64], broken: bool) -> CanFrame {
         if let Some(Counter::Signal { bits, place }) = self.counter {
-            let mut payload = buffer(frame.data());
-            bits.write(&mut payload, counts[place]);
-            let len = frame.data().len();
-            frame.data_mut().copy_from_slice(&payload[..len]);
+            bits.put(&mut frame, counts[place]);
         }
         if let Some(checksum) = &self.layout.checksum {
-            checksum.put(frame.id, frame.data_mut(), broken);
+            checksum.put(&mut frame, broken);
         }
         frame
     }

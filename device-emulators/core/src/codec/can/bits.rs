@@ -1,6 +1,6 @@
 //! A signal's bits: where they are in the payload, and what they mean.
 
-use bess_types::{Quality, Reading};
+use bess_types::{CanFrame, Quality, Reading};
 use can_dbc::{ByteOrder, NumericValue, SignalExtendedValueType, ValueType};
 
 use crate::product::InvalidCodes;
@@ -21,9 +21,9 @@ pub(super) struct BitField {
     pub(super) shift: u8,
     pub(super) big_endian: bool,
     repr: Repr,
-    /// Bits to shift left and right again to extend the sign.
-    spare: u8,
     mask: u64,
+    /// The highest bit of a signed signal, 0 of any other.
+    sign: u64,
     /// value = raw · multiply / divide + offset. Decimal factors divide by a power of ten, so that raw
     /// 2900 at factor 0.001 is exactly 2.9.
     pub(super) multiply: f64,
@@ -38,8 +38,10 @@ pub(super) struct BitField {
 /// What a raw value is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Repr {
-    Unsigned,
-    Signed,
+    /// A whole number that an `i64` holds: a signed one, or an unsigned one of at most 63 bits.
+    Whole,
+    /// Unsigned, 64 bits.
+    Long,
     /// IEEE 754, 32 bits.
     Single,
     /// IEEE 754, 64 bits.
@@ -66,8 +68,8 @@ impl BitField {
     pub(super) fn raw_of_value(&self, value: f64) -> u64 {
         let raw = ((value - self.offset) * self.divide / self.multiply).clamp(self.min_raw, self.max_raw);
         let bits = match self.repr {
-            Repr::Unsigned => raw.round() as u64,
-            Repr::Signed => (raw.round() as i64) as u64,
+            Repr::Whole => rounded(raw) as u64,
+            Repr::Long => raw.round() as u64,
             Repr::Single => u64::from((raw as f32).to_bits()),
             Repr::Double => raw.to_bits(),
         };
@@ -75,9 +77,8 @@ impl BitField {
     }
 
     #[allow(
-        clippy::cast_possible_wrap,
         clippy::cast_possible_truncation,
-        reason = "reading the same bits as signed, or the low half as a float, is meant"
+        reason = "the low half, read as a float, is meant"
     )]
     pub(super) fn reading_of(&self, word: u64) -> Reading {
         let bits = word & self.mask;
@@ -91,15 +92,21 @@ impl BitField {
             };
         }
         let raw = match self.repr {
-            Repr::Unsigned => bits as f64,
-            Repr::Signed => ((bits << self.spare) as i64 >> self.spare) as f64,
+            Repr::Whole => self.extended(bits) as f64,
+            Repr::Long => bits as f64,
             Repr::Single => f64::from(f32::from_bits(bits as u32)),
             Repr::Double => f64::from_bits(bits),
         };
-        if !raw.is_finite() {
+        if matches!(self.repr, Repr::Single | Repr::Double) && !raw.is_finite() {
             return Reading::invalid();
         }
         Reading::valid(raw * self.multiply / self.divide + self.offset)
+    }
+
+    /// The number the signal's bits are, if it is a whole one.
+    #[allow(clippy::cast_possible_wrap, reason = "the sign is extended to all bits above")]
+    fn extended(&self, bits: u64) -> i64 {
+        (bits ^ self.sign).wrapping_sub(self.sign) as i64
     }
 
     pub(super) fn compile(
@@ -141,14 +148,18 @@ impl BitField {
         let repr = match (value_type, size, signal.value_type) {
             (SignalExtendedValueType::IEEEfloat32Bit, 32, _) => Repr::Single,
             (SignalExtendedValueType::IEEEdouble64bit, 64, _) => Repr::Double,
-            (SignalExtendedValueType::SignedOrUnsignedInteger, _, ValueType::Signed) => Repr::Signed,
-            (SignalExtendedValueType::SignedOrUnsignedInteger, _, ValueType::Unsigned) => Repr::Unsigned,
+            (SignalExtendedValueType::SignedOrUnsignedInteger, 64, ValueType::Unsigned) => Repr::Long,
+            (SignalExtendedValueType::SignedOrUnsignedInteger, ..) => Repr::Whole,
             _ => return Err("a floating-point signal has 32 or 64 bits, as its SIG_VALTYPE_ says"),
+        };
+        let sign = match (repr, signal.value_type) {
+            (Repr::Whole, ValueType::Signed) => 1 << (size - 1),
+            _ => 0,
         };
         let cut = |code: Option<u64>| code.map(|code| code & mask).filter(|_| size >= 8);
         let (invalid, open_wire) = match repr {
-            Repr::Unsigned => (cut(codes.raw), cut(codes.open_wire)),
-            Repr::Signed => (cut(codes.signed), None),
+            Repr::Whole if sign != 0 => (cut(codes.signed), None),
+            Repr::Whole | Repr::Long => (cut(codes.raw), cut(codes.open_wire)),
             // not a number, unless a code is given
             Repr::Single => (Some(codes.raw.unwrap_or(0x7FC0_0000)), None),
             Repr::Double => (Some(codes.raw.unwrap_or(f64::NAN.to_bits())), None),
@@ -160,8 +171,8 @@ impl BitField {
             shift: u8::try_from(shift).map_err(|_| outside)?,
             big_endian,
             repr,
-            spare: 64 - size,
             mask,
+            sign,
             multiply,
             divide,
             offset: signal.offset,
@@ -176,23 +187,14 @@ impl BitField {
 
     /// Raw values a valid reading may take: the DBC's range within the signal's bits, without the codes
     /// at its ends.
-    #[allow(clippy::cast_possible_wrap, reason = "a mask of at most 63 bits")]
     fn raw_range(&self, signal: &can_dbc::Signal) -> (f64, f64) {
         // Largest values that are exact in f64 and stay inside the bits after adding a half.
-        let exact = |bits: u8| -> f64 {
-            if bits > 53 {
-                (u64::MAX >> (64 - bits) & !0x7FF) as f64
-            } else {
-                (u64::MAX >> (64 - bits)) as f64
-            }
-        };
-        let size = 64 - self.spare;
-        let (mut low, mut high) = match (self.repr, size) {
-            (Repr::Signed, 1) => (-1.0, 0.0),
-            (Repr::Signed, _) => (-exact(size - 1) - 1.0, exact(size - 1)),
-            (Repr::Unsigned, _) => (0.0, exact(size)),
-            (Repr::Single, _) => (f64::from(f32::MIN), f64::from(f32::MAX)),
-            (Repr::Double, _) => (f64::MIN, f64::MAX),
+        let exact = |mask: u64| (if mask >> 53 == 0 { mask } else { mask & !0x7FF }) as f64;
+        let (mut low, mut high) = match self.repr {
+            Repr::Whole if self.sign != 0 => (-exact(self.sign - 1) - 1.0, exact(self.sign - 1)),
+            Repr::Whole | Repr::Long => (0.0, exact(self.mask)),
+            Repr::Single => (f64::from(f32::MIN), f64::from(f32::MAX)),
+            Repr::Double => (f64::MIN, f64::MAX),
         };
         let number = |value: NumericValue| match value {
             NumericValue::Uint(value) => value as f64,
@@ -201,7 +203,7 @@ impl BitField {
         };
         let (min, max) = (number(signal.min), number(signal.max));
         if min < max {
-            let whole = matches!(self.repr, Repr::Signed | Repr::Unsigned);
+            let whole = matches!(self.repr, Repr::Whole | Repr::Long);
             let raw = |value: f64| {
                 let raw = (value - self.offset) * self.divide / self.multiply;
                 if whole { raw.round() } else { raw }
@@ -216,12 +218,10 @@ impl BitField {
         let is_code = |raw: f64| {
             let codes = [self.invalid, self.open_wire];
             codes.into_iter().flatten().any(|code| {
-                let code = if self.repr == Repr::Signed {
-                    ((code << self.spare) as i64 >> self.spare) as f64
-                } else {
-                    code as f64
-                };
-                code == raw
+                raw == match self.repr {
+                    Repr::Whole => self.extended(code) as f64,
+                    _ => code as f64,
+                }
             })
         };
         while low < high && is_code(low) {
@@ -233,9 +233,39 @@ impl BitField {
         (low, high)
     }
 
-    /// The raw value in a payload of at most 8 bytes, read as one word in the signal's own byte order.
+    /// The raw value in a payload of at most 8 bytes, read as one word in the signal's own byte order; what stands above
+    /// it in the word is still there.
     pub(super) fn narrow(&self, little: u64, big: u64) -> u64 {
         (if self.big_endian { big } else { little }) >> self.shift
+    }
+
+    /// The raw value in a frame that is as long as the signal's message, or longer.
+    pub(super) fn of_frame(&self, frame: &CanFrame) -> u64 {
+        if self.is_narrow {
+            let word = frame.word();
+            self.narrow(word, word.swap_bytes()) & self.mask
+        } else {
+            self.read(&buffer(frame.data()))
+        }
+    }
+
+    /// Puts a raw value in its place in a frame of the signal's message.
+    pub(super) fn put(&self, frame: &mut CanFrame, raw: u64) {
+        if self.is_narrow {
+            let turn = |word: u64| if self.big_endian { word.swap_bytes() } else { word };
+            let word = turn(frame.word()) & !(self.mask << self.shift);
+            frame.set_word(turn(word | (raw & self.mask) << self.shift));
+        } else {
+            let mut payload = buffer(frame.data());
+            self.write(&mut payload, raw);
+            let len = frame.data().len();
+            frame.data_mut().copy_from_slice(&payload[..len]);
+        }
+    }
+
+    /// As much of a number as the signal has bits for.
+    pub(super) fn cut(&self, raw: u64) -> u64 {
+        raw & self.mask
     }
 
     /// The raw value in a payload of any length, followed by zeros.
@@ -285,6 +315,25 @@ impl BitField {
     pub(super) fn last_count(&self) -> u64 {
         self.mask
     }
+}
+
+/// A payload with zeros behind it.
+pub(super) fn buffer(data: &[u8]) -> [u8; BUFFER] {
+    let mut payload = [0; BUFFER];
+    payload[..data.len()].copy_from_slice(data);
+    payload
+}
+
+/// As `f64::round`, halves away from zero, for numbers inside an `i64`: many processors have no instruction for it, and
+/// their library's function takes longer than all else that is done with a signal.
+#[allow(
+    clippy::cast_possible_truncation,
+    reason = "cutting off the fraction is meant"
+)]
+fn rounded(value: f64) -> i64 {
+    let whole = value as i64;
+    let fraction = value - whole as f64; // exact, and 0 from 2^52 up
+    whole + i64::from(fraction >= 0.5) - i64::from(fraction <= -0.5)
 }
 
 /// A factor as a fraction of whole numbers with a power of ten below, if it is one; else over 1.

@@ -5,11 +5,10 @@
 //! battery makers do). Parameters are those of the catalogue of parametrised CRC algorithms by Greg Cook; each is tested
 //! with the catalogue's check value, the checksum of the digits 1 to 9.
 
-use bess_types::CanId;
+use bess_types::{CanFrame, CanId};
 use serde::Deserialize;
 
-use super::bits::{BUFFER, BitField};
-use super::layout::buffer;
+use super::bits::BitField;
 
 /// A way to make a checksum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -56,18 +55,14 @@ impl Profile {
     /// The checksum of these bytes.
     pub fn of(self, bytes: impl Iterator<Item = u8>) -> u16 {
         match self {
-            Self::Crc8J1850 => crc8(0x1D, 0xFF, bytes) ^ 0xFF,
-            Self::Crc8H2f => crc8(0x2F, 0xFF, bytes) ^ 0xFF,
-            Self::Crc8 => crc8(0x07, 0, bytes),
-            Self::Crc16Ccitt => bytes.fold(0xFFFF, |crc, byte| {
-                (0..8).fold(crc ^ u16::from(byte) << 8, |crc, _| {
-                    crc << 1 ^ if crc & 0x8000 == 0 { 0 } else { 0x1021 }
-                })
+            Self::Crc8J1850 => crc8(&J1850, 0xFF, bytes) ^ 0xFF,
+            Self::Crc8H2f => crc8(&H2F, 0xFF, bytes) ^ 0xFF,
+            Self::Crc8 => crc8(&SMBUS, 0, bytes),
+            Self::Crc16Ccitt => bytes.fold(0xFFFF_u16, |crc, byte| {
+                crc << 8 ^ CCITT[usize::from(crc.to_be_bytes()[0] ^ byte)]
             }),
-            Self::Crc16Modbus => bytes.fold(0xFFFF, |crc, byte| {
-                (0..8).fold(crc ^ u16::from(byte), |crc, _| {
-                    crc >> 1 ^ if crc & 1 == 0 { 0 } else { 0xA001 }
-                })
+            Self::Crc16Modbus => bytes.fold(0xFFFF_u16, |crc, byte| {
+                crc >> 8 ^ MODBUS[usize::from(crc.to_le_bytes()[0] ^ byte)]
             }),
             Self::Xor => u16::from(bytes.fold(0, |all, byte| all ^ byte)),
             Self::Sum => u16::from(bytes.fold(0_u8, u8::wrapping_add)),
@@ -76,13 +71,63 @@ impl Profile {
     }
 }
 
-fn crc8(polynomial: u8, start: u8, bytes: impl Iterator<Item = u8>) -> u16 {
-    let crc = bytes.fold(start, |crc, byte| {
-        (0..8).fold(crc ^ byte, |crc, _| {
-            crc << 1 ^ if crc & 0x80 == 0 { 0 } else { polynomial }
-        })
-    });
-    u16::from(crc)
+fn crc8(table: &[u8; 256], start: u8, bytes: impl Iterator<Item = u8>) -> u16 {
+    u16::from(bytes.fold(start, |crc, byte| table[usize::from(crc ^ byte)]))
+}
+
+/// What eight steps make of each byte.
+static J1850: [u8; 256] = table8(0x1D);
+static H2F: [u8; 256] = table8(0x2F);
+static SMBUS: [u8; 256] = table8(0x07);
+static CCITT: [u16; 256] = table16(0x1021);
+static MODBUS: [u16; 256] = table16_reflected(0xA001);
+
+#[allow(clippy::cast_possible_truncation, reason = "bytes count to 255")]
+const fn table8(polynomial: u8) -> [u8; 256] {
+    let mut table = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let (mut crc, mut bit) = (byte as u8, 0);
+        while bit < 8 {
+            crc = crc << 1 ^ if crc & 0x80 == 0 { 0 } else { polynomial };
+            bit += 1;
+        }
+        table[byte] = crc;
+        byte += 1;
+    }
+    table
+}
+
+#[allow(clippy::cast_possible_truncation, reason = "bytes count to 255")]
+const fn table16(polynomial: u16) -> [u16; 256] {
+    let mut table = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let (mut crc, mut bit) = ((byte as u16) << 8, 0);
+        while bit < 8 {
+            crc = crc << 1 ^ if crc & 0x8000 == 0 { 0 } else { polynomial };
+            bit += 1;
+        }
+        table[byte] = crc;
+        byte += 1;
+    }
+    table
+}
+
+#[allow(clippy::cast_possible_truncation, reason = "bytes count to 255")]
+const fn table16_reflected(polynomial: u16) -> [u16; 256] {
+    let mut table = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let (mut crc, mut bit) = (byte as u16, 0);
+        while bit < 8 {
+            crc = crc >> 1 ^ if crc & 1 == 0 { 0 } else { polynomial };
+            bit += 1;
+        }
+        table[byte] = crc;
+        byte += 1;
+    }
+    table
 }
 
 /// What a checksum is made over before the payload.
@@ -102,33 +147,33 @@ pub(super) struct Checksum {
     pub profile: Profile,
     pub field: BitField,
     pub before: Before,
-    /// Bytes the field has a part of.
-    pub own: [bool; BUFFER],
+    /// Bytes the field has a part of: the first, and the one behind the last.
+    own: (usize, usize),
 }
 
 impl Checksum {
     pub(super) fn new(profile: Profile, field: BitField, before: Before) -> Self {
+        let claimed = field.claimed();
+        let first = claimed.iter().position(|bits| *bits != 0);
+        let last = claimed.iter().rposition(|bits| *bits != 0);
         Self {
             profile,
             field,
             before,
-            own: field.claimed().map(|bits| bits != 0),
+            own: (first.unwrap_or(0), last.map_or(0, |last| last + 1)),
         }
     }
 
-    /// Puts the checksum into a payload, or a wrong one.
-    pub(super) fn put(&self, id: CanId, data: &mut [u8], broken: bool) {
-        let mut payload = buffer(data);
-        let right = u64::from(self.of(id, data));
-        self.field
-            .write(&mut payload, if broken { !right } else { right });
-        data.copy_from_slice(&payload[..data.len()]);
+    /// Puts the checksum into a frame, or a wrong one.
+    pub(super) fn put(&self, frame: &mut CanFrame, broken: bool) {
+        let right = u64::from(self.of(frame.id, frame.data()));
+        self.field.put(frame, if broken { !right } else { right });
     }
 
-    pub(super) fn holds(&self, id: CanId, data: &[u8]) -> bool {
-        let mut mine = buffer(data);
-        self.field.write(&mut mine, u64::from(self.of(id, data)));
-        mine[..data.len()] == *data
+    /// Whether the checksum of the first `len` bytes of a frame of this message is right.
+    pub(super) fn is_right(&self, id: CanId, frame: &CanFrame, len: usize) -> bool {
+        let right = u64::from(self.of(id, &frame.data()[..len]));
+        self.field.of_frame(frame) == self.field.cut(right)
     }
 
     fn of(&self, id: CanId, data: &[u8]) -> u16 {
@@ -139,9 +184,8 @@ impl Checksum {
             (Before::Identifier, CanId::Standard(_)) => &identifier[2..],
             (Before::Identifier, CanId::Extended(_)) => &identifier,
         };
-        let payload = data.iter().zip(&self.own).filter(|(_, own)| !**own);
-        self.profile
-            .of(before.iter().chain(payload.map(|(byte, _)| byte)).copied())
+        let (head, tail) = (&data[..self.own.0], &data[self.own.1..]);
+        self.profile.of(before.iter().chain(head).chain(tail).copied())
     }
 }
 

@@ -432,7 +432,7 @@ impl<'a> Compiler<'a> {
                 continue;
             }
             if let Some(spec) = checksum {
-                layout.checksum = Some(self.checksum(spec, bits)?);
+                layout.checksum = Some(Box::new(self.checksum(spec, bits)?));
                 continue;
             }
             if let Some(value) = value_for(entry.when, &signal.name) {

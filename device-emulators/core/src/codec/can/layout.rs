@@ -3,9 +3,9 @@
 use bess_types::can::CLASSIC_BYTES;
 use bess_types::{CanFrame, CanId, FdFlags, Reading};
 
-use super::bits::{BUFFER, BitField};
+use super::MAX_STANDARD;
+use super::bits::{BUFFER, BitField, buffer};
 use super::checksum::Checksum;
-use super::{MAX_STANDARD, MessageRef, key};
 use crate::points::{PointId, Points};
 use crate::product::NodeIn;
 
@@ -23,7 +23,7 @@ pub(super) struct Layout {
     pub signals: Vec<Signal>,
     /// What tells this page, or this kind of request, from others of the same identifier.
     pub select: Vec<(BitField, u64)>,
-    pub checksum: Option<Checksum>,
+    pub checksum: Option<Box<Checksum>>,
 }
 
 /// A signal bound to a point.
@@ -101,6 +101,16 @@ impl Change {
     }
 }
 
+/// What tells a page from others of its identifier.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Mark {
+    /// The first eight bytes of its frames where the mask has ones.
+    pub mask: u64,
+    pub value: u64,
+    /// That is all there is; else [`Layout::is_page`] has the last word.
+    pub is_all: bool,
+}
+
 /// Why a frame of a known identifier is not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refused {
@@ -113,7 +123,7 @@ pub enum Refused {
 impl Layout {
     pub(super) fn encode(&self, points: &Points) -> CanFrame {
         if usize::from(self.len) <= CLASSIC_BYTES {
-            let mut little = u64::from_le_bytes(self.constant[..8].try_into().expect("eight bytes"));
+            let mut little = first_word(&self.constant);
             let mut big = 0;
             for signal in &self.signals {
                 let bits = signal.raw(points) << signal.bits.shift;
@@ -123,16 +133,12 @@ impl Layout {
                     little |= bits;
                 }
             }
-            return self.frame(&(little | big.swap_bytes()).to_le_bytes());
+            return CanFrame::from_word(self.id, self.fd, self.len, little | big.swap_bytes());
         }
         let mut payload = self.constant;
         for signal in &self.signals {
             signal.bits.write(&mut payload, signal.raw(points));
         }
-        self.frame(&payload)
-    }
-
-    fn frame(&self, payload: &[u8]) -> CanFrame {
         let data = &payload[..usize::from(self.len)];
         let frame = match self.fd {
             None => CanFrame::new(self.id, data),
@@ -149,14 +155,12 @@ impl Layout {
             return Err(Refused::Short);
         }
         if let Some(checksum) = &self.checksum
-            && !checksum.holds(self.id, &data[..len])
+            && !checksum.is_right(self.id, frame, len)
         {
             return Err(Refused::Checksum);
         }
         if len <= CLASSIC_BYTES {
-            let mut payload = [0; 8];
-            payload[..len].copy_from_slice(&data[..len]);
-            let little = u64::from_le_bytes(payload);
+            let little = frame.word();
             let big = little.swap_bytes();
             for signal in &self.signals {
                 signal.take(signal.bits.narrow(little, big), points);
@@ -194,16 +198,31 @@ impl Layout {
         self.signals.iter().any(|signal| signal.point == point)
     }
 
+    /// What tells this page.
+    pub(super) fn mark(&self) -> Mark {
+        let (mut mask, mut value) = ([0; BUFFER], [0; BUFFER]);
+        for (bits, own) in &self.select {
+            bits.write(&mut mask, u64::MAX);
+            bits.write(&mut value, *own);
+        }
+        let fits = |(bits, own): &(BitField, u64)| bits.cut(*own) == *own;
+        Mark {
+            mask: first_word(&mask),
+            value: first_word(&value),
+            is_all: mask[8..].iter().all(|bits| *bits == 0) && self.select.iter().all(fits),
+        }
+    }
+
     /// Whether this is the page on which its last multiplexor has that value.
     pub(super) fn is_page_of(&self, value: u64) -> bool {
         self.select.last().is_some_and(|(_, own)| *own == value)
     }
 
-    /// Whether a payload under this identifier is this page.
-    fn is_page(&self, payload: &[u8; BUFFER]) -> bool {
+    /// Whether a frame under this identifier is this page.
+    pub(super) fn is_page(&self, frame: &CanFrame) -> bool {
         self.select
             .iter()
-            .all(|(bits, value)| bits.read(payload) == *value)
+            .all(|(bits, value)| bits.of_frame(frame) == *value)
     }
 }
 
@@ -229,48 +248,9 @@ impl Signal {
     }
 }
 
-/// A payload with zeros behind it.
-pub(super) fn buffer(data: &[u8]) -> [u8; BUFFER] {
-    let mut payload = [0; BUFFER];
-    payload[..data.len()].copy_from_slice(data);
+/// The first eight bytes, lowest first.
+fn first_word(payload: &[u8; BUFFER]) -> u64 {
     payload
-}
-
-/// Layouts in list order, found by identifier and page.
-#[derive(Clone, Debug)]
-pub(super) struct Index {
-    pub layouts: Vec<Layout>,
-    sorted: Vec<(u32, u16)>,
-}
-
-impl Index {
-    pub(super) fn new(layouts: Vec<Layout>) -> Self {
-        let mut sorted: Vec<(u32, u16)> = layouts
-            .iter()
-            .enumerate()
-            .map(|(i, layout)| (key(layout.id), MessageRef::new(i).0))
-            .collect();
-        sorted.sort_unstable();
-        Self { layouts, sorted }
-    }
-
-    /// Whether a message has this identifier.
-    pub(super) fn has(&self, id: CanId) -> bool {
-        self.sorted
-            .binary_search_by_key(&key(id), |entry| entry.0)
-            .is_ok()
-    }
-
-    /// The message, and the page of it, that a frame is.
-    pub(super) fn find(&self, frame: &CanFrame) -> Option<usize> {
-        let wanted = key(frame.id);
-        let first = self.sorted.partition_point(|entry| entry.0 < wanted);
-        let same = self.sorted[first..].iter().take_while(|entry| entry.0 == wanted);
-        let mut same = same.map(|entry| usize::from(entry.1)).peekable();
-        if self.layouts[*same.peek()?].select.is_empty() {
-            return same.next();
-        }
-        let payload = buffer(frame.data());
-        same.find(|&at| self.layouts[at].is_page(&payload))
-    }
+        .first_chunk()
+        .map_or(0, |bytes| u64::from_le_bytes(*bytes))
 }
