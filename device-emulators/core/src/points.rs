@@ -11,6 +11,7 @@ pub struct PointId(u16);
 
 impl PointId {
     /// Position in the table.
+    #[inline]
     pub const fn index(self) -> usize {
         self.0 as usize
     }
@@ -232,6 +233,7 @@ impl Points {
     }
 
     /// Value with its quality.
+    #[inline]
     pub fn reading(&self, id: PointId) -> Reading {
         self.values[id.index()]
     }
@@ -257,6 +259,7 @@ impl Points {
     }
 
     /// Sets a value with its quality.
+    #[inline]
     pub fn put(&mut self, id: PointId, reading: Reading) {
         self.values[id.index()] = reading;
     }

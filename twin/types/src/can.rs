@@ -72,6 +72,7 @@ impl CanFrame {
     }
 
     /// A frame of `len` bytes, 8 at most, that hold `word`, lowest byte first; what does not fit is dropped.
+    #[inline]
     pub fn from_word(id: CanId, fd: Option<FdFlags>, len: u8, word: u64) -> Self {
         let mut frame = Self {
             id,
@@ -84,6 +85,7 @@ impl CanFrame {
     }
 
     /// The first eight bytes of the payload, lowest byte first; those it does not have are zero.
+    #[inline]
     pub fn word(&self) -> u64 {
         // behind the payload stand zeros
         self.data
@@ -92,6 +94,7 @@ impl CanFrame {
     }
 
     /// Puts a number, lowest byte first, in place of the first eight bytes of the payload, or of as many as it has.
+    #[inline]
     pub fn set_word(&mut self, word: u64) {
         let beyond = 8_u32.saturating_sub(u32::from(self.len)) * 8;
         let kept = u64::MAX.checked_shr(beyond).unwrap_or(0);
@@ -113,6 +116,7 @@ impl CanFrame {
     }
 
     /// The payload.
+    #[inline]
     pub fn data(&self) -> &[u8] {
         &self.data[..usize::from(self.len)]
     }

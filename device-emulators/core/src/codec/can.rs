@@ -401,6 +401,7 @@ impl RemoteNode {
         self.last_counter_change = None;
     }
 
+    #[inline]
     fn take(&mut self, now: SimTime, index: usize, frame: &CanFrame) -> Option<MessageRef> {
         let counter = self.counters[index];
         let before = counter.map(|point| self.points.reading(point));
@@ -457,6 +458,7 @@ impl CanRouter {
     }
 
     /// As [`CanRouter::receive`], with the message.
+    #[inline]
     pub fn receive_message(&mut self, now: SimTime, frame: &CanFrame) -> Option<(usize, MessageRef)> {
         let (node, first) = self.targets[self.ids.get(frame.id)?];
         let node = node as usize;
@@ -580,6 +582,7 @@ impl Transmit {
     }
 
     /// The frame as it goes out: count and checksum put in.
+    #[inline]
     fn finished(&self, mut frame: CanFrame, counts: &[u64], broken: bool) -> CanFrame {
         if let Some(Counter::Signal { bits, place }) = self.counter {
             bits.put(&mut frame, counts[place]);
@@ -617,6 +620,7 @@ fn spread(node: u8) -> Duration {
 const EXTENDED: u32 = 1 << 31;
 
 /// An identifier with its format as one number.
+#[inline]
 const fn key(id: CanId) -> u32 {
     match id {
         CanId::Standard(id) => id as u32,

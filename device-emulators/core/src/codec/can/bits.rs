@@ -21,9 +21,8 @@ pub(super) struct BitField {
     pub(super) shift: u8,
     pub(super) big_endian: bool,
     repr: Repr,
-    mask: u64,
-    /// The highest bit of a signed signal, 0 of any other.
-    sign: u64,
+    /// Bits of a word that it has not.
+    spare: u8,
     /// value = raw · multiply / divide + offset. Decimal factors divide by a power of ten, so that raw
     /// 2900 at factor 0.001 is exactly 2.9.
     pub(super) multiply: f64,
@@ -31,15 +30,19 @@ pub(super) struct BitField {
     pub(super) offset: f64,
     pub(super) min_raw: f64,
     pub(super) max_raw: f64,
-    pub(super) invalid: Option<u64>,
-    open_wire: Option<u64>,
+    /// Codes for "no value", and whether there are any.
+    invalid: u64,
+    open_wire: u64,
+    has_invalid: bool,
+    has_open_wire: bool,
 }
 
 /// What a raw value is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Repr {
-    /// A whole number that an `i64` holds: a signed one, or an unsigned one of at most 63 bits.
-    Whole,
+    /// At most 63 bits, so that an `i64` holds it.
+    Unsigned,
+    Signed,
     /// Unsigned, 64 bits.
     Long,
     /// IEEE 754, 32 bits.
@@ -49,17 +52,19 @@ enum Repr {
 }
 
 impl BitField {
+    #[inline]
     pub(super) fn raw_of(&self, reading: Reading) -> u64 {
         let code = match reading.quality {
             Quality::Valid if !reading.value.is_nan() => {
                 return self.raw_of_value(reading.value);
             }
-            Quality::Valid | Quality::Invalid => self.invalid,
-            Quality::OpenWire => self.open_wire.or(self.invalid),
+            Quality::Valid | Quality::Invalid => self.invalid(),
+            Quality::OpenWire => self.open_wire().or(self.invalid()),
         };
         code.unwrap_or(0)
     }
 
+    #[inline]
     #[allow(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -68,12 +73,12 @@ impl BitField {
     pub(super) fn raw_of_value(&self, value: f64) -> u64 {
         let raw = ((value - self.offset) * self.divide / self.multiply).clamp(self.min_raw, self.max_raw);
         let bits = match self.repr {
-            Repr::Whole => rounded(raw) as u64,
+            Repr::Unsigned | Repr::Signed => rounded(raw) as u64,
             Repr::Long => raw.round() as u64,
             Repr::Single => u64::from((raw as f32).to_bits()),
             Repr::Double => raw.to_bits(),
         };
-        bits & self.mask
+        bits & self.mask()
     }
 
     #[allow(
@@ -81,18 +86,18 @@ impl BitField {
         reason = "the low half, read as a float, is meant"
     )]
     pub(super) fn reading_of(&self, word: u64) -> Reading {
-        let bits = word & self.mask;
-        if self.invalid == Some(bits) {
+        let bits = word & self.mask();
+        if self.has_invalid && self.invalid == bits {
             return Reading::invalid();
         }
-        if self.open_wire == Some(bits) {
+        if self.has_open_wire && self.open_wire == bits {
             return Reading {
                 value: 0.0,
                 quality: Quality::OpenWire,
             };
         }
         let raw = match self.repr {
-            Repr::Whole => self.extended(bits) as f64,
+            Repr::Unsigned | Repr::Signed => self.extended(bits) as f64,
             Repr::Long => bits as f64,
             Repr::Single => f64::from(f32::from_bits(bits as u32)),
             Repr::Double => f64::from_bits(bits),
@@ -103,10 +108,28 @@ impl BitField {
         Reading::valid(raw * self.multiply / self.divide + self.offset)
     }
 
-    /// The number the signal's bits are, if it is a whole one.
-    #[allow(clippy::cast_possible_wrap, reason = "the sign is extended to all bits above")]
+    /// The number that bits of an unsigned or signed signal are.
+    #[inline]
+    #[allow(clippy::cast_possible_wrap, reason = "the sign is meant")]
     fn extended(&self, bits: u64) -> i64 {
-        (bits ^ self.sign).wrapping_sub(self.sign) as i64
+        match self.repr {
+            Repr::Signed => (bits << self.spare) as i64 >> self.spare,
+            _ => bits as i64,
+        }
+    }
+
+    #[inline]
+    fn mask(&self) -> u64 {
+        u64::MAX >> self.spare
+    }
+
+    /// The code for "no value".
+    pub(super) fn invalid(&self) -> Option<u64> {
+        self.has_invalid.then_some(self.invalid)
+    }
+
+    fn open_wire(&self) -> Option<u64> {
+        self.has_open_wire.then_some(self.open_wire)
     }
 
     pub(super) fn compile(
@@ -149,17 +172,14 @@ impl BitField {
             (SignalExtendedValueType::IEEEfloat32Bit, 32, _) => Repr::Single,
             (SignalExtendedValueType::IEEEdouble64bit, 64, _) => Repr::Double,
             (SignalExtendedValueType::SignedOrUnsignedInteger, 64, ValueType::Unsigned) => Repr::Long,
-            (SignalExtendedValueType::SignedOrUnsignedInteger, ..) => Repr::Whole,
+            (SignalExtendedValueType::SignedOrUnsignedInteger, _, ValueType::Unsigned) => Repr::Unsigned,
+            (SignalExtendedValueType::SignedOrUnsignedInteger, _, ValueType::Signed) => Repr::Signed,
             _ => return Err("a floating-point signal has 32 or 64 bits, as its SIG_VALTYPE_ says"),
-        };
-        let sign = match (repr, signal.value_type) {
-            (Repr::Whole, ValueType::Signed) => 1 << (size - 1),
-            _ => 0,
         };
         let cut = |code: Option<u64>| code.map(|code| code & mask).filter(|_| size >= 8);
         let (invalid, open_wire) = match repr {
-            Repr::Whole if sign != 0 => (cut(codes.signed), None),
-            Repr::Whole | Repr::Long => (cut(codes.raw), cut(codes.open_wire)),
+            Repr::Signed => (cut(codes.signed), None),
+            Repr::Unsigned | Repr::Long => (cut(codes.raw), cut(codes.open_wire)),
             // not a number, unless a code is given
             Repr::Single => (Some(codes.raw.unwrap_or(0x7FC0_0000)), None),
             Repr::Double => (Some(codes.raw.unwrap_or(f64::NAN.to_bits())), None),
@@ -171,15 +191,16 @@ impl BitField {
             shift: u8::try_from(shift).map_err(|_| outside)?,
             big_endian,
             repr,
-            mask,
-            sign,
+            spare: 64 - size,
             multiply,
             divide,
             offset: signal.offset,
             min_raw: 0.0,
             max_raw: 0.0,
-            invalid,
-            open_wire,
+            invalid: invalid.unwrap_or(0),
+            open_wire: open_wire.unwrap_or(0),
+            has_invalid: invalid.is_some(),
+            has_open_wire: open_wire.is_some(),
         };
         (bits.min_raw, bits.max_raw) = bits.raw_range(signal);
         Ok(bits)
@@ -191,8 +212,8 @@ impl BitField {
         // Largest values that are exact in f64 and stay inside the bits after adding a half.
         let exact = |mask: u64| (if mask >> 53 == 0 { mask } else { mask & !0x7FF }) as f64;
         let (mut low, mut high) = match self.repr {
-            Repr::Whole if self.sign != 0 => (-exact(self.sign - 1) - 1.0, exact(self.sign - 1)),
-            Repr::Whole | Repr::Long => (0.0, exact(self.mask)),
+            Repr::Signed => (-exact(self.mask() >> 1) - 1.0, exact(self.mask() >> 1)),
+            Repr::Unsigned | Repr::Long => (0.0, exact(self.mask())),
             Repr::Single => (f64::from(f32::MIN), f64::from(f32::MAX)),
             Repr::Double => (f64::MIN, f64::MAX),
         };
@@ -203,7 +224,7 @@ impl BitField {
         };
         let (min, max) = (number(signal.min), number(signal.max));
         if min < max {
-            let whole = matches!(self.repr, Repr::Whole | Repr::Long);
+            let whole = !matches!(self.repr, Repr::Single | Repr::Double);
             let raw = |value: f64| {
                 let raw = (value - self.offset) * self.divide / self.multiply;
                 if whole { raw.round() } else { raw }
@@ -216,10 +237,10 @@ impl BitField {
             return (low, high);
         }
         let is_code = |raw: f64| {
-            let codes = [self.invalid, self.open_wire];
+            let codes = [self.invalid(), self.open_wire()];
             codes.into_iter().flatten().any(|code| {
                 raw == match self.repr {
-                    Repr::Whole => self.extended(code) as f64,
+                    Repr::Unsigned | Repr::Signed => self.extended(code) as f64,
                     _ => code as f64,
                 }
             })
@@ -235,6 +256,7 @@ impl BitField {
 
     /// The raw value in a payload of at most 8 bytes, read as one word in the signal's own byte order; what stands above
     /// it in the word is still there.
+    #[inline]
     pub(super) fn narrow(&self, little: u64, big: u64) -> u64 {
         (if self.big_endian { big } else { little }) >> self.shift
     }
@@ -243,7 +265,7 @@ impl BitField {
     pub(super) fn of_frame(&self, frame: &CanFrame) -> u64 {
         if self.is_narrow {
             let word = frame.word();
-            self.narrow(word, word.swap_bytes()) & self.mask
+            self.narrow(word, word.swap_bytes()) & self.mask()
         } else {
             self.read(&buffer(frame.data()))
         }
@@ -253,8 +275,8 @@ impl BitField {
     pub(super) fn put(&self, frame: &mut CanFrame, raw: u64) {
         if self.is_narrow {
             let turn = |word: u64| if self.big_endian { word.swap_bytes() } else { word };
-            let word = turn(frame.word()) & !(self.mask << self.shift);
-            frame.set_word(turn(word | (raw & self.mask) << self.shift));
+            let word = turn(frame.word()) & !(self.mask() << self.shift);
+            frame.set_word(turn(word | (raw & self.mask()) << self.shift));
         } else {
             let mut payload = buffer(frame.data());
             self.write(&mut payload, raw);
@@ -265,7 +287,7 @@ impl BitField {
 
     /// As much of a number as the signal has bits for.
     pub(super) fn cut(&self, raw: u64) -> u64 {
-        raw & self.mask
+        raw & self.mask()
     }
 
     /// The raw value in a payload of any length, followed by zeros.
@@ -274,13 +296,13 @@ impl BitField {
         // the mask of whoever reads it takes the rest away
         #[allow(clippy::cast_possible_truncation, reason = "a signal has at most 64 bits")]
         let raw = (word >> shift) as u64;
-        raw & self.mask
+        raw & self.mask()
     }
 
     /// Puts a raw value in its place in a payload of any length, followed by zeros.
     pub(super) fn write(&self, payload: &mut [u8; BUFFER], raw: u64) {
         let (word, shift) = self.window(payload);
-        let word = word & !(u128::from(self.mask) << shift) | u128::from(raw & self.mask) << shift;
+        let word = word & !(u128::from(self.mask()) << shift) | u128::from(raw & self.mask()) << shift;
         let bytes = if self.big_endian {
             word.to_be_bytes()
         } else {
@@ -313,7 +335,7 @@ impl BitField {
 
     /// Highest raw value a counter has.
     pub(super) fn last_count(&self) -> u64 {
-        self.mask
+        self.mask()
     }
 }
 

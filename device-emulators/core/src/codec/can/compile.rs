@@ -488,7 +488,7 @@ impl<'a> Compiler<'a> {
                 return Err(self.unknown_point(point, &name));
             }
             // a cell this pack does not have
-            bits.write(&mut layout.constant, bits.invalid.unwrap_or(0));
+            bits.write(&mut layout.constant, bits.invalid().unwrap_or(0));
             return Ok(());
         };
         let table = entry

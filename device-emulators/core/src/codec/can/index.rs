@@ -38,6 +38,7 @@ impl IdTable {
     }
 
     /// The position of an identifier, if it is in the list.
+    #[inline]
     pub(super) fn get(&self, id: CanId) -> Option<usize> {
         let key = key(id);
         let mut at = self.home(key);
@@ -54,6 +55,7 @@ impl IdTable {
     }
 
     /// Where a key is looked for first (Fibonacci hashing).
+    #[inline]
     fn home(&self, key: u32) -> usize {
         (key.wrapping_mul(0x9E37_79B1) >> self.shift) as usize
     }
@@ -112,12 +114,14 @@ impl Index {
     }
 
     /// The message, and the page of it, that a frame is.
+    #[inline]
     pub(super) fn find(&self, frame: &CanFrame) -> Option<usize> {
         let (_, first) = self.firsts[self.ids.get(frame.id)?];
         self.page_from(first, frame)
     }
 
     /// The same for one whose identifier has its pages from `first`.
+    #[inline]
     pub(super) fn page_from(&self, first: u32, frame: &CanFrame) -> Option<usize> {
         let word = frame.word();
         let pages = &self.pages[first as usize..];

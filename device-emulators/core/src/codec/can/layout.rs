@@ -121,6 +121,7 @@ pub enum Refused {
 }
 
 impl Layout {
+    #[inline]
     pub(super) fn encode(&self, points: &Points) -> CanFrame {
         if usize::from(self.len) <= CLASSIC_BYTES {
             let mut little = first_word(&self.constant);
@@ -148,6 +149,7 @@ impl Layout {
     }
 
     /// Takes a frame of this message into the points.
+    #[inline]
     pub(super) fn decode(&self, frame: &CanFrame, points: &mut Points) -> Result<(), Refused> {
         let data = frame.data();
         let len = usize::from(self.len);
@@ -227,6 +229,7 @@ impl Layout {
 }
 
 impl Signal {
+    #[inline]
     fn raw(&self, points: &Points) -> u64 {
         let reading = points.reading(self.point);
         match &self.change {
@@ -235,6 +238,7 @@ impl Signal {
         }
     }
 
+    #[inline]
     fn take(&self, raw: u64, points: &mut Points) {
         let reading = self.bits.reading_of(raw);
         match &self.change {
@@ -249,6 +253,7 @@ impl Signal {
 }
 
 /// The first eight bytes, lowest first.
+#[inline]
 fn first_word(payload: &[u8; BUFFER]) -> u64 {
     payload
         .first_chunk()
