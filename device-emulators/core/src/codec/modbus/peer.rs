@@ -142,7 +142,8 @@ impl ModbusPeer {
         self.next_read = self.plan.len();
     }
 
-    /// Takes the points named so out of the rounds: their registers are read in turn, a few after each.
+    /// Takes the points named so out of the rounds: their registers are read in turn, a few after each. Of several
+    /// registers of a point the first is read.
     pub fn look_rarely_at(&mut self, is_rare: impl Fn(&str) -> bool) {
         let rare: Vec<bool> = self
             .points
@@ -412,7 +413,11 @@ impl Write {
 
 impl RegisterMap {
     /// Reads that cover every register of the wanted points, few and within the server's limits.
-    fn read_plan(&self, settings: &ModbusSettings, wanted: impl Fn(PointId) -> bool) -> Vec<ReadRange> {
+    fn read_plan(
+        &self,
+        settings: &ModbusSettings,
+        mut wanted: impl FnMut(PointId) -> bool,
+    ) -> Vec<ReadRange> {
         let mut plan = Vec::new();
         for table in [Table::Coil, Table::DiscreteInput, Table::Input, Table::Holding] {
             let limit = u32::from(if is_bits(table) {
@@ -424,7 +429,7 @@ impl RegisterMap {
             let mut range: Option<(u32, u32)> = None;
             for entry in entries
                 .iter()
-                .filter(|entry| !entry.mirrored && entry.points().any(&wanted))
+                .filter(|entry| !entry.mirrored && entry.points().any(&mut wanted))
             {
                 range = match range {
                     Some((start, end))
