@@ -91,8 +91,9 @@ fn run(device: &mut dyn Device, seed: u64) -> Vec<String> {
             _ => {
                 if random.below(4) == 0 {
                     let fault = FAULTS[random.index(FAULTS.len())];
-                    // Not every device has every fault.
-                    let _ = device.inject(&fault);
+                    let supported = device.supports(&fault);
+                    let taken = device.inject(&fault).is_ok();
+                    assert_eq!(taken, supported, "{context}: {fault:?}");
                 } else {
                     let token = match open.len() {
                         0 => Token(random.next()),

@@ -44,10 +44,15 @@ pub trait Device: Send {
     /// When it wants [`Input::Wake`] even if nothing arrives; [`SimTime::NEVER`] if not at all.
     fn next_wake(&self) -> SimTime;
 
+    /// Whether it can have that fault.
+    fn supports(&self, fault: &DeviceFault) -> bool {
+        fault.is_of_supply()
+    }
+
     /// Starts or ends a fault of the device itself (not of its plant, sensor or link).
     ///
     /// # Errors
-    /// If this kind of device cannot have that fault.
+    /// If it cannot have that fault ([`Device::supports`]).
     fn inject(&mut self, fault: &DeviceFault) -> Result<(), UnsupportedFault>;
 
     /// Whether it has the address its cyclic frames need. One that has none yet is silent and breaks no rule by it.
@@ -177,6 +182,18 @@ pub enum DeviceFault {
     FollowAddress,
     /// Another BMU, with this serial number, is in this one's place; seen when addresses are given next.
     Serial(u64),
+}
+
+impl DeviceFault {
+    /// Whether it takes the supply, or gives it back.
+    pub const fn is_of_supply(&self) -> bool {
+        matches!(self, Self::PowerOff | Self::PowerOn)
+    }
+
+    /// Whether it stops life counters, or lets them go on.
+    pub const fn is_of_counters(&self) -> bool {
+        matches!(self, Self::FreezeCounters | Self::UnfreezeCounters)
+    }
 }
 
 /// This kind of device cannot have that fault.

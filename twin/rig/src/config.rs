@@ -127,6 +127,8 @@ pub struct Timing {
     pub queue: usize,
     /// Whether a node that is bus-off comes back by itself.
     pub recovers: bool,
+    /// How long its driver waits before it asks for that, as `restart-ms` of the Linux kernel's.
+    pub restart: Duration,
 }
 
 impl Default for Timing {
@@ -137,6 +139,7 @@ impl Default for Timing {
             data_bit_rate: 2_000_000,
             queue: 64,
             recovers: true,
+            restart: Duration::from_millis(100), // [A]
         }
     }
 }

@@ -369,7 +369,7 @@ pub const CATALOGUE: &[FaultKind] = &[
     can(
         "can-disconnect",
         Target::Device,
-        "the device's bus wires are off; a timed bus counts its errors",
+        "the device's bus wires are off; on a timed bus it counts errors until it is error-passive",
         &[],
         |_| Effect::Disconnect,
     ),
@@ -383,7 +383,7 @@ pub const CATALOGUE: &[FaultKind] = &[
     can(
         "can-short",
         Target::Bus,
-        "the bus wires are shorted: nothing gets through",
+        "the bus wires are shorted to each other: nothing gets through; on a timed bus senders count errors up to bus-off",
         &[],
         |_| Effect::Short,
     ),

@@ -55,6 +55,14 @@ impl Emulator {
         }
     }
 
+    /// Whether its device can have that fault.
+    pub(crate) fn supports(&self, fault: &DeviceFault) -> bool {
+        match self {
+            Self::Device(device) => device.supports(fault),
+            Self::Hmi(hmi) => hmi.supports(fault),
+        }
+    }
+
     /// Whether it has the address its cyclic frames need.
     pub(crate) fn is_addressed(&self) -> bool {
         match self {

@@ -424,15 +424,57 @@ fn every_can_fault_is_seen_on_the_wire_and_ends() {
     assert!(missing.is_empty(), "no witness for {missing:?}");
 }
 
+/// Faults of devices themselves that this rig's devices cannot have, and why.
 #[test]
-fn a_device_without_checksums_refuses_to_break_them() {
+fn a_fault_its_device_cannot_have_is_refused_in_steps_and_when_the_rig_file_is_read() {
+    const HV: &str = "container-01/cluster-01/hv-unit";
     let mut driver = driver("");
-    let fault = LinkFault::new("can-checksum", "container-01/cluster-01/hv-unit", &[]).unwrap();
-    let error = driver
-        .rig_mut()
-        .command(RigCommand::LinkFault(fault))
-        .unwrap_err();
-    assert!(matches!(error, CommandError::Device { .. }), "{error}");
+    for (name, target, numbers, why) in [
+        (
+            "can-checksum",
+            HV,
+            "",
+            "none of the messages it sends has a checksum",
+        ),
+        (
+            "bmu-chain",
+            BMU,
+            "",
+            "its address does not come by an enable line (setting `addressing`)",
+        ),
+        (
+            "bmu-same-id",
+            BMU,
+            "id = 3.0",
+            "its address is fixed (setting `addressing`)",
+        ),
+        (
+            "bmu-swapped",
+            BMU,
+            "pack = 2.0",
+            "its address is fixed (setting `addressing`)",
+        ),
+    ] {
+        let given: Vec<_> = numbers
+            .split_once(" = ")
+            .map(|(key, value)| (key.to_owned(), value.parse().unwrap()))
+            .into_iter()
+            .collect();
+        let fault = LinkFault::new(name, target, &given).unwrap();
+        let error = driver
+            .rig_mut()
+            .command(RigCommand::LinkFault(fault))
+            .unwrap_err();
+        let told = format!("fault {name} cannot hit `{target}`: {why}");
+        assert_eq!(error.to_string(), told);
+        let planned = format!(
+            "[[fault]]\nname = \"{name}\"\ntarget = \"{target}\"\nat_ms = 1000\nwith = {{ {numbers} }}\n"
+        );
+        let Err(error) = Rig::new(&load(&planned).unwrap(), &library(), Role::Rig) else {
+            panic!("{name} is taken");
+        };
+        assert!(error.to_string().contains(&told), "{error}");
+    }
 }
 
 #[test]
@@ -528,6 +570,7 @@ fn timing_belongs_to_timed_buses_and_has_limits() {
     let timed = "[[can_bus]]\nname = \"stack-can\"\nattach = \"timed\"\n";
     assert!(wrong(&format!("{timed}bit_rate = 2000000\n")).contains("10000 to 1000000"));
     assert!(wrong(&format!("{timed}queue = 0\n")).contains("1 to 4096"));
+    assert!(wrong(&format!("{timed}restart_ms = 60001\n")).contains("0 to 60000"));
     assert!(load(&format!("{timed}bit_rate = 250000\nqueue = 16\n")).is_ok());
 }
 

@@ -204,6 +204,18 @@ impl Node for ChainNode {
         &mut self.steps
     }
 
+    fn supports(&self, fault: &DeviceFault) -> bool {
+        use DeviceFault as Fault;
+        matches!(
+            fault,
+            Fault::OpenEnable
+                | Fault::CloseEnable
+                | Fault::KeepAddress(_)
+                | Fault::FollowAddress
+                | Fault::Serial(_)
+        )
+    }
+
     fn inject(&mut self, fault: &DeviceFault) -> bool {
         match fault {
             DeviceFault::OpenEnable => self.open = true,

@@ -149,6 +149,13 @@ pub(crate) trait Node: Debug + Send {
     fn next_due(&self) -> SimTime;
     /// What is to be done.
     fn steps(&mut self) -> &mut Steps;
+    /// Whether it can have that fault.
+    fn supports(&self, fault: &DeviceFault) -> bool {
+        matches!(
+            fault,
+            DeviceFault::KeepAddress(_) | DeviceFault::FollowAddress | DeviceFault::Serial(_)
+        )
+    }
     /// Begins or ends a fault of its own, which acts when it is woken next; false if it has no such fault.
     fn inject(&mut self, fault: &DeviceFault) -> bool;
 }

@@ -1164,6 +1164,13 @@ impl Device for Bau {
         }
     }
 
+    fn supports(&self, fault: &DeviceFault) -> bool {
+        fault.is_of_supply()
+            || fault.is_of_counters()
+            || self.port.supports(fault)
+            || self.pcs_bus.as_ref().is_some_and(|bus| bus.supports(fault))
+    }
+
     fn inject(&mut self, fault: &DeviceFault) -> Result<(), UnsupportedFault> {
         match fault {
             DeviceFault::PowerOff => {

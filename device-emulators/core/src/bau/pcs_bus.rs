@@ -108,6 +108,10 @@ impl PcsBus {
     }
 
     /// Begins or ends a fault of its frames; false if they cannot have it.
+    pub(super) fn supports(&self, fault: &DeviceFault) -> bool {
+        self.port.supports(fault)
+    }
+
     pub(super) fn inject(&mut self, fault: &DeviceFault) -> bool {
         self.port.inject(fault)
     }

@@ -1055,6 +1055,13 @@ impl Device for Bcu {
         }
     }
 
+    fn supports(&self, fault: &DeviceFault) -> bool {
+        fault.is_of_supply()
+            || fault.is_of_counters()
+            || self.cluster_port.supports(fault)
+            || self.stack_port.supports(fault)
+    }
+
     fn inject(&mut self, fault: &DeviceFault) -> Result<(), UnsupportedFault> {
         match fault {
             DeviceFault::PowerOff => {

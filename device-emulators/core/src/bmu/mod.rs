@@ -449,6 +449,13 @@ impl Device for Bmu {
         self.port.next_due().min(sync).min(node)
     }
 
+    fn supports(&self, fault: &DeviceFault) -> bool {
+        fault.is_of_supply()
+            || fault.is_of_counters()
+            || self.port.supports(fault)
+            || self.addressing.as_ref().is_some_and(|node| node.supports(fault))
+    }
+
     fn inject(&mut self, fault: &DeviceFault) -> Result<(), UnsupportedFault> {
         match fault {
             DeviceFault::PowerOff => self.power_off(),

@@ -199,19 +199,21 @@ impl CanPort {
         self.counters_frozen = frozen;
     }
 
+    /// Whether it can have that fault: only what it sends with a checksum can have a wrong one.
+    pub fn supports(&self, fault: &DeviceFault) -> bool {
+        let mut layouts = self.transmit.iter().map(|message| &message.layout);
+        matches!(fault, DeviceFault::BreakChecksums | DeviceFault::MendChecksums)
+            && layouts.any(|layout| layout.checksum.is_some())
+    }
+
     /// Begins or ends [`DeviceFault::BreakChecksums`]; false for any other fault, and if no message it sends has a
     /// checksum.
     pub fn inject(&mut self, fault: &DeviceFault) -> bool {
-        let concerned = self
-            .transmit
-            .iter()
-            .any(|message| message.layout.checksum.is_some());
-        match fault {
-            DeviceFault::BreakChecksums if concerned => self.checksums_broken = true,
-            DeviceFault::MendChecksums if concerned => self.checksums_broken = false,
-            _ => return false,
+        let taken = self.supports(fault);
+        if taken {
+            self.checksums_broken = *fault == DeviceFault::BreakChecksums;
         }
-        true
+        taken
     }
 
     /// Frames of messages it listens to that it did not take: too short, or with a wrong checksum.

@@ -640,6 +640,10 @@ impl Device for Ems {
         }
     }
 
+    fn supports(&self, fault: &DeviceFault) -> bool {
+        fault.is_of_supply() || fault.is_of_counters()
+    }
+
     fn inject(&mut self, fault: &DeviceFault) -> Result<(), UnsupportedFault> {
         match fault {
             DeviceFault::PowerOff => {

@@ -278,6 +278,10 @@ impl Device for HvUnit {
         self.supply.next_wake().min(self.port.next_due())
     }
 
+    fn supports(&self, fault: &DeviceFault) -> bool {
+        fault.is_of_supply() || fault.is_of_counters() || self.port.supports(fault)
+    }
+
     fn inject(&mut self, fault: &DeviceFault) -> Result<(), UnsupportedFault> {
         match fault {
             DeviceFault::PowerOff => self.power_off(),

@@ -58,6 +58,10 @@ impl BmsBus {
     }
 
     /// Begins or ends a fault of its frames; false if they cannot have it.
+    pub(super) fn supports(&self, fault: &DeviceFault) -> bool {
+        self.port.supports(fault)
+    }
+
     pub(super) fn inject(&mut self, fault: &DeviceFault) -> bool {
         self.port.inject(fault)
     }

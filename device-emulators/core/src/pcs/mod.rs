@@ -549,6 +549,12 @@ impl Device for Pcs {
         }
     }
 
+    fn supports(&self, fault: &DeviceFault) -> bool {
+        fault.is_of_supply()
+            || fault.is_of_counters()
+            || self.bms_bus.as_ref().is_some_and(|bus| bus.supports(fault))
+    }
+
     fn inject(&mut self, fault: &DeviceFault) -> Result<(), UnsupportedFault> {
         match fault {
             DeviceFault::PowerOff => {

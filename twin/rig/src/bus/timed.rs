@@ -4,7 +4,9 @@
 //! nodes that have something to send when the bus becomes free, the lowest identifier wins; a frame nobody else is there
 //! to acknowledge, one hit by a disturbance, and two different frames of one identifier end in an error frame; the
 //! sender repeats. Counters of transmit and receive errors make a node error-passive at 128 and bus-off at 256; a
-//! passive sender waits eight bits longer; a node that is off comes back after 128 times eleven recessive bits.
+//! passive sender waits eight bits longer; a node that is off comes back after 128 times eleven recessive bits, and after
+//! the pause of its driver. A node whose wires are off tries by itself until the missing acknowledgements have made it passive.
+//! A shorted bus stays recessive: its senders see that, and nobody else.
 //!
 //! Not modelled: propagation delay and bit timing mismatch, overload and remote frames, receivers that see an error the
 //! sender does not, the 8 points for the receiver that flags first.
@@ -75,10 +77,10 @@ impl BusError {
         const COUNTERS: u32 = 0x200;
         const WHILE_SENDING: u8 = 0x80;
         const BIT: u8 = 0x01;
-        const NOT_RECESSIVE: u8 = 0x10;
+        const NOT_DOMINANT: u8 = 0x08;
         let (class, kind) = match self {
             Self::Disturbed | Self::Collision => (PROTOCOL | BUS_ERROR, WHILE_SENDING | BIT),
-            Self::Shorted => (PROTOCOL | BUS_ERROR, WHILE_SENDING | NOT_RECESSIVE),
+            Self::Shorted => (PROTOCOL | BUS_ERROR, WHILE_SENDING | NOT_DOMINANT),
             Self::NoAcknowledge => (NO_ACKNOWLEDGE, 0),
         };
         let narrow = |errors: u16| u8::try_from(errors).unwrap_or(u8::MAX);
@@ -110,8 +112,12 @@ struct Node {
     state: ErrorState,
     /// Not before, for a passive node that has just sent.
     ready_at: SimTime,
+    /// End of what a node whose wires are off is sending.
+    alone_until: Option<SimTime>,
     /// Runs of recessive bits seen since it went off.
     recovered_runs: u64,
+    /// Recessive bits count from then on: its driver asked for it, or the last ones were counted.
+    recovers_from: SimTime,
     /// Its device has its supply.
     powered: bool,
     /// Its wires are on the bus.
@@ -133,7 +139,9 @@ impl Default for Node {
             receive_errors: 0,
             state: ErrorState::Active,
             ready_at: SimTime::ZERO,
+            alone_until: None,
             recovered_runs: 0,
+            recovers_from: SimTime::ZERO,
             powered: true,
             connected: true,
             held_off: false,
@@ -153,12 +161,19 @@ impl Node {
         self.listens() && self.next().is_some()
     }
 
+    /// When a node whose wires are off has its next try behind it. A passive one goes on trying, but counts no more.
+    fn alone_next(&self) -> Option<SimTime> {
+        let tries = self.powered && !self.connected && self.state == ErrorState::Active;
+        (tries && self.next().is_some()).then_some(self.alone_until.unwrap_or(self.ready_at))
+    }
+
     fn listens(&self) -> bool {
         self.powered && self.connected && self.state != ErrorState::Off
     }
 
-    fn go_off(&mut self) {
+    fn go_off(&mut self, recovers_from: SimTime) {
         self.state = ErrorState::Off;
+        self.recovers_from = recovers_from;
         self.lost += self.queue.len() as u64;
         self.queue.clear();
         self.recovered_runs = 0;
@@ -243,6 +258,11 @@ impl TimedBus {
 
     /// When something happens next by itself.
     pub(crate) fn next_event(&self) -> SimTime {
+        let alone = self.nodes.iter().filter_map(Node::alone_next).min();
+        self.next_on_bus().min(alone.unwrap_or(SimTime::NEVER))
+    }
+
+    fn next_on_bus(&self) -> SimTime {
         if let Some(under_way) = &self.under_way {
             return under_way.until;
         }
@@ -250,7 +270,8 @@ impl TimedBus {
         let recoveries = self.nodes.iter().filter(|node| self.recovers(node));
         let back = recoveries.map(|node| {
             let left = RECOVERY_RUNS.saturating_sub(node.recovered_runs);
-            self.free_at + self.bits(RECOVERY_BITS) * u32::try_from(left).unwrap_or(u32::MAX)
+            let from = self.free_at.max(node.recovers_from);
+            from + self.bits(RECOVERY_BITS) * u32::try_from(left).unwrap_or(u32::MAX)
         });
         back.min().unwrap_or(SimTime::NEVER).min(start)
     }
@@ -263,6 +284,10 @@ impl TimedBus {
             }
             if self.next_event() > now {
                 return None;
+            }
+            if self.next_on_bus() > now {
+                self.try_alone(now);
+                continue;
             }
             match self.under_way.take() {
                 Some(done) => self.end(done),
@@ -306,7 +331,7 @@ impl TimedBus {
         let own = &mut self.nodes[node];
         own.held_off = held;
         if held && own.state != ErrorState::Off {
-            own.go_off();
+            own.go_off(self.free_at + self.timing.restart);
             self.outcomes.push_back(Outcome::State {
                 node,
                 state: ErrorState::Off,
@@ -317,6 +342,7 @@ impl TimedBus {
     /// Takes a node's wires off the bus, or puts them back.
     pub(crate) fn set_connected(&mut self, node: usize, connected: bool) {
         self.nodes[node].connected = connected;
+        self.nodes[node].alone_until = None;
     }
 
     /// Disturbs this share of a node's frames, 0 to 1.
@@ -355,6 +381,33 @@ impl TimedBus {
             lost,
             ..Node::default()
         };
+    }
+
+    // ---- a node alone --------------------------------------------------------------------------------------------
+
+    /// Lets nodes whose wires are off send: nobody acknowledges, until they are passive.
+    fn try_alone(&mut self, now: SimTime) {
+        let bit = self.bits(1);
+        for (i, node) in self.nodes.iter_mut().enumerate() {
+            let (Some(due), Some(frame)) = (node.alone_next(), node.next()) else {
+                continue;
+            };
+            if due > now {
+                continue;
+            }
+            let length = FrameBits::of(&frame).nominal + ERROR_FRAME + INTERMISSION;
+            if let Some(failed) = node.alone_until {
+                node.transmit_errors += 8;
+                node.ready_at = failed;
+            }
+            node.alone_until = Some(due.max(node.ready_at).max(now) + bit * length);
+            let state = node.judged();
+            if state != node.state {
+                node.state = state;
+                node.alone_until = None;
+                self.outcomes.push_back(Outcome::State { node: i, state });
+            }
+        }
     }
 
     // ---- one frame ---------------------------------------------------------------------------------------------
@@ -446,7 +499,8 @@ impl TimedBus {
             until,
         } = done;
         self.free_at = until + self.bits(INTERMISSION);
-        for node in self.nodes.iter_mut().filter(|node| node.state == ErrorState::Off) {
+        let off = |node: &&mut Node| node.state == ErrorState::Off && node.recovers_from <= until;
+        for node in self.nodes.iter_mut().filter(off) {
             node.recovered_runs += 1;
         }
         match result {
@@ -489,7 +543,8 @@ impl TimedBus {
                     PASSIVE.. => PASSIVE - 9,
                     errors => errors.saturating_sub(1),
                 },
-                Err(BusError::NoAcknowledge) => node.receive_errors,
+                // nothing was seen but recessive bits, or a frame like any other
+                Err(BusError::NoAcknowledge | BusError::Shorted) => node.receive_errors,
                 Err(_) => (node.receive_errors + 1).min(OFF),
             };
         }
@@ -499,7 +554,7 @@ impl TimedBus {
             if state != node.state {
                 node.state = state;
                 if state == ErrorState::Off {
-                    node.go_off();
+                    node.go_off(until + self.timing.restart);
                 }
                 self.outcomes.push_back(Outcome::State { node: i, state });
             }
@@ -513,14 +568,17 @@ impl TimedBus {
     /// Recessive bits while the bus lies idle help nodes that are off back on it.
     fn count_recessive(&mut self, now: SimTime) {
         let run = self.bits(RECOVERY_BITS);
-        let idle = now.since(self.free_at);
-        let runs = u64::try_from(idle.as_nanos() / run.as_nanos().max(1)).unwrap_or(u64::MAX);
         let recovers = self.timing.recovers;
         for (i, node) in self.nodes.iter_mut().enumerate() {
-            if node.state != ErrorState::Off || self.shorted {
+            if node.state != ErrorState::Off {
                 continue;
             }
-            node.recovered_runs = node.recovered_runs.saturating_add(runs);
+            let from = self.free_at.max(node.recovers_from);
+            let runs = now.since(from).as_nanos() / run.as_nanos().max(1);
+            let runs = u32::try_from(runs).unwrap_or(u32::MAX);
+            node.recovered_runs = node.recovered_runs.saturating_add(u64::from(runs));
+            // what is counted is not counted again
+            node.recovers_from = from + run * runs;
             if recovers && node.returns() && node.recovered_runs >= RECOVERY_RUNS {
                 node.transmit_errors = 0;
                 node.receive_errors = 0;
@@ -531,12 +589,10 @@ impl TimedBus {
                 });
             }
         }
-        // what is counted is not counted again
-        self.free_at += run * u32::try_from(runs).unwrap_or(u32::MAX);
     }
 
     fn recovers(&self, node: &Node) -> bool {
-        self.timing.recovers && node.returns() && !self.shorted
+        self.timing.recovers && node.returns()
     }
 
     fn measure(&mut self, now: SimTime) {
@@ -586,8 +642,13 @@ mod tests {
 
     const BIT: Duration = Duration::from_micros(2);
 
+    /// A bus whose nodes ask for recovery at once.
     fn bus(nodes: usize) -> TimedBus {
-        TimedBus::new(Timing::default(), nodes, Noise::new(1, 0))
+        let timing = Timing {
+            restart: Duration::ZERO,
+            ..Timing::default()
+        };
+        TimedBus::new(timing, nodes, Noise::new(1, 0))
     }
 
     fn frame(id: u16, data: &[u8]) -> CanFrame {
@@ -731,6 +792,31 @@ mod tests {
     }
 
     #[test]
+    fn a_node_without_wires_tries_alone_until_it_is_passive_and_is_heard_again_once_it_is_back() {
+        let mut bus = bus(3);
+        bus.set_connected(0, false);
+        let lost = frame(1, &[1]);
+        bus.send(0, lost);
+        bus.send(1, frame(2, &[2]));
+        let outcomes = run(&mut bus, second());
+        let length = BIT * (FrameBits::of(&lost).nominal + ERROR_FRAME + INTERMISSION);
+        let passive = (
+            SimTime::ZERO + length * 16,
+            Outcome::State {
+                node: 0,
+                state: ErrorState::Passive,
+            },
+        );
+        assert!(outcomes.contains(&passive), "{outcomes:?}");
+        assert_eq!(sent(&outcomes), [CanId::Standard(2)], "others do not notice");
+        assert_eq!((bus.errors(0), bus.errors(1)), ((128, 0), (0, 0)));
+        bus.set_connected(0, true);
+        let outcomes = run_from(&mut bus, second(), SimTime::from_millis(1_001));
+        assert_eq!(sent(&outcomes), [CanId::Standard(1)]);
+        assert_eq!((bus.state(0), bus.errors(0).0), (ErrorState::Active, 127));
+    }
+
+    #[test]
     fn two_nodes_with_one_identifier_destroy_each_other_until_one_gives_way() {
         let mut bus = bus(3);
         bus.send(0, frame(1, &[1]));
@@ -753,18 +839,53 @@ mod tests {
 
     #[test]
     fn a_short_drives_every_sender_off_and_a_babbler_fills_the_bus() {
-        let mut bus = bus(3);
+        let restart = Duration::from_millis(100);
+        let timing = Timing {
+            restart,
+            ..Timing::default()
+        };
+        let mut bus = TimedBus::new(timing, 3, Noise::new(1, 0));
         bus.set_short(true);
         bus.send(0, frame(1, &[]));
-        run(&mut bus, SimTime::from_millis(50));
-        assert_eq!(bus.state(0), ErrorState::Off);
+        let outcomes = run(&mut bus, second());
+        let failed = |outcome: &Outcome| {
+            matches!(
+                outcome,
+                Outcome::Failed {
+                    error: BusError::Shorted,
+                    ..
+                }
+            )
+        };
+        assert_eq!(outcomes.iter().filter(|(_, outcome)| failed(outcome)).count(), 32);
+        let states: Vec<_> = outcomes
+            .iter()
+            .filter_map(|(at, outcome)| match outcome {
+                Outcome::State { node, state } => Some((*at, *node, *state)),
+                _ => None,
+            })
+            .collect();
+        let names: Vec<_> = states
+            .iter()
+            .map(|(_, node, state)| (*node, state.name()))
+            .collect();
+        assert_eq!(names, [(0, "error-passive"), (0, "bus-off"), (0, "error-active")]);
+        let off = states[2].0 - states[1].0;
+        let recovery = BIT * 128 * 11;
+        assert!(
+            off >= restart + recovery && off <= restart + recovery + BIT * 22,
+            "{off:?}"
+        );
+        assert_eq!(
+            bus.errors(1),
+            (0, 0),
+            "a bus that stays recessive tells the others nothing"
+        );
         bus.set_short(false);
-        run(&mut bus, SimTime::from_millis(100));
-        assert_eq!(bus.state(0), ErrorState::Active);
 
         bus.set_babble(2, Some(frame(0, &[0; 8])));
         bus.send(0, frame(1, &[]));
-        let outcomes = run(&mut bus, SimTime::from_millis(3_200));
+        let outcomes = run_from(&mut bus, second(), SimTime::from_millis(4_200));
         assert!(
             !sent(&outcomes).contains(&CanId::Standard(1)),
             "nobody gets past identifier 0"
@@ -772,7 +893,7 @@ mod tests {
         assert!(bus.load() > 0.99 && bus.load() <= 1.0, "{}", bus.load());
         bus.set_babble(2, None);
         assert_eq!(
-            sent(&run(&mut bus, SimTime::from_millis(3_300))),
+            sent(&run(&mut bus, SimTime::from_millis(4_300))),
             [CanId::Standard(0), CanId::Standard(1)]
         );
     }

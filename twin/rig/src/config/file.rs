@@ -114,6 +114,8 @@ pub(super) struct CanBusFile {
     pub queue: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub recovers: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restart_ms: Option<u64>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

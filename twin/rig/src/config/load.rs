@@ -207,6 +207,7 @@ impl Merged {
                     old.data_bit_rate = new_bus.data_bit_rate.or(old.data_bit_rate);
                     old.queue = new_bus.queue.or(old.queue);
                     old.recovers = new_bus.recovers.or(old.recovers);
+                    old.restart_ms = new_bus.restart_ms.or(old.restart_ms);
                     base.origin = new.origin;
                 }
             }
@@ -600,6 +601,7 @@ fn timing(file: &CanBusFile, origin: &Origin) -> Result<Timing, RigConfigError> 
         ("data_bit_rate", file.data_bit_rate.is_some()),
         ("queue", file.queue.is_some()),
         ("recovers", file.recovers.is_some()),
+        ("restart_ms", file.restart_ms.is_some()),
     ];
     if file.attach != Some(Attach::Timed)
         && let Some((key, _)) = given.iter().find(|(_, given)| *given)
@@ -616,6 +618,7 @@ fn timing(file: &CanBusFile, origin: &Origin) -> Result<Timing, RigConfigError> 
         data_bit_rate: file.data_bit_rate.unwrap_or(standard.data_bit_rate.max(bit_rate)),
         queue: file.queue.unwrap_or(standard.queue),
         recovers: file.recovers.unwrap_or(standard.recovers),
+        restart: file.restart_ms.map_or(standard.restart, Duration::from_millis),
     };
     let range = |key: &str, holds: bool, range: &str| {
         if holds {
@@ -638,6 +641,8 @@ fn timing(file: &CanBusFile, origin: &Origin) -> Result<Timing, RigConfigError> 
         "bit_rate to 8000000",
     )?;
     range("queue", (1..=4096).contains(&timing.queue), "1 to 4096")?;
+    let longest = Duration::from_mins(1);
+    range("restart_ms", timing.restart <= longest, "0 to 60000")?;
     Ok(timing)
 }
 

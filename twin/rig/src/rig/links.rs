@@ -410,6 +410,19 @@ impl Rig {
                 why: format!("its cluster has no other BMU of pack {pack}"),
             }));
         }
+        if let Some(device) = aim.device {
+            let can_have = |(device, begins, _): &(usize, DeviceFault, DeviceFault)| {
+                let emulator = self.slots[*device].emulator.as_ref();
+                emulator.is_some_and(|emulator| emulator.supports(begins))
+            };
+            if !self.device_faults(fault.effect(), device).iter().all(can_have) {
+                return Err(CommandError::Fault(FaultError::Target {
+                    fault: fault.kind.name,
+                    target: fault.target.clone(),
+                    why: cannot_have(fault.effect()).into(),
+                }));
+            }
+        }
         Ok(aim)
     }
 
@@ -540,6 +553,17 @@ impl Rig {
         for device in over {
             self.expect_anew(device);
         }
+    }
+}
+
+/// Why a device refuses a fault of its own.
+fn cannot_have(effect: Effect) -> &'static str {
+    match effect {
+        Effect::BreakChecksums => "none of the messages it sends has a checksum",
+        Effect::FreezeCounters => "it has no life counter",
+        Effect::OpenEnable => "its address does not come by an enable line (setting `addressing`)",
+        Effect::KeepAddress(_) | Effect::Swap { .. } => "its address is fixed (setting `addressing`)",
+        _ => "it cannot have this fault",
     }
 }
 
