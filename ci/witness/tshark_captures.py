@@ -11,6 +11,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -112,10 +113,12 @@ def frame_seen(row):
 
 
 def messages_of_trace(path):
-    """Modbus messages in order of time, each as (direction, who, unit, function, exception, first register, count, values)."""
+    """Modbus messages in order of time, each as (direction, who, unit, function, exception, first register, count, values).
+    Without broadcasts on lines, which tshark takes for bytes."""
     if not path.is_file():
         return []
     messages = [json.loads(line) for line in whole_lines(path)]
+    messages = [message for message in messages if "line" not in message or message["unit"]]
     messages.sort(key=lambda message: message["at"])
     asked = {}
     found = []
@@ -151,17 +154,19 @@ def messages_of_capture(path):
     rows = tshark(path, [
         "frame.interface_name", "ip.src", "ip.dst", "ipv6.src", "ipv6.dst", "tcp.srcport", "exported_pdu.src_port",
         "mbtcp.unit_id", "mbrtu.unit_id", "modbus.func_code", "modbus.exception_code", "modbus.reference_num",
-        "modbus.word_cnt", "modbus.bit_cnt", "modbus.regval_uint16",
+        "modbus.word_cnt", "modbus.bit_cnt", "modbus.regval_uint16", "modbus.data",
     ], "modbus")
     found = []
     for (bus, v4_from, v4_to, v6_from, v6_to, port, line_port, unit, line_unit, function, exception, address, words, bits,
-         values) in rows:
+         values, data) in rows:
         is_reply = (port or line_port) in ("502", "503")
         server = (v4_from or v6_from) if is_reply else (v4_to or v6_to)
         function, exception = int(function), int(exception) if exception else None
         reads = exception is None and function in (1, 2, 3, 4) and not is_reply
         says_address = reads or exception is None and function in (5, 6, 15, 16)
-        registers = exception is None and (function in (3, 4) and is_reply or function == 6 or function == 16 and not is_reply)
+        registers = exception is None and (function in (3, 4) and is_reply or function == 16 and not is_reply)
+        if exception is None and function == 6:
+            registers, values = True, str(int(data, 16))
         found.append((
             is_reply,
             names.get(server, server) if port else bus,
@@ -211,7 +216,8 @@ def problems(capture, folder):
 
 
 def still(run, folder):
-    """A copy of the traces: the rig goes on writing."""
+    """A copy of the traces: the rig goes on writing, once a second."""
+    time.sleep(2)
     folder.mkdir()
     for trace in [*run.glob("*.candump.log"), run / "modbus.jsonl"]:
         shutil.copy(trace, folder)
