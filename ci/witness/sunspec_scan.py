@@ -141,7 +141,7 @@ def said_by_bmus(run, cluster):
     for _, _, can_id, data in candump(run / f"cluster-can-{cluster:02}.candump.log"):
         message = known.get(can_id & 0x1FFFFF00 | 0xFE)
         if message is not None:
-            for signal, value in message.decode(data).items():
+            for signal, value in message.decode(data, decode_choices=False).items():
                 said[can_id & 0xFF, signal].add(value)
     return said
 
