@@ -7,6 +7,14 @@
 //! Seeds are what the caller gives and the files below `fuzz/NAME` of its crate. An input that once failed belongs there.
 
 #![forbid(unsafe_code)]
+#![cfg_attr(
+    fuzzing_libfuzzer,
+    allow(
+        dead_code,
+        unused_imports,
+        reason = "libFuzzer makes the inputs, not what is here for it"
+    )
+)]
 
 mod mutate;
 
@@ -101,9 +109,11 @@ impl Target {
         for (number, seed) in self.seeds.iter().enumerate() {
             write(&corpus.join(format!("seed-{number:03}")), seed);
         }
+        // bolero wants it said that a panic leaves nothing half done: the process ends with it
+        let one = AssertUnwindSafe(|input: &[u8]| self.one(input, target));
         bolero::check!()
             .with_shrink_time(core::time::Duration::ZERO)
-            .for_each(AssertUnwindSafe(|input: &[u8]| self.one(input, target)).0);
+            .for_each(|input: &[u8]| (*one)(input));
     }
 
     /// One input.
