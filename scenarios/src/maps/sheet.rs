@@ -34,9 +34,11 @@ impl Row {
     }
 }
 
-/// Columns of a sheet that are read, and cells in all.
+/// Columns of a sheet that are read; cells in all, empty ones in front of others among them; and bytes of text in them,
+/// which a workbook may give once for many cells.
 const MOST_COLUMNS: u32 = 256;
 const MOST_CELLS: usize = 2_000_000;
+const MOST_TEXT: usize = 64 << 20;
 
 const DELIMITERS: [(u8, &str); 4] = [
     (b',', "commas"),
@@ -142,19 +144,20 @@ fn rows_of_sheet(book: &mut Xlsx<Cursor<&[u8]>>, name: &str) -> Result<Vec<Row>,
     // Cell by cell: a sheet whose last cell is far out must not fill the memory.
     let mut cells = book.worksheet_cells_reader(name)?;
     let mut rows: BTreeMap<u32, Vec<String>> = BTreeMap::new();
-    let mut count = 0;
+    let (mut count, mut bytes) = (0, 0);
     while let Some(cell) = cells.next_cell()? {
         let (row, column) = cell.get_position();
         let text = text_of(cell.get_value());
         if text.is_empty() || column >= MOST_COLUMNS {
             continue;
         }
-        count += 1;
-        if count > MOST_CELLS {
-            break;
-        }
         let cells = rows.entry(row).or_default();
         let column = column as usize;
+        count += (column + 1).saturating_sub(cells.len());
+        bytes += text.len();
+        if count > MOST_CELLS || bytes > MOST_TEXT {
+            break;
+        }
         if cells.len() <= column {
             cells.resize(column + 1, String::new());
         }

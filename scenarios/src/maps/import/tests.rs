@@ -247,6 +247,41 @@ fn any_cell() -> impl Strategy<Value = String> {
     ]
 }
 
+/// Whatever file is given as a list: it is refused with a remedy, or becomes a map that compiles.
+#[test]
+fn fuzz_register_list() {
+    let lists = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/vendor/lists/NV-PCS100");
+    let shipped = ["csv", "xlsx"].map(|ending| std::fs::read(format!("{lists}.{ending}")).unwrap());
+    let own = [
+        "Holding registers, low word first\nReg;Bezeichnung;Typ;Skalierung;Einheit;Zugriff\n40001;U;u32;0,1;V;RW\n40003;I;s16;1/10;A;R\n",
+        "Address,FC,Name,Type,Length,Values,Bits\n0x10,3,State,uint16,1,\"0: off\n1: on\",\n0x11,4,Alarms,bitfield,1,,\"Bit0: a; Bit3-9: b\"\n0x12,3,Serial,string,16,,\n1.0,1,Relay,bool,8,,\n",
+        "title\tA list\nread_only_write\tignore\nRegister\tName\tData type\tQty\n30001-30010\tCells\tu16\t10\n30001\tagain\tu64\t4\n65535\tend\tfloat32\t2\n",
+    ];
+    let table = PointTable::default();
+    let target = bess_fuzz::Target::new(env!("CARGO_MANIFEST_DIR"), "register-list");
+    target
+        .seeds(shipped)
+        .seeds(own)
+        .memory(16 << 20, 8192)
+        .runs(300)
+        .check(|input| {
+            let sheet = if Sheet::is_workbook(input) {
+                Sheet::of_workbook(input, None)
+            } else {
+                Ok(Sheet::of_csv(input))
+            };
+            let Ok(sheet) = sheet else { return };
+            match Import::of("list", &sheet, &Wishes::default()) {
+                Err(mistake) => assert!(mistake.diagnostic().help().is_some(), "{mistake}"),
+                Ok(import) => {
+                    let text = write::map(&import, &import.said);
+                    let map = RegisterMap::compile("map.toml", &text, &table, "M");
+                    assert!(map.is_ok(), "{:?}\n{text}", map.err());
+                }
+            }
+        });
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(256) })]
 
