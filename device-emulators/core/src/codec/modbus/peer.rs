@@ -151,8 +151,13 @@ impl ModbusPeer {
             .iter()
             .map(|(_, def)| is_rare(&def.name))
             .collect();
-        self.plan = self.map.read_plan(&self.settings, |point| !rare[point.index()]);
-        self.rare = self.map.read_plan(&self.settings, |point| rare[point.index()]);
+        let mut read = vec![false; rare.len()];
+        let [plan, rare] = [false, true].map(|wanted| {
+            self.map.read_plan(&self.settings, |point| {
+                rare[point.index()] == wanted && !core::mem::replace(&mut read[point.index()], true)
+            })
+        });
+        (self.plan, self.rare) = (plan, rare);
         self.next_read = self.plan.len();
     }
 
