@@ -16,8 +16,8 @@ from pymodbus.exceptions import ModbusException
 from modbus_rig import Checks, install, server
 
 CHILLER, PANEL, NOBODY, BROADCAST = 5, 6, 9, 0
-# Chiller: temperatures that it is told, 0.1 °C; set point; state. BAU: the same temperatures, level of fire.
-TOLD, SETPOINT, STATE, STATE_LENGTH = 3, 1, 100, 10
+# Chiller: temperatures that it is told, 0.1 °C; state. BAU: the same temperatures, level of fire.
+TOLD, STATE, STATE_LENGTH = 3, 100, 10
 BAU_TEMPERATURES, BAU_FIRE_LEVEL = 30026, 30015
 # Panel: level and life counter; coil of the mode, from which nothing follows while nothing burns.
 PANEL_LEVEL, PANEL_LIFE, PANEL_MODE = 0, 8, 4
@@ -137,16 +137,16 @@ def polled(checks, path, form, parity):
 
 
 def broadcast(checks, client, path, form):
-    """A write to all: no reply, and only who has the register takes it."""
-    before = registers(client.read_holding_registers(SETPOINT, count=1, device_id=CHILLER))[0]
-    write = bytes([BROADCAST, 6]) + struct.pack(">HH", SETPOINT, 215)
+    """A write to all: no reply, and only who has the coil takes it. What the BAU writes by itself would be a race."""
+    checks.same("the mode is on", client.read_coils(PANEL_MODE, count=1, device_id=PANEL).bits[0], True)
+    write = bytes([BROADCAST, 5]) + struct.pack(">HH", PANEL_MODE, 0)
     client.close()
     with serial.Serial(path, timeout=0.5, **form) as port:
         port.write(write + crc(write))
         checks.same("a broadcast is met with silence", port.read(8), b"")
     client.connect()
-    checks.same("a broadcast is taken", registers(client.read_holding_registers(SETPOINT, count=1, device_id=CHILLER)), [215])
-    checks.same("it is put back", outcome(client.write_register(SETPOINT, before, device_id=CHILLER)), 0)
+    checks.same("a broadcast is taken", client.read_coils(PANEL_MODE, count=1, device_id=PANEL).bits[0], False)
+    checks.same("it is put back", outcome(client.write_coil(PANEL_MODE, True, device_id=PANEL)), 0)
 
 
 def main(run):
