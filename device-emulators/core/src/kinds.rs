@@ -2,7 +2,9 @@
 
 use crate::points::PointTable;
 use crate::product::{DeviceKind, Product, ProductError};
-use crate::{bau, bcu, bmu, chiller, ems, fire_panel, hmi, hv_unit, meter, pcs, remote_io, safety_relay};
+use crate::{
+    addressing, bau, bcu, bmu, chiller, ems, fire_panel, hmi, hv_unit, meter, pcs, remote_io, safety_relay,
+};
 
 /// The points a device of this product has.
 ///
@@ -23,6 +25,50 @@ pub fn point_table(product: &Product) -> Result<PointTable, ProductError> {
         Kind::Bau => bau::point_table(product),
         Kind::Ems => Ok(ems::point_table()),
         Kind::Hmi => Ok(hmi::point_table()),
+    }
+}
+
+/// CAN ports a kind of device has, by port number. Port `addressing` is a second description of the first bus.
+pub fn can_ports(kind: DeviceKind) -> &'static [&'static str] {
+    match kind {
+        DeviceKind::Bmu => &["cluster", addressing::PORT],
+        DeviceKind::HvUnit => &["cluster"],
+        DeviceKind::Bcu => &["cluster", "stack", addressing::PORT],
+        DeviceKind::Bau => &["stack", "pcs"],
+        DeviceKind::Pcs => &["bms"],
+        _ => &[],
+    }
+}
+
+/// What a controller of this rig uses of a kind of device over CAN.
+#[derive(Clone, Copy, Debug)]
+pub struct UsedOverCan {
+    /// Port of the device.
+    pub port: &'static str,
+    /// Controller.
+    pub who: &'static str,
+    /// Points; of each list one is enough, a row standing for itself by its first point.
+    pub points: &'static [&'static [&'static str]],
+    /// Another device of this kind may send what this one does not.
+    pub is_shared: bool,
+}
+
+/// What this rig's controllers use of a device of this kind over CAN. A cluster whose dialects lack one of them is refused.
+pub fn used_over_can(kind: DeviceKind) -> &'static [UsedOverCan] {
+    match kind {
+        DeviceKind::Bmu => &[UsedOverCan {
+            port: "cluster",
+            who: "BCU",
+            points: &bcu::USED_OF_BMU,
+            is_shared: false,
+        }],
+        DeviceKind::HvUnit => &[UsedOverCan {
+            port: "cluster",
+            who: "BCU",
+            points: &bcu::USED_OF_HV_UNIT,
+            is_shared: true,
+        }],
+        _ => &[],
     }
 }
 

@@ -13,6 +13,8 @@ use crate::product::{Place, Product, ProductError, Source};
 #[derive(Clone, Debug, Default)]
 pub struct Library {
     files: BTreeMap<String, Source>,
+    /// Of those that nobody can use, what is wrong; told to whoever asks for one.
+    broken: BTreeMap<String, ProductError>,
 }
 
 /// Where the shipped files are.
@@ -38,13 +40,43 @@ impl Library {
     }
 
     /// Adds a file of a folder, such as `products/x.toml`. A product takes the place of the one with its id, whatever the
-    /// files are called; any other file that of the same path.
+    /// files are called; any other file that of the same path. Two products of one folder with one id are a mistake, told
+    /// to whoever asks for it.
     pub fn overlay(&mut self, folder: &str, path: &str, text: &str) {
-        let source = Source::new(&format!("{}/{path}", folder.trim_end_matches('/')), text);
-        let key = match product_id(text) {
-            Some(id) if path.starts_with(PRODUCTS) => format!("{PRODUCTS}{id}"),
-            _ => path.to_owned(),
+        let (key, source) = keyed(folder, path, text);
+        let id = key.strip_prefix(PRODUCTS).unwrap_or_default();
+        let products = source.file.strip_suffix(path).unwrap_or_default().to_owned() + PRODUCTS;
+        let twin = self
+            .files
+            .get(&key)
+            .filter(|other| other.file != source.file && other.file.starts_with(&products));
+        match twin {
+            Some(other) => {
+                let name = |source: &Source| source.file.trim_start_matches(&products).to_owned();
+                let error = ProductError::Setting {
+                    place: source.place_of_key("id").unwrap_or_else(Place::nowhere),
+                    key: "id".into(),
+                    message: format!("{} and {} both have the id `{id}`", name(other), name(&source)),
+                    help: "give each product an id of its own".into(),
+                };
+                self.broken.insert(key.clone(), error);
+            }
+            None => {
+                self.broken.remove(&key);
+            }
+        }
+        self.files.insert(key, source);
+    }
+
+    /// As [`Library::overlay`] for a file that is not text, and why; `text` is what can be read of it, `at` the byte from
+    /// which on it cannot.
+    pub fn overlay_unreadable(&mut self, folder: &str, path: &str, text: &str, at: usize, why: &str) {
+        let (key, source) = keyed(folder, path, text);
+        let error = ProductError::Unreadable {
+            place: source.place(at..at),
+            message: why.into(),
         };
+        self.broken.insert(key.clone(), error);
         self.files.insert(key, source);
     }
 
@@ -62,31 +94,35 @@ impl Library {
     /// As [`Product::parse`].
     pub fn parse_product(&self, path: &str, text: &str) -> Result<Product, ProductError> {
         let id = product_id(text).unwrap_or_default();
+        self.not_broken(&format!("{PRODUCTS}{id}"))?;
         Product::parse(path, text, |base| self.product_for(base, &[&id]))
     }
 
     /// As [`Library::product`], for `heirs` that inherit from it.
     fn product_for(&self, id: &str, heirs: &[&str]) -> Result<Arc<Product>, ProductError> {
-        for source in self.files(PRODUCTS) {
-            if product_id(&source.text).as_deref() != Some(id) {
-                continue;
-            }
-            if heirs.contains(&id) {
-                return Err(ProductError::Setting {
-                    place: source.place(0..0),
-                    key: "inherits".into(),
-                    message: format!("goes round in a circle: {} to {id}", heirs.join(" to ")),
-                    help: "let one product of the chain inherit nothing".into(),
-                });
-            }
-            let heirs = [heirs, &[id]].concat();
-            return Product::parse(&source.file, &source.text, |base| self.product_for(base, &heirs))
-                .map(Arc::new);
-        }
-        Err(ProductError::UnknownProduct {
+        let key = format!("{PRODUCTS}{id}");
+        let source = self.files.get(&key).ok_or_else(|| ProductError::UnknownProduct {
             id: id.into(),
             known: self.product_ids(),
-        })
+        })?;
+        if heirs.contains(&id) {
+            return Err(ProductError::Setting {
+                place: source
+                    .place_of_key("inherits")
+                    .unwrap_or_else(|| source.place(0..0)),
+                key: "inherits".into(),
+                message: format!("goes round in a circle: {} to {id}", heirs.join(" to ")),
+                help: "let one product of the chain inherit nothing, or give it another id than the one it inherits"
+                    .into(),
+            });
+        }
+        self.not_broken(&key)?;
+        let heirs = [heirs, &[id]].concat();
+        Product::parse(&source.file, &source.text, |base| self.product_for(base, &heirs)).map(Arc::new)
+    }
+
+    fn not_broken(&self, key: &str) -> Result<(), ProductError> {
+        self.broken.get(key).cloned().map_or(Ok(()), Err)
     }
 
     /// Reads a DBC by file name, such as `rig-cluster.dbc`.
@@ -142,12 +178,23 @@ impl Library {
 
     /// The file with this path below its folder.
     pub(crate) fn at(&self, path: &str) -> Result<&Source, ProductError> {
+        self.not_broken(path)?;
         self.files.get(path).ok_or_else(|| ProductError::UnknownFile {
             path: path.into(),
             place: Place::nowhere(),
             known: self.beside(path),
         })
     }
+}
+
+/// What names a file in a library, and the file.
+fn keyed(folder: &str, path: &str, text: &str) -> (String, Source) {
+    let source = Source::new(&format!("{}/{path}", folder.trim_end_matches('/')), text);
+    let key = match product_id(text) {
+        Some(id) if path.starts_with(PRODUCTS) => format!("{PRODUCTS}{id}"),
+        _ => path.to_owned(),
+    };
+    (key, source)
 }
 
 /// The `id = "…"` of a product text, whether or not the rest of it reads as a product.
@@ -209,6 +256,71 @@ mod tests {
         assert_eq!((cells("bmu-28"), cells("rig-bmu-44")), (28, 44));
     }
 
+    #[test]
+    fn two_products_of_one_id_are_named_until_one_of_another_folder_takes_their_place() {
+        let text = "id = \"z-shunt\"\ninherits = \"rig-hv-unit\"\ntitle = \"Z\"\n";
+        let mut library = with(&[("products/z-bcu.toml", text), ("products/z-shunt.toml", text)]);
+        let expected =
+            "own/products/z-shunt.toml:1: id: z-bcu.toml and z-shunt.toml both have the id `z-shunt`";
+        assert_eq!(library.product("z-shunt").unwrap_err().to_string(), expected);
+        let checked = library.parse_product("own/products/z-bcu.toml", text);
+        assert_eq!(checked.unwrap_err().to_string(), expected);
+        assert!(library.product("rig-hv-unit").is_ok());
+        library.overlay("other", "products/z.toml", text);
+        assert!(library.product("z-shunt").is_ok());
+    }
+
+    #[test]
+    fn a_file_that_is_no_text_is_told_to_whoever_asks_for_it() {
+        let mut library = Library::shipped();
+        library.overlay_unreadable(
+            "own",
+            "dbc/rig-cluster.dbc",
+            "VERSION\n\u{FFFD}",
+            8,
+            "not a text file",
+        );
+        library.overlay_unreadable(
+            "own",
+            "products/x.toml",
+            "id = \"x\"\n\u{FFFD}",
+            9,
+            "not a text file",
+        );
+        let told = |error: ProductError| error.to_string();
+        assert_eq!(
+            told(library.dbc("rig-cluster.dbc").unwrap_err()),
+            "own/dbc/rig-cluster.dbc:2: not a text file"
+        );
+        assert_eq!(
+            told(library.product("x").unwrap_err()),
+            "own/products/x.toml:2: not a text file"
+        );
+        assert!(library.dbc("rig-stack.dbc").is_ok() && library.product("rig-bmu-44").is_ok());
+    }
+
+    #[test]
+    fn a_port_that_the_kind_does_not_have_is_refused() {
+        let complaint = |id: &str, port: &str| {
+            let text = format!("id = \"x\"\ninherits = \"{id}\"\ntitle = \"X\"\n{port}");
+            let error = with(&[("products/x.toml", &text)]).product("x").unwrap_err();
+            format!("{error}; {}", error.help())
+        };
+        let port = |name: &str| format!("[[can]]\nport = \"{name}\"\ndbc = \"rig-cluster.dbc\"\n");
+        assert_eq!(
+            complaint("rig-bmu-44", &port("clusters")),
+            "own/products/x.toml:5: port: a bmu has no CAN port `clusters`; its ports are cluster, addressing"
+        );
+        assert_eq!(
+            complaint("meter", &port("cluster")),
+            "own/products/x.toml:5: port: a meter has no CAN port `cluster`; leave the [[can]] table out"
+        );
+        assert_eq!(
+            complaint("rig-bmu-44", &port("cluster").repeat(2)),
+            "own/products/x.toml:8: port: `cluster` is described twice; put all its messages in one [[can]] table"
+        );
+    }
+
     fn with(files: &[(&str, &str)]) -> Library {
         let mut library = Library::shipped();
         for (path, text) in files {
@@ -232,7 +344,7 @@ mod tests {
         assert_eq!(settings.contactors.dead_bus_v, 60.0);
         let ports: Vec<_> = product
             .ports()
-            .map(|(spec, source)| (spec.port.as_str(), source.file.as_str()))
+            .map(|(spec, source)| (spec.port.get_ref().as_str(), source.file.as_str()))
             .collect();
         assert_eq!(
             ports,
@@ -263,7 +375,7 @@ mod tests {
             ),
             (
                 "inherits = \"x\"",
-                "own/products/x.toml:1: inherits: goes round in a circle: x to x",
+                "own/products/x.toml:3: inherits: goes round in a circle: x to x",
             ),
             ("", "own/products/x.toml:1: missing field `kind`"),
             (

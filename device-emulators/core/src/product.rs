@@ -20,6 +20,12 @@ use crate::codec::can::Profile;
 use crate::codec::modbus::ModbusSettings;
 use crate::codec::modbus::identification::IdentificationSpec;
 use crate::codec::modbus::settings::ModbusSpec;
+use crate::codec::unit;
+use crate::kinds;
+
+mod binding;
+
+pub use binding::{Binding, Binds};
 
 /// What a device is; its behaviour is the module of that name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -106,8 +112,8 @@ pub struct Product {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CanSpec {
-    /// Port name, as the device kind calls it.
-    pub port: String,
+    /// Port name, as the device kind calls it ([`crate::kinds::can_ports`]).
+    pub port: Spanned<String>,
     /// DBC file name.
     pub dbc: Spanned<String>,
     /// Which identifier byte of its transmitted messages carries the node address.
@@ -171,7 +177,7 @@ pub struct TransmitSpec {
     pub node_in: Option<NodeIn>,
     /// Signal to point; `{i}` in a signal's name stands for a number and may be used in the point's name.
     #[serde(default)]
-    pub bind: BTreeMap<Spanned<String>, Spanned<String>>,
+    pub bind: Binds,
     /// Signals that always have this physical value, or the value of this name in the DBC. One that is neither here nor
     /// bound has its start value in the DBC.
     #[serde(default)]
@@ -234,7 +240,7 @@ pub struct ReceiveSpec {
     pub node_in: NodeIn,
     /// Signal to point.
     #[serde(default)]
-    pub bind: BTreeMap<Spanned<String>, Spanned<String>>,
+    pub bind: Binds,
     /// Raw codes for values that are not there.
     #[serde(default)]
     pub invalid: InvalidCodes,
@@ -347,6 +353,31 @@ impl Product {
                 });
             }
         };
+        let ports = kinds::can_ports(kind);
+        for (i, port) in read.can.iter().map(|spec| &spec.port).enumerate() {
+            let (name, span) = (port.get_ref().as_str(), port.span());
+            if !ports.contains(&name) {
+                let help = match ports {
+                    [] => "leave the [[can]] table out".into(),
+                    ports => format!("its ports are {}", ports.join(", ")),
+                };
+                return Err(at(
+                    span,
+                    "port",
+                    format!("a {kind} has no CAN port `{name}`"),
+                    help,
+                ));
+            }
+            if read.can[..i].iter().any(|other| other.port.get_ref() == name) {
+                let help = "put all its messages in one [[can]] table";
+                return Err(at(
+                    span,
+                    "port",
+                    format!("`{name}` is described twice"),
+                    help.into(),
+                ));
+            }
+        }
         Ok(Self {
             model: read.model.unwrap_or_else(|| read.id.to_uppercase()),
             id: read.id,
@@ -445,7 +476,7 @@ impl Product {
             .flat_map(|(depth, product)| product.can.iter().map(move |spec| (depth, spec, product)));
         all.filter(|(depth, spec, _)| {
             let mut nearer = self.chain().take(*depth).flat_map(|product| &product.can);
-            nearer.all(|other| other.port != spec.port)
+            nearer.all(|other| other.port.get_ref() != spec.port.get_ref())
         })
         .map(|(_, spec, product)| (spec, &product.source))
     }
@@ -472,7 +503,7 @@ impl Product {
     /// If it has none of that name.
     pub fn can_port(&self, port: &str) -> Result<(&CanSpec, &Source), ProductError> {
         self.ports()
-            .find(|(spec, _)| spec.port == port)
+            .find(|(spec, _)| spec.port.get_ref() == port)
             .ok_or_else(|| ProductError::UnknownPort {
                 place: self
                     .source
@@ -533,7 +564,7 @@ impl Source {
     }
 
     /// Where a key is first set.
-    fn place_of_key(&self, key: &str) -> Option<Place> {
+    pub(crate) fn place_of_key(&self, key: &str) -> Option<Place> {
         let mut start = 0;
         for line in self.text.split_inclusive('\n') {
             let name = line.split('=').next().unwrap_or("").trim();
@@ -763,6 +794,14 @@ pub enum ProductError {
         /// The first one.
         other: String,
     },
+    /// The file is not text.
+    #[error("{place}: {message}")]
+    Unreadable {
+        /// Where.
+        place: Place,
+        /// Why.
+        message: String,
+    },
     /// Unit in the file and unit of the point do not fit.
     #[error("{place}: `{point}` is in {point_unit}, `{name}` in {unit}")]
     Unit {
@@ -838,7 +877,12 @@ impl ProductError {
             }
             Self::UnsupportedSignal { .. } => "change the DBC, or use another message".into(),
             Self::Overlap { .. } => "move or remove one of the two".into(),
-            Self::Unit { .. } => "give a unit of the same quantity, or bind another point".into(),
+            Self::Unreadable { .. } => "save it as text in UTF-8".into(),
+            Self::Unit { point_unit: "1", .. } => "leave the unit out, or bind another point".into(),
+            Self::Unit { point_unit, .. } => format!(
+                "give one of the units {}, or bind another point",
+                unit::of_quantity(point_unit).join(", ")
+            ),
             Self::NodeByte { .. } => {
                 "set that byte of the identifier to FE in the DBC, or change node_in; an 11-bit one takes \"added\"".into()
             }
@@ -866,6 +910,7 @@ impl ProductError {
             | Self::UnmappedSignal { place, .. }
             | Self::UnsupportedSignal { place, .. }
             | Self::Overlap { place, .. }
+            | Self::Unreadable { place, .. }
             | Self::Unit { place, .. }
             | Self::NodeByte { place, .. }
             | Self::Register { place, .. }

@@ -98,8 +98,8 @@ fn fuzz_product() {
 fn compile(product: &Product, library: &Library) -> Result<(), ProductError> {
     let table = kinds::point_table(product)?;
     for (port, _) in product.ports() {
-        CanPort::compile(product, &port.port, library, &table, 1)?;
-        RemoteNode::compile(product, &port.port, library, 1)?;
+        CanPort::compile(product, port.port.get_ref(), library, &table, 1)?;
+        RemoteNode::compile(product, port.port.get_ref(), library, 1)?;
     }
     if product.registers().is_some() {
         let server = ModbusServer::of_product(product, library, &table)?;
@@ -195,9 +195,9 @@ fn fuzz_can_payload() {
         let product = library.product(&id).unwrap();
         let table = kinds::point_table(&product).unwrap();
         for (port, _) in product.ports() {
-            let own = CanPort::compile(&product, &port.port, &library, &table, 1).unwrap();
-            let remote = RemoteNode::compile(&product, &port.port, &library, 1).unwrap();
-            let sent = transmitted_ids(&product, &port.port, &library, 1).unwrap();
+            let own = CanPort::compile(&product, port.port.get_ref(), &library, &table, 1).unwrap();
+            let remote = RemoteNode::compile(&product, port.port.get_ref(), &library, 1).unwrap();
+            let sent = transmitted_ids(&product, port.port.get_ref(), &library, 1).unwrap();
             nodes.push((own, remote, Points::new(table.clone().into()), sent));
         }
     }

@@ -30,7 +30,7 @@ fn every_product_compiles_with_its_files() {
         let id = &product.id;
         let table = kinds::point_table(&product).unwrap_or_else(|error| panic!("{id}: {error}"));
         for (port, _) in product.ports() {
-            let port = &port.port;
+            let port = port.port.get_ref();
             for node in [1, 9, 0x11, 0xFD] {
                 CanPort::compile(&product, port, &library, &table, node)
                     .unwrap_or_else(|error| panic!("{id}, port {port}, node {node}: {error}"));
@@ -78,7 +78,7 @@ fn dbcs_carry_the_periods_of_the_products() {
                     .iter()
                     .map(|spec| (file.clone(), spec.message.get_ref().clone())),
             );
-            for sent_one in transmitted_ids(&product, &port.port, &library, PLACEHOLDER).unwrap() {
+            for sent_one in transmitted_ids(&product, port.port.get_ref(), &library, PLACEHOLDER).unwrap() {
                 let id = match sent_one.id {
                     CanId::Standard(id) => MessageId::Standard(id),
                     CanId::Extended(id) => MessageId::Extended(id),

@@ -425,27 +425,7 @@ pub(super) fn integer(cell: &str) -> Option<i64> {
 
 /// A unit as this rig writes it; nothing for signs that mean "none".
 pub(super) fn unit(cell: &str) -> String {
-    let cell = cell.trim();
-    let known = match cell {
-        "-" | "--" | "/" | "—" | "N/A" | "n/a" | "NA" | "1" | "none" | "None" | "无" => "",
-        "℃" | "deg C" | "DegC" | "deg.C" | "°c" | "ºC" => "°C",
-        "KW" | "Kw" | "kw" => "kW",
-        "KWh" | "KWH" | "kwh" | "kWH" => "kWh",
-        "KVar" | "kVar" | "KVAR" | "kVAr" | "kVAR" | "Kvar" => "kvar",
-        "Var" | "VAr" | "VAR" => "var",
-        "KVA" => "kVA",
-        "HZ" | "hz" => "Hz",
-        "v" | "Volt" | "Volts" => "V",
-        "a" | "Amp" | "Amps" | "Ampere" => "A",
-        "mv" | "MV" => "mV",
-        "AH" => "Ah",
-        "ohm" | "Ohms" | "ohms" => "Ohm",
-        "KΩ" | "kohm" | "kOhm" | "KOhm" => "kΩ",
-        "sec" | "Sec" | "S" | "seconds" => "s",
-        "percent" | "pct" => "%",
-        other => other,
-    };
-    known.to_owned()
+    bess_devices::codec::unit::spelled(cell).to_owned()
 }
 
 /// Names of raw values in a text: `0: stop; 1: run`, `0=stop 1=run`, one a line.

@@ -197,7 +197,10 @@ pub(super) fn users(
 ) -> Result<Vec<(Arc<Product>, PointTable)>, ProductError> {
     let mut users = Vec::new();
     for id in library.product_ids() {
-        let product = library.product(&id)?;
+        // what is wrong with a product is told where it is used
+        let Ok(product) = library.product(&id) else {
+            continue;
+        };
         let uses = product
             .registers()
             .is_some_and(|(file, _)| file.get_ref() == file_name);
@@ -256,11 +259,12 @@ fn of_product(product: &Product, library: &Library, bus: &Bus) -> Checked {
     };
     let mut findings = Vec::new();
     for (spec, source) in product.ports() {
-        let found = lint_port(product, &spec.port, library, &table);
+        let port = spec.port.get_ref();
+        let found = lint_port(product, port, library, &table);
         let works = found.iter().all(|finding| finding.level < Level::Error);
         findings.extend(found);
-        if works && let Ok(sent) = traffic(product, &spec.port, library, &table) {
-            findings.extend(load(&spec.port, &sent, &source.place(spec.dbc.span()), bus));
+        if works && let Ok(sent) = traffic(product, port, library, &table) {
+            findings.extend(load(port, &sent, &source.place(spec.dbc.span()), bus));
         }
     }
     if let Some((map, source)) = product.registers() {

@@ -12,7 +12,7 @@ use bess_devices::codec::modbus::listing::{Listing, Meaning, Register, name_of_t
 use bess_devices::kinds::point_table;
 use bess_devices::library::Library;
 use bess_devices::points::PointTable;
-use bess_devices::product::{Product, Source};
+use bess_devices::product::{Binding, Product, ProductError, Source};
 use bess_types::CanId;
 use clap::Args;
 
@@ -82,8 +82,11 @@ impl Document {
     pub(crate) fn of(what: &str, library: &Library) -> Result<Self, Mistake> {
         let path = Path::new(what);
         if !path.is_file() {
-            let product = library.product(what).map_err(|error| {
-                Mistake::new(format!("`{what}` is neither a file nor a product"), error.help())
+            let product = library.product(what).map_err(|error| match error {
+                ProductError::UnknownProduct { ref id, .. } if id == what => {
+                    Mistake::new(format!("`{what}` is neither a file nor a product"), error.help())
+                }
+                other => other.into(),
             })?;
             return Self::of_product(&product, library);
         }
@@ -133,7 +136,7 @@ impl Document {
         let table = point_table(product)?;
         let mut ports = Vec::new();
         for (spec, _) in product.ports() {
-            let bound = bindings(product, &spec.port, library, &table)?;
+            let bound = bindings(product, spec.port.get_ref(), library, &table)?;
             let dbc = library.dbc(spec.dbc.get_ref())?;
             let mut cycles = BTreeMap::new();
             for sent in &spec.transmit {
@@ -159,7 +162,7 @@ impl Document {
             let mut messages = dbc.listing();
             messages.retain(|message| bound.iter().any(|bound| bound.message == message.name));
             ports.push(Port {
-                title: format!("CAN port {}, {}", spec.port, spec.dbc.get_ref()),
+                title: format!("CAN port {}, {}", spec.port.get_ref(), spec.dbc.get_ref()),
                 messages,
                 bound: Some(bound),
                 cycles,
@@ -557,6 +560,12 @@ impl Port {
             [first, .., last] => format!("{first} to {last}"),
             _ => means.join(", "),
         };
+        if let Some(binding) = self
+            .bound(message, signal)
+            .and_then(|bound| bound.binding.as_ref())
+        {
+            what += &reckoned(binding);
+        }
         if !signal.comment.is_empty() {
             let _ = write!(
                 what,
@@ -591,6 +600,26 @@ impl Port {
             ),
         ]
     }
+}
+
+/// What stands between a signal and its point, in words.
+fn reckoned(binding: &Binding) -> String {
+    let mut words = String::new();
+    if binding.scale.or(binding.offset).is_some() {
+        let sign = if binding.flip { "-" } else { "" };
+        let _ = write!(
+            words,
+            " = {} * {sign}signal {:+}",
+            plain(binding.scale.unwrap_or(1.0)),
+            binding.offset.unwrap_or(0.0)
+        );
+    } else if binding.flip {
+        words += " = -signal";
+    }
+    if let Some(unit) = &binding.unit {
+        let _ = write!(words, " in {unit}");
+    }
+    words
 }
 
 fn identifier(id: CanId) -> String {

@@ -14,7 +14,7 @@ use bess_devices::ems::{Ems, EmsConfig};
 use bess_devices::fire_panel::FirePanel;
 use bess_devices::hmi::Hmi;
 use bess_devices::hv_unit::{self, HvUnit};
-use bess_devices::kinds::point_table;
+use bess_devices::kinds::{can_ports, point_table};
 use bess_devices::library::Library;
 use bess_devices::meter::Meter;
 use bess_devices::pcs::Pcs;
@@ -111,10 +111,10 @@ pub(crate) fn build(config: &RigConfig, library: &Library, role: Role<'_>) -> Re
             None
         };
         let mut ports = Vec::new();
-        for (number, port) in ports_of(device.kind).iter().enumerate() {
+        for (number, port) in ports_of(device.kind).enumerate() {
             let bus = device
                 .can
-                .get(*port)
+                .get(port)
                 .and_then(|name| buses.iter().position(|bus| bus.name == *name));
             let has_port = product.can_port(port).is_ok() || !is_optional(port);
             if bus.is_none() && has_port {
@@ -653,15 +653,10 @@ fn address(device: &DeviceConfig) -> u8 {
     }
 }
 
-/// CAN ports of a kind of device, by port number.
-fn ports_of(kind: DeviceKind) -> &'static [&'static str] {
-    match kind {
-        DeviceKind::Bmu | DeviceKind::HvUnit => &["cluster"],
-        DeviceKind::Bcu => &["cluster", "stack"],
-        DeviceKind::Bau => &["stack", "pcs"],
-        DeviceKind::Pcs => &["bms"],
-        _ => &[],
-    }
+/// CAN ports of a kind of device that have a bus of their own, by port number.
+fn ports_of(kind: DeviceKind) -> impl Iterator<Item = &'static str> {
+    let all = can_ports(kind).iter().copied();
+    all.filter(|port| *port != bess_devices::addressing::PORT)
 }
 
 /// Whether a product may be without this CAN port: BAU and PCS may speak over Modbus alone.
@@ -816,7 +811,7 @@ fn announce_ids(
         for port in ports_of(device.kind) {
             let Some(bus) = device
                 .can
-                .get(*port)
+                .get(port)
                 .and_then(|name| buses.iter().position(|bus| bus.name == *name))
             else {
                 continue;

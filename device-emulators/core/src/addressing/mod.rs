@@ -21,8 +21,8 @@ use serde::Deserialize;
 use crate::point_list::point_list;
 use crate::{DeviceFault, Points};
 
-/// Port of a product that describes the frames of the enable chain.
-pub(crate) const PORT: &str = "addressing";
+/// Port of a product that describes the frames of the enable chain, which go over port `cluster`.
+pub const PORT: &str = "addressing";
 
 /// Highest address a BMU can have.
 pub const HIGHEST: u8 = 64;

@@ -48,6 +48,17 @@ pub const STACK_ADDRESS: u8 = 0x10;
 /// Modbus peer number of the high-voltage box's remote I/O.
 pub const IO_PEER: u8 = 0;
 
+/// What a BCU uses of each BMU; of two, one is enough, and the rest follows from the single values.
+pub(crate) const USED_OF_BMU: [&[&str]; 5] = [
+    &["pack-voltage", "cell[0].voltage"],
+    &["cell-voltage-max", "cell[0].voltage"],
+    &["cell-voltage-min", "cell[0].voltage"],
+    &["temperature-max", "temperature[0]"],
+    &["temperature-min", "temperature[0]"],
+];
+/// What a BCU uses of the measuring units of its high-voltage box, taken together.
+pub(crate) const USED_OF_HV_UNIT: [&[&str]; 3] = [&["cluster-voltage"], &["bus-voltage"], &["current"]];
+
 /// How one BCU is wired.
 #[derive(Clone, Debug)]
 pub struct BcuConfig {
@@ -132,15 +143,19 @@ pub struct Bcu {
     last_reset_counter: Option<f64>,
 }
 
-/// Where a BMU's image holds what the BCU uses.
+/// Where a BMU's image holds what the BCU uses. What its dialect has no message for follows from the single values.
 #[derive(Clone, Debug)]
 struct BmuPoints {
-    voltage: PointId,
-    cell_max: PointId,
-    cell_min: PointId,
-    temperature_max: PointId,
-    temperature_min: PointId,
+    voltage: Option<PointId>,
+    cell_max: Option<PointId>,
+    cell_min: Option<PointId>,
+    temperature_max: Option<PointId>,
+    temperature_min: Option<PointId>,
+    cell_count: usize,
+    sensor_count: usize,
+    /// None if the dialect has none of them.
     cells: Vec<PointId>,
+    /// None if the dialect has none of them.
     temperatures: Vec<PointId>,
     /// None if it does not say so.
     balance_map: Option<PointId>,
@@ -576,9 +591,8 @@ impl Bcu {
         }
         let hottest: Vec<Option<f64>> = (0..self.settings.packs)
             .map(|pack| {
-                let points = &self.nodes.node(pack).points;
-                points
-                    .get(self.bmu_points[pack].temperature_max)
+                self.bmu_points[pack]
+                    .temperature_max(&self.nodes.node(pack).points)
                     .filter(|_| !self.is_blind_to(pack))
             })
             .collect();
@@ -733,30 +747,30 @@ impl Bcu {
         let (mut sum, mut cells) = (0.0, 0);
         for (pack, ids) in self.bmu_points.iter().enumerate() {
             let points = &self.nodes.node(pack).points;
-            if let Some(v) = points
-                .get(ids.cell_max)
+            if let Some(v) = ids
+                .cell_max(points)
                 .filter(|v| found.cell_max.is_none_or(|m| *v > m))
             {
                 (found.cell_max, found.cell_max_pack) = (Some(v), pack);
             }
-            if let Some(v) = points
-                .get(ids.cell_min)
+            if let Some(v) = ids
+                .cell_min(points)
                 .filter(|v| found.cell_min.is_none_or(|m| *v < m))
             {
                 (found.cell_min, found.cell_min_pack) = (Some(v), pack);
             }
-            if let Some(v) = points.get(ids.voltage) {
+            if let Some(v) = ids.voltage(points) {
                 sum += v;
-                cells += ids.cells.len();
+                cells += ids.cell_count;
             }
             if self.is_blind_to(pack) {
                 continue;
             }
-            let hot = points.get(ids.temperature_max);
+            let hot = ids.temperature_max(points);
             if let Some(t) = hot.filter(|t| found.temperature_max.is_none_or(|m| *t > m)) {
                 (found.temperature_max, found.temperature_max_pack) = (Some(t), pack);
             }
-            let cold = points.get(ids.temperature_min);
+            let cold = ids.temperature_min(points);
             if let Some(t) = cold.filter(|t| found.temperature_min.is_none_or(|m| *t < m)) {
                 (found.temperature_min, found.temperature_min_pack) = (Some(t), pack);
             }
@@ -1132,15 +1146,43 @@ fn master(
 impl BmuPoints {
     fn find(product: &Product, node: &RemoteNode) -> Result<Self, ProductError> {
         let table = node.points.table();
-        let need = |name| need(product, table, name);
+        let row = |pattern: &str| -> (usize, Vec<PointId>) {
+            let ids = table.find_row(pattern);
+            let count = ids.len();
+            // one that is left out of a row others are carried of is missed; a row nobody speaks of is not
+            let is_carried = ids.iter().any(|id| node.transmits(*id));
+            (count, if is_carried { ids } else { Vec::new() })
+        };
+        let (cell_count, cells) = row("cell[{}].voltage");
+        let (sensor_count, temperatures) = row("temperature[{}]");
+        let told = |name: &str, singles: &[PointId], single: &str| {
+            let point = need(product, table, name)?;
+            if node.transmits(point) {
+                return Ok(Some(point));
+            }
+            if !singles.is_empty() {
+                return Ok(None);
+            }
+            Err(product.invalid_setting(
+                "message",
+                &format!(
+                    "no message carries `{name}`, nor `{single}` and so on, and the BCU needs one of them"
+                ),
+                "bind it in a [[can.transmit]] entry",
+            ))
+        };
+        let of_cells = |name| told(name, &cells, "cell[0].voltage");
+        let of_sensors = |name| told(name, &temperatures, "temperature[0]");
         Ok(Self {
-            voltage: need("pack-voltage")?,
-            cell_max: need("cell-voltage-max")?,
-            cell_min: need("cell-voltage-min")?,
-            temperature_max: need("temperature-max")?,
-            temperature_min: need("temperature-min")?,
-            cells: table.find_row("cell[{}].voltage"),
-            temperatures: table.find_row("temperature[{}]"),
+            voltage: of_cells("pack-voltage")?,
+            cell_max: of_cells("cell-voltage-max")?,
+            cell_min: of_cells("cell-voltage-min")?,
+            temperature_max: of_sensors("temperature-max")?,
+            temperature_min: of_sensors("temperature-min")?,
+            cell_count,
+            sensor_count,
+            cells,
+            temperatures,
             balance_map: table.find("balance-map").filter(|id| node.transmits(*id)),
         })
     }
@@ -1152,13 +1194,13 @@ impl BmuPoints {
                 "cells_per_pack",
                 "cells",
                 settings.cells_per_pack,
-                self.cells.len(),
+                self.cell_count,
             ),
             (
                 "temperatures_per_pack",
                 "temperature sensors",
                 settings.temperatures_per_pack,
-                self.temperatures.len(),
+                self.sensor_count,
             ),
         ] {
             if own != theirs {
@@ -1170,6 +1212,43 @@ impl BmuPoints {
             }
         }
         Ok(())
+    }
+
+    /// Sum of all cells; none if one of them is not known.
+    fn voltage(&self, image: &Points) -> Option<f64> {
+        match self.voltage {
+            Some(point) => image.get(point),
+            None => self.cells.iter().map(|cell| image.get(*cell)).sum(),
+        }
+    }
+
+    fn cell_max(&self, image: &Points) -> Option<f64> {
+        told_or(self.cell_max, image, &self.cells, f64::max)
+    }
+
+    fn cell_min(&self, image: &Points) -> Option<f64> {
+        told_or(self.cell_min, image, &self.cells, f64::min)
+    }
+
+    fn temperature_max(&self, image: &Points) -> Option<f64> {
+        told_or(self.temperature_max, image, &self.temperatures, f64::max)
+    }
+
+    fn temperature_min(&self, image: &Points) -> Option<f64> {
+        told_or(self.temperature_min, image, &self.temperatures, f64::min)
+    }
+}
+
+/// What the node says, or the extreme of the single values it says.
+fn told_or(
+    told: Option<PointId>,
+    image: &Points,
+    singles: &[PointId],
+    worse: fn(f64, f64) -> f64,
+) -> Option<f64> {
+    match told {
+        Some(point) => image.get(point),
+        None => singles.iter().filter_map(|id| image.get(*id)).reduce(worse),
     }
 }
 

@@ -19,7 +19,14 @@ impl Bcu {
                 Some(id) if heard => image.reading(id),
                 _ => Reading::invalid(),
             };
-            self.points.put(rows.voltage.at(pack), said(Some(ids.voltage)));
+            let voltage = match ids.voltage {
+                Some(told) => said(Some(told)),
+                None => ids
+                    .voltage(image)
+                    .filter(|_| heard)
+                    .map_or(Reading::invalid(), Reading::valid),
+            };
+            self.points.put(rows.voltage.at(pack), voltage);
             self.points.put(rows.balance_map.at(pack), said(ids.balance_map));
             for (i, id) in ids.cells.iter().enumerate() {
                 self.points

@@ -6,6 +6,8 @@ use super::*;
 use crate::codec::modbus::{ModbusAccess, ModbusServer};
 use crate::kinds;
 
+mod dialects;
+
 /// A BCU with a cluster that does what it is told: contacts follow coils, the bus follows contacts.
 struct Bench {
     bcu: Bcu,
@@ -57,6 +59,11 @@ const JOIN: f64 = 2.0;
 const PRECHARGE: f64 = 3.0;
 
 fn config(library: &Library, defect: Option<Defect>) -> BcuConfig {
+    config_with("rig-bmu-44", library, defect)
+}
+
+/// With BMUs of this product.
+fn config_with(bmu: &str, library: &Library, defect: Option<Defect>) -> BcuConfig {
     let product = |id: &str| library.product(id).unwrap();
     let node = |id, address| CanNode {
         product: product(id),
@@ -65,7 +72,7 @@ fn config(library: &Library, defect: Option<Defect>) -> BcuConfig {
     BcuConfig {
         product: product("bcu-396s"),
         cluster: 1,
-        bmus: (1..=9).map(|address| node("rig-bmu-44", address)).collect(),
+        bmus: (1..=9).map(|address| node(bmu, address)).collect(),
         serials: (1..=9).collect(),
         hv_units: vec![node("rig-hv-unit", 0xB0)],
         io: product("rig-hv-box-io"),
@@ -76,21 +83,23 @@ fn config(library: &Library, defect: Option<Defect>) -> BcuConfig {
 
 impl Bench {
     fn new(defect: Option<Defect>) -> Self {
-        let library = Library::shipped();
+        Self::with("rig-bmu-44", &Library::shipped(), defect)
+    }
+
+    /// With BMUs of this product.
+    fn with(bmu: &str, library: &Library, defect: Option<Defect>) -> Self {
         let product = |id| library.product(id).unwrap();
-        let config = config(&library, defect);
-        let bcu = Bcu::new(&config, &library).unwrap();
+        let config = config_with(bmu, library, defect);
+        let bcu = Bcu::new(&config, library).unwrap();
         let io_product = product("rig-hv-box-io");
         let table = kinds::point_table(&io_product).unwrap();
-        let io_server = ModbusServer::of_product(&io_product, &library, &table).unwrap();
+        let io_server = ModbusServer::of_product(&io_product, library, &table).unwrap();
         let mut bench = Self {
             bcu,
             ms: 0,
-            bmus: (1..=9)
-                .map(|k| Node::new(&library, "rig-bmu-44", "cluster", k))
-                .collect(),
-            hv: Node::new(&library, "rig-hv-unit", "cluster", 0xB0),
-            bau: Node::new(&library, "bau", "stack", 0xC0),
+            bmus: (1..=9).map(|k| Node::new(library, bmu, "cluster", k)).collect(),
+            hv: Node::new(library, "rig-hv-unit", "cluster", 0xB0),
+            bau: Node::new(library, "bau", "stack", 0xC0),
             io: Points::new(table.into()),
             io_server,
             precharge_works: true,

@@ -42,6 +42,23 @@ impl Captures {
         text + rest
     }
 
+    /// The first placeholder of a pattern that has no number here, as it stands in it.
+    pub fn unknown_in(&self, pattern: &str) -> Option<String> {
+        let mut rest = pattern;
+        while let Some((inside, after)) = rest.split_once('{').and_then(|(_, tail)| tail.split_once('}')) {
+            if self.reckon(inside).is_none() {
+                return Some(format!("{{{inside}}}"));
+            }
+            rest = after;
+        }
+        None
+    }
+
+    /// The placeholders there are.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(name, _)| name.as_str())
+    }
+
     /// A sum of numbers, names and multiples of names.
     fn reckon(&self, sum: &str) -> Option<i64> {
         let mut total = 0;
@@ -134,6 +151,12 @@ mod tests {
         assert_eq!(both.fill("{i}{k}"), "23");
         assert_eq!(both.fill("{i-5}"), "{i-5}", "there is no cell below 0");
         assert_eq!(both.fill("{n} {4k+n} {"), "{n} {4k+n} {");
+        assert_eq!(both.unknown_in("cell[{4k+i}].{4*n+1}"), Some("{4*n+1}".into()));
+        assert_eq!(
+            both.unknown_in("cell[{4k+i-90}]"),
+            None,
+            "there is no such cell, but such a number"
+        );
     }
 
     #[test]

@@ -17,7 +17,8 @@ use crate::codec::{pattern, unit};
 use crate::library::Library;
 use crate::points::{PointId, PointTable};
 use crate::product::{
-    CanSpec, ChecksumSpec, Constant, InvalidCodes, NodeIn, Pages, Place, Product, ProductError, Source,
+    Binding, Binds, CanSpec, ChecksumSpec, Constant, InvalidCodes, NodeIn, Pages, Place, Product,
+    ProductError, Source,
 };
 
 /// Turns a product's port into layouts.
@@ -33,7 +34,7 @@ pub(super) struct Compiler<'a> {
 struct Entry<'a> {
     message: &'a Spanned<String>,
     node_in: NodeIn,
-    bind: &'a BTreeMap<Spanned<String>, Spanned<String>>,
+    bind: &'a Binds,
     /// Of signals that are not bound; none in an entry that is listened to.
     constant: Option<&'a BTreeMap<Spanned<String>, Constant>>,
     when: Option<&'a BTreeMap<Spanned<String>, Constant>>,
@@ -223,7 +224,7 @@ impl<'a> Compiler<'a> {
         let point = self
             .table
             .find(name.get_ref())
-            .ok_or_else(|| self.unknown_point(name, name.get_ref()))?;
+            .ok_or_else(|| self.unknown_point(name.span(), name.get_ref()))?;
         let signal = layout.signals.iter().find(|signal| signal.point == point);
         let signal = signal.ok_or_else(|| ProductError::Setting {
             place: self.source.place(name.span()),
@@ -314,22 +315,37 @@ impl<'a> Compiler<'a> {
         matching: &[(&Message, pattern::Captures)],
         pages: &[(&Message, pattern::Captures, Page<'_>)],
         signal: &Spanned<String>,
-        point: &Spanned<String>,
+        point: &Spanned<Binding>,
     ) -> Result<(), ProductError> {
         self.check_signal_name(matching, signal)?;
-        let (named, _) = test_of(point.get_ref());
-        let found = pages.iter().any(|(_, outer, page)| {
-            page.signals.iter().any(|candidate| {
-                pattern::matches(signal.get_ref(), &candidate.name)
-                    .and_then(|inner| outer.merged(&inner))
-                    .is_some_and(|all| self.table.find(&all.fill(named)).is_some())
+        let (named, _) = test_of(&point.get_ref().point);
+        let numbers = pages.iter().flat_map(|(_, outer, page)| {
+            page.signals.iter().filter_map(move |candidate| {
+                let inner = pattern::matches(signal.get_ref(), &candidate.name)?;
+                outer.merged(&inner)
             })
         });
-        if found {
-            Ok(())
-        } else {
-            Err(self.unknown_point(point, named))
+        let mut unknown = None;
+        for captures in numbers {
+            if self.table.find(&captures.fill(named)).is_some() {
+                return Ok(());
+            }
+            unknown = unknown.or_else(|| Some((captures.unknown_in(named)?, captures)));
         }
+        let Some((placeholder, captures)) = unknown else {
+            return Err(self.unknown_point(point.span(), named));
+        };
+        let names: Vec<_> = captures.names().collect();
+        Err(ProductError::Setting {
+            place: self.source.place(point.span()),
+            key: signal.get_ref().clone(),
+            message: format!("there is no number for `{placeholder}`"),
+            help: if names.is_empty() {
+                "give the signal's name an {i}, or name the point itself".into()
+            } else {
+                format!("numbers here are {}", names.join(", "))
+            },
+        })
     }
 
     fn check_signal_name(
@@ -403,17 +419,16 @@ impl<'a> Compiler<'a> {
                 counter == signal.name
                     || bound
                         .as_ref()
-                        .is_some_and(|(_, point)| point.get_ref() == counter)
+                        .is_some_and(|(_, point)| point.get_ref().point == counter)
             });
             let checksum = entry
                 .checksum
                 .filter(|spec| *spec.signal.get_ref() == signal.name);
             // a constant is what it is, a code among them
-            let plain = is_counter || multiplexor.is_some() || checksum.is_some() || bound.is_none();
-            let invalid = if plain {
-                InvalidCodes::default()
-            } else {
-                entry.invalid
+            let plain = is_counter || multiplexor.is_some() || checksum.is_some();
+            let invalid = match &bound {
+                Some((_, point)) if !plain => point.get_ref().invalid.unwrap_or(entry.invalid),
+                _ => InvalidCodes::default(),
             };
             let mut bits = self.bits(signal, message, invalid, span.clone())?;
             let claimed = bits.claimed();
@@ -439,7 +454,9 @@ impl<'a> Compiler<'a> {
                 let value = self.constant(value, signal, message, span.clone())?;
                 layout.select.push((bits, bits.raw_of_value(value)));
             }
-            if entry.flip.iter().any(|name| name.get_ref() == &signal.name) {
+            let flip = entry.flip.iter().any(|name| name.get_ref() == &signal.name)
+                || bound.as_ref().is_some_and(|(_, point)| point.get_ref().flip);
+            if flip {
                 bits.multiply = -bits.multiply;
                 bits.offset = 0.0 - bits.offset;
             }
@@ -479,13 +496,13 @@ impl<'a> Compiler<'a> {
         signal: &DbcSignal,
         mut bits: BitField,
         captures: &pattern::Captures,
-        point: &Spanned<String>,
+        point: &Spanned<Binding>,
     ) -> Result<(), ProductError> {
-        let (named, test) = test_of(point.get_ref());
+        let (named, test) = test_of(&point.get_ref().point);
         let name = captures.fill(named);
         let Some(id) = self.table.find(&name) else {
             if !pattern::is_pattern(named) {
-                return Err(self.unknown_point(point, &name));
+                return Err(self.unknown_point(point.span(), &name));
             }
             // a cell this pack does not have
             bits.write(&mut layout.constant, bits.invalid().unwrap_or(0));
@@ -495,6 +512,15 @@ impl<'a> Compiler<'a> {
             .values
             .iter()
             .find(|(name, _)| pattern::matches(name.get_ref(), &signal.name).is_some());
+        let binding = point.get_ref();
+        if (test.is_some() || table.is_some()) && (binding.is_scaled() || binding.unit.is_some()) {
+            return Err(ProductError::Setting {
+                place: self.source.place(point.span()),
+                key: signal.name.clone(),
+                message: "a comparison, or a signal with `values`, has no scale, offset or unit".into(),
+                help: "leave them out".into(),
+            });
+        }
         let change = match (test, table) {
             (Some((comparison, limit)), _) => {
                 let limit = self
@@ -527,7 +553,7 @@ impl<'a> Compiler<'a> {
                 Some(Change::Table(pairs))
             }
             (None, None) => {
-                self.convert_unit(&mut bits, signal, id, point)?;
+                self.convert(&mut bits, signal, id, point)?;
                 None
             }
         };
@@ -635,24 +661,40 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    fn convert_unit(
+    /// From the signal's value to the point's: scale and offset of the binding, then the unit.
+    fn convert(
         &self,
         bits: &mut BitField,
         signal: &DbcSignal,
         point: PointId,
-        named: &Spanned<String>,
+        named: &Spanned<Binding>,
     ) -> Result<(), ProductError> {
         let def = self.table.def(point);
-        let factor = unit::factor(&signal.unit, def.unit).ok_or_else(|| ProductError::Unit {
-            place: self.source.place(named.span()),
+        let binding = named.get_ref();
+        let place = || self.source.place(named.span());
+        let scale = binding.scale.unwrap_or(1.0);
+        let offset = binding.offset.unwrap_or(0.0);
+        if scale == 0.0 || !scale.is_finite() || !offset.is_finite() {
+            return Err(ProductError::Setting {
+                place: place(),
+                key: signal.name.clone(),
+                message: format!("scale {scale} and offset {offset} give no value that can be read back"),
+                help: "give a scale other than 0: point = scale * signal + offset".into(),
+            });
+        }
+        let unit = binding.unit_of(&signal.unit, def.unit);
+        let factor = unit::factor(unit, def.unit).ok_or_else(|| ProductError::Unit {
+            place: place(),
             name: signal.name.as_str().into(),
-            unit: signal.unit.as_str().into(),
+            unit: unit.into(),
             point: def.name.as_str().into(),
             point_unit: def.unit,
         })?;
-        let (multiply, divide) = decimal(factor);
-        (bits.multiply, bits.divide) = reduced(bits.multiply * multiply, bits.divide * divide);
-        bits.offset *= factor;
+        bits.offset = (bits.offset * scale + offset) * factor;
+        for factor in [scale, factor] {
+            let (multiply, divide) = decimal(factor);
+            (bits.multiply, bits.divide) = reduced(bits.multiply * multiply, bits.divide * divide);
+        }
         Ok(())
     }
 
@@ -690,10 +732,10 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    fn unknown_point(&self, named: &Spanned<String>, point: &str) -> ProductError {
+    fn unknown_point(&self, span: core::ops::Range<usize>, point: &str) -> ProductError {
         let names = self.table.iter().map(|(_, def)| def.name.as_str());
         ProductError::UnknownPoint {
-            place: self.source.place(named.span()),
+            place: self.source.place(span),
             point: point.into(),
             nearest: pattern::nearest(point, names),
         }

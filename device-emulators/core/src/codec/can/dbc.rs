@@ -15,13 +15,16 @@ pub struct DbcFile {
     pub dbc: Dbc,
 }
 
+/// Where Vector's editors keep signals that are in no message.
+pub(super) const NO_MESSAGE: &str = "VECTOR__INDEPENDENT_SIG_MSG";
+
 impl DbcFile {
-    /// Parses a DBC text.
+    /// Parses a DBC text. What some editors write as a message but is none is left out.
     ///
     /// # Errors
     /// If it does not parse.
     pub fn parse(file: &str, text: &str) -> Result<Self, ProductError> {
-        let dbc = Dbc::try_from(text).map_err(|error| {
+        let mut dbc = Dbc::try_from(text).map_err(|error| {
             let source = Source::new(file, text);
             let (line, message) = told_by_parser(&error.to_string());
             ProductError::Dbc {
@@ -29,6 +32,7 @@ impl DbcFile {
                 message,
             }
         })?;
+        dbc.messages.retain(|message| message.name != NO_MESSAGE);
         Ok(Self {
             file: file.into(),
             text: text.into(),
@@ -37,7 +41,7 @@ impl DbcFile {
     }
 }
 
-/// Line and essence of the parser's drawing: ` --> 14:1 … = expected …`.
+/// Line and message from the parser's drawing: ` --> 14:1 … = expected …`.
 fn told_by_parser(text: &str) -> (usize, String) {
     let line = text
         .split_once("--> ")
@@ -46,7 +50,16 @@ fn told_by_parser(text: &str) -> (usize, String) {
         Some((_, last)) => last.trim_start_matches([' ', '=']),
         None => text,
     };
-    (line.unwrap_or(1), essence.to_owned())
+    let message = match essence.strip_prefix("expected ") {
+        // Of a list of all sections nobody learns anything.
+        Some(expected) if expected.starts_with("EOI") => {
+            "what stands here begins no section of a DBC, such as BO_, SG_, CM_, BA_DEF_, BA_ or VAL_"
+                .to_owned()
+        }
+        Some(expected) => format!("this does not go on as a DBC does: expected {expected}"),
+        None => format!("this is not as in a DBC: {essence}"),
+    };
+    (line.unwrap_or(1), message)
 }
 
 /// Most pages a multiplexed message may have.
@@ -60,16 +73,18 @@ pub(super) struct Page<'a> {
 }
 
 impl DbcFile {
-    /// Cycle time a message's attribute gives it.
+    /// Cycle time a message's attribute gives it, in whole ms.
     pub(super) fn cycle_ms(&self, id: MessageId) -> Option<u64> {
         let values = self.dbc.attribute_values_message.iter();
         let mut own = values.filter(|value| value.name == "GenMsgCycleTime" && value.message_id == id);
-        own.find_map(|value| match value.value {
-            AttributeValue::Uint(ms) => Some(ms),
-            AttributeValue::Int(ms) => u64::try_from(ms).ok(),
-            _ => None,
-        })
-        .filter(|ms| *ms > 0)
+        #[allow(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "positive and below a day"
+        )]
+        own.find_map(|value| number(&value.value))
+            .filter(|ms| (0.5..=86_400_000.0).contains(ms))
+            .map(|ms| ms.round() as u64)
     }
 
     /// Start value a signal's attribute gives it, as a raw value.

@@ -7,14 +7,16 @@ use bess_types::CanId;
 
 use super::bits::{BUFFER, BitField};
 use super::compile::Compiler;
-use super::listing::{Bound, Means, Message, Signal, bindings};
+use super::listing::{Bound, Message, Signal, bindings};
 use super::{CanPort, DbcFile, MAX_STANDARD, key};
 use crate::codec::modbus::lint::{no_range, short};
 use crate::codec::unit;
 use crate::finding::Finding;
 use crate::library::Library;
 use crate::points::{PointDef, PointTable};
-use crate::product::{CanSpec, InvalidCodes, Place, Product, ProductError};
+use crate::product::{Binding, CanSpec, InvalidCodes, Place, Product, ProductError};
+
+mod coverage;
 
 /// Highest 29-bit identifier.
 const MAX_EXTENDED: u32 = 0x1FFF_FFFF;
@@ -195,49 +197,114 @@ pub fn lint_port(product: &Product, port: &str, library: &Library, table: &Point
         Err(error) => return vec![error.into()],
     };
     let listing = file.listing();
+    let mut told = Vec::new();
     for bound in &bound {
         let message = listing.iter().find(|message| message.name == bound.message);
         let signal =
             message.and_then(|message| message.signals.iter().find(|signal| signal.name == bound.signal));
         if let Some(signal) = signal {
-            held(bound, signal, table, &mut findings);
+            held(bound, signal, table, &mut told, &mut findings);
         }
     }
     for message in &listing {
         cycle(spec, source, message, &bound, &mut findings);
     }
+    let port = coverage::Port {
+        kind: product.kind,
+        spec,
+        source,
+        file: &file,
+        listing: &listing,
+        table,
+        bound: &bound,
+    };
+    findings.extend(port.findings());
     findings.dedup();
     findings
 }
 
-/// Whether a signal can say what its point can be. The first of a row of points speaks for all.
-fn held(bound: &Bound, signal: &Signal, table: &PointTable, findings: &mut Vec<Finding>) {
-    let Some(Means::Point(point)) = bound.means.first() else {
+/// A row of points and how a signal says them: what is told of one is not told of the others that say it so.
+type Said<'a> = ((&'a str, &'a str), String);
+
+/// Whether a signal can say what its point can be, and in steps that fit it.
+fn held<'a>(
+    bound: &'a Bound,
+    signal: &Signal,
+    table: &PointTable,
+    told: &mut Vec<Said<'a>>,
+    findings: &mut Vec<Finding>,
+) {
+    let Some(point) = bound.points().next() else {
         return;
     };
     let Some(def) = table.find(point).map(|id| table.def(id)) else {
         return;
     };
-    let what = format!("{} of {}", bound.signal, bound.message);
-    if index_in(point).is_some_and(|index| index > 0) {
-        return;
+    if let Some((row, _)) = row_of(point) {
+        let way = format!(
+            "{} {} {} {} {} {} {} {:?} {} {}",
+            signal.length,
+            signal.kind,
+            signal.scale,
+            signal.offset,
+            signal.min,
+            signal.max,
+            signal.unit,
+            bound
+                .binding
+                .as_ref()
+                .map(|binding| (binding.scale, binding.offset, &binding.unit)),
+            bound.is_flipped,
+            bound.is_sent,
+        );
+        if told.contains(&(row, way.clone())) {
+            return;
+        }
+        told.push((row, way));
     }
+    let what = format!("{} of {}", bound.signal, bound.message);
     no_range(&bound.place, &what, def, findings);
-    let Some(factor) = unit::factor(&signal.unit, def.unit)
+    let plain = Binding::plain(point);
+    let binding = bound.binding.as_ref().unwrap_or(&plain);
+    let Some(factor) = unit::factor(binding.unit_of(&signal.unit, def.unit), def.unit)
         .filter(|_| !bound.has_values && !bound.is_counter && def.states.is_empty())
     else {
         return;
     };
     let (low, high) = sayable(signal);
-    let (low, high) = if bound.is_flipped {
-        (-high, -low)
-    } else {
-        (low, high)
-    };
-    let (low, high, step) = (low * factor, high * factor, (signal.scale * factor).abs());
+    let turn = if bound.is_flipped { -1.0 } else { 1.0 };
+    let scale = binding.scale.unwrap_or(1.0) * turn;
+    let in_point = |value: f64| (value * scale + binding.offset.unwrap_or(0.0)) * factor;
+    let (a, b) = (in_point(low), in_point(high));
+    let (low, high, step) = (a.min(b), a.max(b), (signal.scale * scale * factor).abs());
     if bound.is_sent && (def.min < low - step || def.max > high + step) {
         findings.push(cut_off(bound, &what, signal, def, (low, high)));
     }
+    if def.unit != "1" {
+        findings.extend(coarse(bound, &what, signal, def, step));
+    }
+}
+
+/// A step of the wrong order of magnitude, as of V for mV. Signals that say far more than their point are common.
+fn coarse(bound: &Bound, what: &str, signal: &Signal, def: &PointDef, step: f64) -> Option<Finding> {
+    const COARSE: f64 = 1.0 / 100.0;
+    let range = def.max - def.min;
+    let is_whole = matches!(signal.kind, "signed" | "unsigned");
+    if !is_whole || !range.is_finite() || step <= range * COARSE * (1.0 + 1e-9) {
+        return None;
+    }
+    Some(Finding::warning(
+        &bound.place,
+        format!(
+            "{what} goes in steps of {} {u}, and `{}` from {} to {} {u}",
+            short(step),
+            def.name,
+            short(def.min),
+            short(def.max),
+            u = def.unit
+        ),
+        "hold factor and unit in the DBC against the vendor's document (V for mV?), or give the binding a unit or a scale",
+    ))
 }
 
 fn cut_off(bound: &Bound, what: &str, signal: &Signal, def: &PointDef, (low, high): (f64, f64)) -> Finding {
@@ -269,10 +336,11 @@ fn sayable(signal: &Signal) -> (f64, f64) {
     }
 }
 
-/// Place in a row of points, as 3 in `cell[3].voltage`.
-fn index_in(point: &str) -> Option<usize> {
-    let (_, rest) = point.split_once('[')?;
-    rest.split_once(']')?.0.parse().ok()
+/// The row a point is of, and its place in it: `cell` and `.voltage`, 3 of `cell[3].voltage`.
+fn row_of(point: &str) -> Option<((&str, &str), usize)> {
+    let (before, rest) = point.split_once('[')?;
+    let (index, after) = rest.split_once(']')?;
+    Some(((before, after), index.parse().ok()?))
 }
 
 fn cycle(

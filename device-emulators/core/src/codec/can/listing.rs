@@ -10,11 +10,11 @@ use can_dbc::{
 };
 
 use super::compile::{page_captures, test_of, value_for};
-use super::dbc::{DbcFile, Page};
+use super::dbc::{DbcFile, NO_MESSAGE, Page};
 use crate::codec::pattern;
 use crate::library::Library;
 use crate::points::PointTable;
-use crate::product::{Constant, Place, Product, ProductError, Source};
+use crate::product::{Binding, Binds, Constant, InvalidCodes, Place, Product, ProductError, Source};
 
 /// A message of a DBC.
 #[derive(Clone, Debug)]
@@ -83,6 +83,12 @@ pub struct Bound {
     pub is_sent: bool,
     /// What it carries; of a multiplexed signal on each of its pages.
     pub means: Vec<Means>,
+    /// Points it would carry, here and there, if the product had them.
+    pub absent: Vec<String>,
+    /// What stands between signal and point, where it is bound to one.
+    pub binding: Option<Binding>,
+    /// Raw codes for values that are not there.
+    pub codes: InvalidCodes,
     /// Its sign is the other way round than the point's.
     pub is_flipped: bool,
     /// Its values are others than the point's.
@@ -106,6 +112,16 @@ pub enum Means {
     Checksum(&'static str),
     /// The page.
     Page(u64),
+}
+
+impl Bound {
+    /// Points whose value it carries, not how they compare with a number.
+    pub fn points(&self) -> impl Iterator<Item = &str> {
+        self.means.iter().filter_map(|means| match means {
+            Means::Point(point) if test_of(point).1.is_none() => Some(point.as_str()),
+            _ => None,
+        })
+    }
 }
 
 impl fmt::Display for Means {
@@ -225,15 +241,25 @@ struct Lines {
 impl Lines {
     fn read(source: Source) -> Self {
         let mut found = BTreeMap::new();
-        let mut messages = 0;
+        let (mut messages, mut in_message) = (0, false);
         for (number, line) in (1..).zip(source.text.lines()) {
             let mut words = line.split_whitespace();
             match words.next() {
+                Some("BO_")
+                    if words
+                        .clone()
+                        .nth(1)
+                        .is_some_and(|name| name.trim_end_matches(':') == NO_MESSAGE) =>
+                {
+                    // its signals are of no message
+                    in_message = false;
+                }
                 Some("BO_") => {
+                    in_message = true;
                     found.insert((messages, String::new()), number);
                     messages += 1;
                 }
-                Some("SG_") if messages > 0 => {
+                Some("SG_") if in_message => {
                     let name = words.next().unwrap_or_default().to_owned();
                     found.entry((messages - 1, name)).or_insert(number);
                 }
@@ -261,61 +287,85 @@ pub fn bindings(
 ) -> Result<Vec<Bound>, ProductError> {
     let (spec, source) = product.can_port(port)?;
     let file = library.dbc(spec.dbc.get_ref())?;
-    let is_there = |point: &str| table.find(test_of(point).0).is_some();
+    let point_of = |binds: &Binds, signal: &str, captures: &pattern::Captures| {
+        let (point, binding, span) = bound_to(binds, signal, captures)?;
+        let is_there = table.find(test_of(&point).0).is_some();
+        let carried = if is_there {
+            Carried::Means(Means::Point(point))
+        } else {
+            Carried::Absent(point)
+        };
+        Some((carried, Some(binding), span))
+    };
     let mut all = Vec::new();
     for sent in &spec.transmit {
         let means = |signal: &str, captures: &pattern::Captures, page: &Page<'_>| {
             let is = |name: &str| name == signal;
+            let plain = |means, span| Some((Carried::Means(means), None, span));
             if let Some(checksum) = sent
                 .checksum
                 .as_ref()
                 .filter(|checksum| is(checksum.signal.get_ref()))
             {
-                return Some((Means::Checksum(checksum.profile.name()), checksum.signal.span()));
+                return plain(Means::Checksum(checksum.profile.name()), checksum.signal.span());
             }
             if let Some(counter) = sent.counter.as_ref().filter(|counter| is(counter.get_ref())) {
-                return Some((Means::Counter, counter.span()));
+                return plain(Means::Counter, counter.span());
             }
             if let Some((_, value)) = page.multiplexors.iter().find(|(by, _)| is(&by.name)) {
-                return Some((Means::Page(*value), sent.message.span()));
+                return plain(Means::Page(*value), sent.message.span());
             }
-            if let Some((point, span)) = bound_to(&sent.bind, signal, captures) {
-                return is_there(&point).then_some((Means::Point(point), span));
+            if let Some(found) = point_of(&sent.bind, signal, captures) {
+                return Some(found);
             }
-            value_for(Some(&sent.constant), signal).map(|value| {
+            value_for(Some(&sent.constant), signal).and_then(|value| {
                 let text = match value {
                     Constant::Number(value) => value.to_string(),
                     Constant::Name(name) => name.clone(),
                 };
-                (Means::Constant(text), sent.message.span())
+                plain(Means::Constant(text), sent.message.span())
             })
         };
         let first = all.len();
         collect(&file, sent.message.get_ref(), true, source, &means, &mut all);
         let values: Vec<&str> = sent.values.keys().map(|name| name.get_ref().as_str()).collect();
         let counter = sent.counter.as_ref().map(|name| name.get_ref().as_str());
-        mark(&mut all[first..], &sent.flip, &values, counter);
+        mark(&mut all[first..], &sent.flip, &values, counter, sent.invalid);
     }
     for heard in &spec.receive {
         let means = |signal: &str, captures: &pattern::Captures, _: &Page<'_>| {
-            let (point, span) = bound_to(&heard.bind, signal, captures)?;
-            is_there(&point).then_some((Means::Point(point), span))
+            point_of(&heard.bind, signal, captures)
         };
         let first = all.len();
         collect(&file, heard.message.get_ref(), false, source, &means, &mut all);
         let values: Vec<&str> = heard.values.keys().map(|name| name.get_ref().as_str()).collect();
-        mark(&mut all[first..], &heard.flip, &values, None);
+        mark(&mut all[first..], &heard.flip, &values, None, heard.invalid);
     }
     Ok(all)
 }
 
-fn mark(all: &mut [Bound], flip: &[toml::Spanned<String>], values: &[&str], counter: Option<&str>) {
+/// What a signal carries on a page: something, or a point that this product does not have.
+enum Carried {
+    Means(Means),
+    Absent(String),
+}
+
+fn mark(
+    all: &mut [Bound],
+    flip: &[toml::Spanned<String>],
+    values: &[&str],
+    counter: Option<&str>,
+    codes: InvalidCodes,
+) {
     for bound in all {
+        let binding = bound.binding.as_ref();
+        bound.codes = binding.and_then(|binding| binding.invalid).unwrap_or(codes);
+        let is_turned = binding.is_some_and(|binding| binding.flip);
         bound.is_counter = match bound.means.first() {
             Some(Means::Point(point)) => counter == Some(point.as_str()),
             first => first == Some(&Means::Counter),
         };
-        bound.is_flipped = flip.iter().any(|name| *name.get_ref() == bound.signal);
+        bound.is_flipped = is_turned || flip.iter().any(|name| *name.get_ref() == bound.signal);
         bound.has_values = values
             .iter()
             .any(|name| pattern::matches(name, &bound.signal).is_some());
@@ -323,15 +373,15 @@ fn mark(all: &mut [Bound], flip: &[toml::Spanned<String>], values: &[&str], coun
 }
 
 type Span = core::ops::Range<usize>;
-type Binds = BTreeMap<toml::Spanned<String>, toml::Spanned<String>>;
 
 /// The point or comparison a signal is bound to, whether this product has the point or not.
-fn bound_to(bind: &Binds, signal: &str, captures: &pattern::Captures) -> Option<(String, Span)> {
+fn bound_to(bind: &Binds, signal: &str, captures: &pattern::Captures) -> Option<(String, Binding, Span)> {
     let mut bound = bind.iter();
     bound.find_map(|(name, point)| {
         let inner = pattern::matches(name.get_ref(), signal)?;
         let all = captures.merged(&inner)?;
-        Some((all.fill(point.get_ref()), point.span()))
+        let binding = point.get_ref();
+        Some((all.fill(&binding.point), binding.clone(), point.span()))
     })
 }
 
@@ -340,7 +390,7 @@ fn collect(
     wanted: &str,
     is_sent: bool,
     source: &Source,
-    means: &impl Fn(&str, &pattern::Captures, &Page<'_>) -> Option<(Means, Span)>,
+    means: &impl Fn(&str, &pattern::Captures, &Page<'_>) -> Option<(Carried, Option<Binding>, Span)>,
     all: &mut Vec<Bound>,
 ) {
     for message in &file.dbc.messages {
@@ -350,24 +400,40 @@ fn collect(
         let first = all.len();
         for page in file.pages(message).unwrap_or_default() {
             let captures = page_captures(&page, &captures);
-            for signal in &page.signals {
-                let Some((text, span)) = means(&signal.name, &captures, &page) else {
+            let told: Vec<_> = page
+                .signals
+                .iter()
+                .filter_map(|signal| Some((&signal.name, means(&signal.name, &captures, &page)?)))
+                .collect();
+            // a page with none of the points there are is not sent
+            let is_there = told
+                .iter()
+                .any(|(_, (carried, ..))| matches!(carried, Carried::Means(Means::Point(_))));
+            for (signal, (carried, binding, span)) in told {
+                if !is_there && matches!(carried, Carried::Absent(_)) {
                     continue;
-                };
-                let known = all[first..].iter_mut().find(|bound| bound.signal == signal.name);
-                match known {
-                    Some(bound) if !bound.means.contains(&text) => bound.means.push(text),
-                    Some(_) => {}
-                    None => all.push(Bound {
+                }
+                let known = all[first..].iter().position(|bound| bound.signal == *signal);
+                let at = known.map_or(all.len(), |at| first + at);
+                if known.is_none() {
+                    all.push(Bound {
                         message: message.name.clone(),
-                        signal: signal.name.clone(),
+                        signal: signal.clone(),
                         is_sent,
-                        means: vec![text],
+                        means: Vec::new(),
+                        absent: Vec::new(),
+                        binding,
+                        codes: InvalidCodes::default(),
                         is_flipped: false,
                         has_values: false,
                         is_counter: false,
                         place: source.place(span),
-                    }),
+                    });
+                }
+                match carried {
+                    Carried::Means(means) if !all[at].means.contains(&means) => all[at].means.push(means),
+                    Carried::Means(_) => {}
+                    Carried::Absent(point) => all[at].absent.push(point),
                 }
             }
         }

@@ -14,6 +14,8 @@ use super::*;
 use crate::hv_unit;
 use crate::product::{InvalidCodes, NodeIn};
 
+mod dialects;
+
 /// A signal anywhere in 8 bytes.
 #[derive(Clone, Debug)]
 struct Place8 {

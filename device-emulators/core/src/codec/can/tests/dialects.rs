@@ -1,0 +1,273 @@
+//! A dialect of one's own: bindings that reckon, and what a check says of doubtful ones.
+
+use super::*;
+use crate::codec::can::lint::lint_port;
+
+/// A maker's DBC with a row of cells in no unit, a current of the wrong unit and sign, and what CANdb++ writes besides.
+const OWN: &str = r#"VERSION ""
+
+NS_ :
+
+BS_:
+
+BU_: BMS RIG
+
+BO_ 512 CELLS: 8 BMS
+ SG_ Block M : 0|8@1+ (1,0) [0|1] "" RIG
+ SG_ U1 m0 : 8|16@1+ (1,0) [0|0] "" RIG
+ SG_ U2 m0 : 24|16@1+ (1,0) [0|0] "" RIG
+ SG_ U3 m1 : 8|16@1+ (1,0) [0|0] "" RIG
+ SG_ U4 m1 : 24|16@1+ (1,0) [0|0] "" RIG
+
+BO_ 513 SUM: 8 BMS
+ SG_ Total : 0|16@1- (0.1,0) [0|0] "A" RIG
+ SG_ Hot : 16|16@1+ (1,0) [0|0] "[deg C]" RIG
+ SG_ Cold : 32|8@1- (1,0) [-40|120] "Celsius" RIG
+ SG_ Rest : 40|24@1+ (1,0) [0|0] "" RIG
+
+BO_ 3221225472 VECTOR__INDEPENDENT_SIG_MSG: 0 Vector__XXX
+ SG_ Lonely : 0|8@1+ (1,0) [0|0] "" Vector__XXX
+ SG_ Alone : 0|8@1+ (1,0) [0|0] "" Vector__XXX
+
+BO_ 514 LAST: 1 BMS
+ SG_ Fan : 0|8@1+ (1,0) [0|100] "%" RIG
+
+BA_DEF_ BO_ "GenMsgCycleTime" FLOAT 0 65535;
+BA_DEF_DEF_ "GenMsgCycleTime" 0;
+BA_ "GenMsgCycleTime" BO_ 512 100.5;
+BA_ "GenMsgCycleTime" BO_ 513 1e2;
+BA_ "GenMsgCycleTime" BO_ 514 250.0;
+"#;
+
+const OWN_PRODUCT: &str = r#"id = "own"
+inherits = "rig-bmu-16"
+title = "Own"
+
+[settings]
+cells = 4
+temperatures = 2
+
+[[can]]
+port = "cluster"
+dbc = "own.dbc"
+
+[[can.transmit]]
+message = "CELLS"
+invalid = { raw = 0xFFFF }
+bind = { "U{i}" = { point = "cell[{i-1}].voltage", scale = 0.001 } }
+
+[[can.transmit]]
+message = "SUM"
+constant = { Rest = 0 }
+[can.transmit.bind]
+Total = { point = "pack-voltage", unit = "mV", scale = 5.0, offset = 20000.0, flip = true, invalid = { signed = 0x8000 } }
+Hot = { point = "temperature-max", scale = 0.1, offset = -100.0, invalid = { raw = 0xFFFF } }
+Cold = { point = "temperature-min", invalid = { signed = 0x80 } }
+"#;
+
+fn own(dbc: &str, product: &str) -> Result<(Library, std::sync::Arc<Product>, PointTable), ProductError> {
+    let mut library = Library::shipped();
+    library.overlay("own", "dbc/own.dbc", dbc);
+    library.overlay("own", "products/own.toml", product);
+    let product = library.product("own")?;
+    let table = kinds::point_table(&product)?;
+    Ok((library, product, table))
+}
+
+/// A port that sends, and the node as it is heard.
+fn wire() -> (CanPort, Points, RemoteNode) {
+    let (library, product, table) = own(OWN, OWN_PRODUCT).unwrap();
+    let port = CanPort::compile(&product, "cluster", &library, &table, 0).unwrap();
+    let node = RemoteNode::compile(&product, "cluster", &library, 0).unwrap();
+    (port, Points::new(table.into()), node)
+}
+
+#[test]
+fn a_binding_reckons_between_signal_and_point() {
+    let (port, mut points, mut node) = wire();
+    let id = |name: &str| points.table().find(name).unwrap();
+    let (cell, total) = (id("cell[2].voltage"), id("pack-voltage"));
+    let (hot, cold) = (id("temperature-max"), id("temperature-min"));
+    points.set(cell, 3.301);
+    points.set(total, 13.0);
+    points.set(hot, 31.5);
+    let sum = port.encode(port.message("SUM").unwrap(), &points);
+    // -(x) * 5 + 20000 mV = 13 V: x = 1400 A of the DBC, 14000 raw
+    assert_eq!(sum.data()[..2], 14_000_i16.to_le_bytes());
+    // 0.1 x - 100 = 31.5 °C
+    assert_eq!(sum.data()[2..4], 1315_u16.to_le_bytes());
+    assert_eq!(sum.data()[4], 0x80, "no value");
+    node.receive(SimTime::ZERO, &sum).unwrap();
+    assert_eq!(
+        (node.points.get(total), node.points.get(hot)),
+        (Some(13.0), Some(31.5))
+    );
+    assert_eq!(node.points.reading(cold).quality, Quality::Invalid);
+    points.invalidate(total);
+    let sum = port.encode(port.message("SUM").unwrap(), &points);
+    assert_eq!(sum.data()[..2], [0x00, 0x80], "the binding's own code");
+    node.receive(SimTime::ZERO, &sum).unwrap();
+    assert_eq!(node.points.get(total), None);
+    let page = MessageRef::new(port.message("CELLS").unwrap().index() + 1);
+    let cells = port.encode(page, &points);
+    assert_eq!(cells.to_string(), "200#01E50CFFFF000000");
+    node.receive(SimTime::ZERO, &cells).unwrap();
+    assert_eq!(node.points.get(cell), Some(3.301));
+}
+
+proptest! {
+    #[test]
+    fn what_a_binding_reckons_comes_back(
+        scale in prop_oneof![-100.0..-0.01_f64, 0.01..100.0_f64],
+        offset in -50.0..50.0_f64,
+        flip in any::<bool>(),
+        unit in prop::sample::select(vec!["mV", "V", "kV"]),
+        raw in any::<u16>(),
+    ) {
+        let binding = format!(
+            "U1 = {{ point = \"pack-voltage\", scale = {scale:?}, offset = {offset:?}, flip = {flip}, unit = \"{unit}\" }}, "
+        );
+        let text = OWN_PRODUCT
+            .replace("bind = { \"U{i}\"", &format!("bind = {{ {binding}\"U{{i}}\""))
+            .replace("invalid = { raw = 0xFFFF }\nbind", "bind");
+        let (library, product, table) = own(OWN, &text).unwrap();
+        let mut node = RemoteNode::compile(&product, "cluster", &library, 0).unwrap();
+        let port = CanPort::compile(&product, "cluster", &library, &table, 0).unwrap();
+        let [low, high] = raw.to_le_bytes();
+        let frame = CanFrame::new(CanId::Standard(0x200), &[0, low, high, 0, 0, 0, 0, 0]).unwrap();
+        node.receive(SimTime::ZERO, &frame).unwrap();
+        let signal = if flip { -f64::from(raw) } else { f64::from(raw) };
+        let factor = match unit { "mV" => 1e-3, "kV" => 1e3, _ => 1.0 };
+        let expected = (scale * signal + offset) * factor;
+        let heard = node.points.get(table.find("pack-voltage").unwrap()).unwrap();
+        prop_assert!((heard - expected).abs() <= 1e-9 * (1.0 + expected.abs()), "{heard} for {expected}");
+        let again = port.encode(port.message("CELLS").unwrap(), &node.points);
+        prop_assert_eq!(&again.data()[1..3], &frame.data()[1..3]);
+    }
+}
+
+#[test]
+fn what_an_editor_writes_besides_messages_is_left_out_and_cycle_times_may_have_a_point() {
+    let file = DbcFile::parse("own.dbc", OWN).unwrap();
+    let listing = file.listing();
+    let told: Vec<_> = listing
+        .iter()
+        .map(|message| (message.name.as_str(), message.cycle_ms, message.place.line))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("CELLS", Some(101), 9),
+            ("SUM", Some(100), 16),
+            ("LAST", Some(250), 26)
+        ]
+    );
+    assert_eq!(listing[2].signals[0].place.line, 27);
+    assert!(
+        lint::lint(&file)
+            .iter()
+            .all(|finding| !finding.message.contains("VECTOR") && !finding.message.contains("Lonely"))
+    );
+}
+
+#[test]
+fn mistakes_in_bindings_are_explained() {
+    let mut text = String::new();
+    let product = OWN_PRODUCT;
+    for (what, dbc, product) in [
+        ("wrong placeholder", OWN, product.replace("{i-1}", "{2*Blok+i-1}")),
+        (
+            "no placeholder",
+            OWN,
+            product.replace(
+                "Cold = { point = \"temperature-min\"",
+                "Cold = { point = \"temperature[{i}]\"",
+            ),
+        ),
+        ("scale 0", OWN, product.replace("scale = 5.0", "scale = 0.0")),
+        ("unknown key", OWN, product.replace("scale = 5.0", "factor = 5.0")),
+        (
+            "no point",
+            OWN,
+            product.replace(
+                "{ point = \"temperature-min\", invalid = { signed = 0x80 } }",
+                "7",
+            ),
+        ),
+        (
+            "scale of a comparison",
+            OWN,
+            product.replace("point = \"temperature-max\"", "point = \"temperature-max > 3\""),
+        ),
+        ("unit", OWN, product.replace("unit = \"mV\"", "unit = \"m/s\"")),
+        ("syntax", &OWN.replace("BU_:", "BUX:"), product.into()),
+        (
+            "syntax of a signal",
+            &OWN.replace("Total : 0|16", "Total : 0-16"),
+            product.into(),
+        ),
+    ] {
+        let error = own(dbc, &product)
+            .and_then(|(library, product, table)| CanPort::compile(&product, "cluster", &library, &table, 0))
+            .unwrap_err();
+        writeln!(text, "{what}:\n  {error}\n  help: {}", error.help()).unwrap();
+    }
+    insta::assert_snapshot!(text);
+}
+
+/// What is found in the port of a product that speaks this DBC.
+fn found(dbc: &str, product: &str) -> String {
+    let (library, product, table) = own(dbc, product).unwrap();
+    let findings = lint_port(&product, "cluster", &library, &table);
+    let lines: Vec<String> = findings.iter().map(ToString::to_string).collect();
+    lines.join("\n")
+}
+
+#[test]
+fn what_a_dialect_leaves_out_is_told() {
+    let mut text = String::new();
+    for (what, product) in [
+        ("as it is", OWN_PRODUCT.to_owned()),
+        (
+            "volts for millivolts",
+            OWN_PRODUCT.replace("scale = 0.001", "unit = \"V\""),
+        ),
+        (
+            "cells left out and twice",
+            OWN_PRODUCT.replace(
+                "\"U{i}\" = {",
+                "U4 = \"balance-count\", U2 = { point = \"cell[0].voltage\", scale = 0.001 }, \"U{i}\" = {",
+            ),
+        ),
+        (
+            "no codes, and a cell that is not there",
+            OWN_PRODUCT
+                .replace("cells = 4", "cells = 3")
+                .replace("invalid = { raw = 0xFFFF }\nbind", "bind"),
+        ),
+        (
+            "codes for nothing",
+            OWN_PRODUCT
+                .replace(
+                    "{ raw = 0xFFFF }\nbind",
+                    "{ raw = 0xFFFF, signed = 0x8000 }\nbind",
+                )
+                .replace("{ signed = 0x80 }", "{ raw = 0xFF }"),
+        ),
+        (
+            "no temperatures",
+            OWN_PRODUCT
+                .replace(
+                    "Hot = { point = \"temperature-max\"",
+                    "Hot = { point = \"balance-count\"",
+                )
+                .replace(
+                    "Cold = { point = \"temperature-min\"",
+                    "Cold = { point = \"balance-count\", scale = 1.0",
+                ),
+        ),
+    ] {
+        writeln!(text, "{what}:\n{}", found(OWN, &product)).unwrap();
+    }
+    insta::assert_snapshot!(text);
+}
