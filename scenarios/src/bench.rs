@@ -18,7 +18,24 @@ use crate::watch::Names;
 /// Data files: of devices, and of the products the plant is made of.
 pub(crate) struct Data {
     pub(crate) library: Library,
-    pub(crate) catalogue: Catalogue,
+    catalogue: Catalogue,
+    /// What is wrong with parts that could not be read; whose ids nobody knows.
+    broken_parts: Vec<Mistake>,
+}
+
+impl Data {
+    /// Parts of the plant, if all of them could be read: one that could not may be the one that is meant.
+    pub(crate) fn catalogue(&self) -> Result<&Catalogue, Mistake> {
+        match self.broken_parts.first() {
+            None => Ok(&self.catalogue),
+            Some(mistake) => Err(mistake.clone()),
+        }
+    }
+
+    /// Parts of the plant that could be read, and what is wrong with the others.
+    pub(crate) fn readable_parts(&self) -> (&Catalogue, &[Mistake]) {
+        (&self.catalogue, &self.broken_parts)
+    }
 }
 
 /// A rig file and the data it needs, read and checked, not yet running.
@@ -33,13 +50,13 @@ pub(crate) struct Bench {
 impl Bench {
     /// Reads the rig file and builds the rig once, so that every mistake shows before anything starts.
     pub(crate) fn load(rig: &Path, data: Arc<Data>, seed: Option<u64>) -> Result<Self, Mistake> {
-        let mut config = load_config(rig, &data.catalogue)?;
+        let mut config = load_config(rig, data.catalogue()?)?;
         if let Some(seed) = seed {
             config.seed = seed;
         }
         let built = Rig::new(&config, &data.library, Role::Rig)?;
         let names = Names::of(&built, config.plant.clusters, config.plant.packs);
-        let nameplate = Nameplate::of(&data.catalogue, &config.plant.spec)?;
+        let nameplate = Nameplate::of(data.catalogue()?, &config.plant.spec)?;
         Ok(Self {
             config,
             data,
@@ -102,55 +119,98 @@ fn check_data_folder(folder: &Path) -> Result<(), Mistake> {
     ))
 }
 
-/// The shipped data files, with those of a `--data` folder in front.
+/// The shipped data files, with those of a `--data` folder in front. What cannot be read is told to whoever asks for it.
 pub(crate) fn data(folder: Option<&Path>) -> Result<Arc<Data>, Mistake> {
     let mut data = Data {
         library: Library::shipped(),
         catalogue: Catalogue::shipped(),
+        broken_parts: Vec::new(),
     };
     if let Some(folder) = folder {
         check_data_folder(folder)?;
-        for kind in DEVICE_FOLDERS {
-            for (path, text) in texts_below(&folder.join(kind), None)? {
-                let name = path.strip_prefix(folder).unwrap_or(&path).to_string_lossy();
-                data.library.overlay(&folder.to_string_lossy(), &name, &text);
+        let name = folder.to_string_lossy();
+        for path in DEVICE_FOLDERS
+            .into_iter()
+            .map(|kind| files_in(&folder.join(kind), None))
+            .collect::<Result<Vec<_>, _>>()?
+            .concat()
+        {
+            let own = path.strip_prefix(folder).unwrap_or(&path).to_string_lossy();
+            match text_of(&path) {
+                Ok(text) => data.library.overlay(&name, &own, &text),
+                Err(bad) => data
+                    .library
+                    .overlay_unreadable(&name, &own, &bad.text, bad.at, &bad.why),
             }
         }
         for kind in Kind::ALL {
-            for (path, text) in texts_below(&folder.join(kind.folder()), Some("toml"))? {
-                data.catalogue
-                    .add(kind, bess_catalogue::File::new(path.to_string_lossy(), text))?;
+            for path in files_in(&folder.join(kind.folder()), Some("toml"))? {
+                let name = path.to_string_lossy();
+                let added = text_of(&path)
+                    .map_err(|bad| Mistake::new(format!("{name}: {}", bad.why), ""))
+                    .and_then(|text| {
+                        Ok(data
+                            .catalogue
+                            .add(kind, bess_catalogue::File::new(&*name, text))?)
+                    });
+                data.broken_parts.extend(added.err());
             }
         }
     }
     Ok(Arc::new(data))
 }
 
-/// Paths and texts of the files below a folder, if there is such a folder.
-fn texts_below(folder: &Path, extension: Option<&str>) -> Result<Vec<(PathBuf, String)>, Mistake> {
-    if !folder.is_dir() {
-        return Ok(vec![]);
+/// Files below a folder, if there is such a folder.
+fn files_in(folder: &Path, extension: Option<&str>) -> Result<Vec<PathBuf>, Mistake> {
+    if folder.is_dir() {
+        files_below(folder, extension)
+    } else {
+        Ok(vec![])
     }
-    files_below(folder, extension)?
-        .into_iter()
-        .map(|file| match read_text(&file) {
-            Ok(text) => Ok((file, text)),
-            Err(why) => Err(Mistake::new(format!("{}: {why}", file.display()), "")),
-        })
-        .collect()
+}
+
+/// A file that has no text.
+struct NoText {
+    /// What can be read of it.
+    text: String,
+    /// The byte from which on it cannot.
+    at: usize,
+    why: String,
 }
 
 /// The text of a file, or in words why there is none.
 pub(crate) fn read_text(path: &Path) -> Result<String, String> {
-    let bytes = fs::read(path).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => "there is no such file".to_owned(),
-        io::ErrorKind::IsADirectory => "this is a folder, not a file".to_owned(),
-        _ => error.to_string(),
+    text_of(path).map_err(|bad| bad.why)
+}
+
+/// UTF-8 with or without a byte order mark. A DBC that is none is in the coding of the Windows editors that write them.
+fn text_of(path: &Path) -> Result<String, NoText> {
+    let bytes = fs::read(path).map_err(|error| NoText {
+        text: String::new(),
+        at: 0,
+        why: match error.kind() {
+            io::ErrorKind::NotFound => "there is no such file".to_owned(),
+            io::ErrorKind::IsADirectory => "this is a folder, not a file".to_owned(),
+            _ => error.to_string(),
+        },
     })?;
-    String::from_utf8(bytes).map_err(|error| {
-        let position = error.utf8_error().valid_up_to();
-        format!("not a text file: byte {position} is not UTF-8")
-    })
+    let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&bytes);
+    let is_dbc = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("dbc"));
+    match str::from_utf8(bytes) {
+        Ok(text) => Ok(text.to_owned()),
+        Err(_) if is_dbc => Ok(western(bytes)),
+        Err(error) => Err(NoText {
+            text: String::from_utf8_lossy(bytes).into_owned(),
+            at: error.valid_up_to(),
+            why: format!("not a text file: byte {} is not UTF-8", error.valid_up_to()),
+        }),
+    }
+}
+
+/// Text in Windows-1252, which has Latin-1 in it; every byte is a letter or a control code there.
+pub(crate) fn western(bytes: &[u8]) -> String {
+    let (text, _) = encoding_rs::WINDOWS_1252.decode_without_bom_handling(bytes);
+    text.into_owned()
 }
 
 /// Every file below `folder` with this extension, in order of their paths.

@@ -38,10 +38,11 @@ pub(crate) fn file(path: &Path, rig: &Path, data: &Arc<Data>) -> Result<String, 
         }
         Kind::Part(kind) => {
             let file = bess_catalogue::File::new(&*name, text);
-            let said = data.catalogue.check(kind, file.clone());
-            let said = said.map_err(|error| one(error.into()))?;
-            check_measurable(kind, file, data).map_err(one)?;
-            Ok(said)
+            let (catalogue, broken) = data.readable_parts();
+            let said = catalogue.check(kind, file.clone()).map_err(Mistake::from);
+            let said = said.and_then(|said| check_measurable(kind, file, catalogue).map(|()| said));
+            // what it lacks may be in one of those
+            said.map_err(|mistake| [&[mistake], broken].concat())
         }
         kind @ (Kind::Dbc | Kind::Product | Kind::RegisterMap) => {
             let checked =
@@ -88,12 +89,12 @@ pub(crate) fn kind(path: &Path, text: &str) -> Result<Kind, Mistake> {
 fn check_measurable(
     kind: bess_catalogue::Kind,
     file: bess_catalogue::File,
-    data: &Data,
+    catalogue: &bess_catalogue::Catalogue,
 ) -> Result<(), Mistake> {
     if kind != bess_catalogue::Kind::Pack {
         return Ok(());
     }
-    let (catalogue, id) = data.catalogue.with(kind, file)?;
+    let (catalogue, id) = catalogue.with(kind, file)?;
     let pack = catalogue.product::<bess_catalogue::product::Pack>(&id)?;
     let most = bess_devices::bmu::Settings::MAX_CELLS;
     if pack.value.cells <= most {

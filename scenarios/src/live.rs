@@ -191,7 +191,7 @@ fn write_summary(driver: &dyn Driver, config: &RigConfig, out: &Path) -> Result<
 }
 
 fn load_paced(rig: &Path, data: &Data) -> Result<RigConfig, Mistake> {
-    let config = load_config(rig, &data.catalogue)?;
+    let config = load_config(rig, data.catalogue()?)?;
     if config.clock.mode == ClockMode::Paced {
         Ok(config)
     } else {

@@ -286,7 +286,7 @@ fn carry_out(cli: Cli) -> Result<u8, Vec<Mistake>> {
             Ok(0)
         }
         Command::Catalogue { id } => {
-            catalogue::run(&data.catalogue, id.as_deref()).map_err(one)?;
+            catalogue::run(data.catalogue().map_err(one)?, id.as_deref()).map_err(one)?;
             Ok(0)
         }
         Command::Validate { out, only } => {
@@ -304,10 +304,13 @@ fn carry_out(cli: Cli) -> Result<u8, Vec<Mistake>> {
             around,
             out,
         } => {
-            cell::run(&data.catalogue, &cell, &profile, &around, &out).map_err(one)?;
+            cell::run(data.catalogue().map_err(one)?, &cell, &profile, &around, &out).map_err(one)?;
             Ok(0)
         }
-        Command::Site(args) => site::run(&args, &data.catalogue, &interrupted).map_err(one),
+        Command::Site(args) => {
+            let catalogue = data.catalogue().map_err(one)?;
+            site::run(&args, catalogue, &interrupted).map_err(one)
+        }
         Command::Selftest { rig, features, out } => {
             let bench = Bench::load(&rig, data, None).map_err(one)?;
             let plan = plan(&[features], None, &bench)?;
@@ -447,7 +450,7 @@ fn check_all(files: &[PathBuf], rig: &Path, data: &Arc<Data>) -> Result<u8, Vec<
 }
 
 fn points(rig: &Path, data: &Data) -> Result<(), Mistake> {
-    let config = bench::load_config(rig, &data.catalogue)?;
+    let config = bench::load_config(rig, data.catalogue()?)?;
     let built = bess_rig::Rig::new(&config, &data.library, bess_rig::Role::Rig)?;
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     let mut lines = || -> std::io::Result<()> {

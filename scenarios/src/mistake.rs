@@ -10,11 +10,11 @@ use bess_rig::RigConfigError;
 use miette::{Diagnostic, NamedSource, SourceSpan};
 
 /// One clear message: what is wrong, where, and what to do.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct Mistake(Box<Problem>);
 
-#[derive(Debug, thiserror::Error, Diagnostic)]
+#[derive(Clone, Debug, thiserror::Error, Diagnostic)]
 #[error("{message}")]
 struct Problem {
     message: String,

@@ -525,3 +525,110 @@ fn a_list_that_is_none() {
         "{said}"
     );
 }
+
+/// A folder for `--data` with these files.
+fn data(files: &[(&str, &[u8])]) -> TempDir {
+    let folder = TempDir::new().unwrap();
+    for (path, bytes) in files {
+        let path = folder.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+    }
+    folder
+}
+
+#[test]
+fn files_of_windows_editors_are_read() {
+    let dbc = fs::read_to_string(root().join("device-emulators/data/dbc/rig-cluster.dbc")).unwrap();
+    let commented = format!("{dbc}\nCM_ \"Größe in °C – Œuvre\";\n");
+    let (western, _, _) = encoding_rs::WINDOWS_1252.encode(&commented);
+    assert!(str::from_utf8(&western).is_err());
+    let marked = [b"\xEF\xBB\xBF", commented.as_bytes()].concat();
+    for bytes in [&western[..], &marked] {
+        let (_keep, path) = file("x.dbc", bytes);
+        assert!(printed(&["map", "check", &path]).contains("DBC, "));
+    }
+    let feature = "\u{FEFF}Feature: f\n  Scenario: s\n    When the E-stop is pressed\n";
+    let (_keep, path) = file("x.feature", feature.as_bytes());
+    assert!(printed(&["check", &path]).contains("feature, 1 scenarios"));
+}
+
+#[test]
+fn a_bad_data_file_is_told_to_whoever_uses_it_and_to_nobody_else() {
+    let own = "id = \"own-bmu\"\ninherits = \"rig-bmu-44\"\ntitle = \"X\"\n";
+    let circle = "id = \"own-meter\"\ninherits = \"own-meter\"\ntitle = \"X\"\n";
+    let folder = data(&[
+        ("products/own.toml", own.as_bytes()),
+        ("products/circle.toml", circle.as_bytes()),
+        ("products/bad.toml", b"id = \"bad\"\ntitle = \"\xFF\"\n"),
+        ("modbus/bad.toml", b"title = \"\xFF\"\n"),
+        ("cells/bad.toml", b"title = \"\xFF\"\n"),
+    ]);
+    let path = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
+    let at = folder.path().to_string_lossy().into_owned();
+    printed(&["--data", &at, "map", "check", &path("products/own.toml")]);
+    printed(&["--data", &at, "map", "doc", "own-bmu"]);
+    let told = |said: &str, parts: &[&str]| {
+        for part in parts {
+            assert!(said.contains(part), "no {part} in {said}");
+        }
+    };
+    let checked = complaint(
+        &folder,
+        &[
+            "--data",
+            &at,
+            "check",
+            &path("products/bad.toml"),
+            &path("products/own.toml"),
+            &path("products/circle.toml"),
+        ],
+    );
+    told(
+        &checked,
+        &[
+            "DIR/products/bad.toml: not a text file: byte 20 is not UTF-8",
+            "DIR/products/circle.toml:2: inherits: goes round in a circle: own-meter to own-meter",
+        ],
+    );
+    assert!(!checked.contains("own.toml"), "{checked}");
+    told(
+        &complaint(&folder, &["--data", &at, "map", "doc", "bad"]),
+        &["DIR/products/bad.toml:2: not a text file"],
+    );
+    told(
+        &complaint(&folder, &["--data", &at, "catalogue"]),
+        &["exit 3", "DIR/cells/bad.toml: not a text file"],
+    );
+    fs::remove_file(path("cells/bad.toml")).unwrap();
+    let base = root().join("scenarios/rigs/liquid-20ft.toml");
+    let rig = |product: &str| {
+        let text = format!(
+            "inherits = {:?}\n[[meter]]\ntag = \"site-01/m2\"\nproduct = \"{product}\"\n",
+            base.to_string_lossy()
+        );
+        let (_keep, file) = file("rig.toml", text.as_bytes());
+        let said = complaint(&folder, &["--data", &at, "check", &file]);
+        said.replace(&file, "rig.toml")
+    };
+    told(
+        &rig("own-meter"),
+        &["goes round in a circle: own-meter to own-meter"],
+    );
+    told(&rig("bad"), &["DIR/products/bad.toml:2: not a text file"]);
+}
+
+#[test]
+fn a_rig_whose_dialect_lacks_what_the_bcu_needs() {
+    let bmu = "id = \"rig-bmu-44\"\nkind = \"bmu\"\ntitle = \"X\"\n[settings]\ncells = 44\ntemperatures = 22\n\
+               [[can]]\nport = \"cluster\"\ndbc = \"rig-cluster.dbc\"\nnode_in = \"source\"\n\
+               [[can.transmit]]\nmessage = \"BMU_CELLV_{k}\"\nperiod_ms = 200\ninvalid = { raw = 0xFFFF }\n\
+               bind = { \"CellV_{i}\" = \"cell[{i}].voltage\" }\n";
+    let folder = data(&[("products/bmu.toml", bmu.as_bytes())]);
+    let at = folder.path().to_string_lossy().into_owned();
+    let rig = root().join("scenarios/rigs/liquid-20ft.toml");
+    let said = complaint(&folder, &["--data", &at, "check", &rig.to_string_lossy()]);
+    let expected =
+        "no message carries `temperature-max`, nor `temperature[0]` and so on, and the BCU needs one of them";
+    assert!(said.starts_with("exit 3") && said.contains(expected), "{said}");
+}

@@ -6,6 +6,7 @@ use std::io::Cursor;
 use calamine::{DataRef, Reader as _, Xlsx, XlsxError};
 
 use super::columns::Columns;
+use crate::bench::western;
 
 /// A table. Rows keep their number in the file, for messages.
 #[derive(Debug, Default)]
@@ -225,9 +226,9 @@ fn decoded(bytes: &[u8]) -> (String, Option<String>) {
         _ => match str::from_utf8(bytes) {
             Ok(text) => (text.to_owned(), None),
             Err(_) => (
-                bytes.iter().map(|&byte| char::from(byte)).collect(),
+                western(bytes),
                 Some(
-                    "the text is not UTF-8 and was read as Latin-1; save it as UTF-8 if names look wrong"
+                    "the text is not UTF-8 and was read as Windows-1252; save it as UTF-8 if names look wrong"
                         .into(),
                 ),
             ),
