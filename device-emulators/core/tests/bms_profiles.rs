@@ -302,6 +302,11 @@ fn byd_hv() {
         ],
     );
     bms.hears("0D1#0352000000000000", &[("pcs-soc", 85.0)]);
+    pcs.says(
+        "INVERTER_TIME",
+        &[("clock", f64::from(0x65A0_F180))],
+        "111#65A0F18000000000",
+    );
     bms.hears("111#65A0F18000000000", &[("pcs-time", f64::from(0x65A0_F180))]);
 }
 
@@ -372,15 +377,30 @@ fn pylontech_hv() {
         &[
             ("cell-voltage-max", 3.295),
             ("cell-voltage-min", 3.29),
-            ("cell-voltage-max-pack", 3.0),
-            ("cell-voltage-min-pack", 6.0),
+            ("cell-voltage-max-cell", 3.0),
+            ("cell-voltage-min-cell", 6.0),
         ],
         "00004230#DF0CDA0C03000600",
     );
     bms.says(
         "HV_TEMPERATURES",
-        &[("temperature-max", 15.0), ("temperature-min", 12.2)],
-        "00004240#7E04620400000000",
+        &[
+            ("temperature-max", 15.0),
+            ("temperature-min", 12.2),
+            ("temperature-max-module", 2.0),
+            ("temperature-min-module", 5.0),
+        ],
+        "00004240#7E04620402000500",
+    );
+    bms.says(
+        "HV_MODULE_VOLTAGES",
+        &[
+            ("module-voltage-max", 49.425),
+            ("module-voltage-max-module", 1.0),
+            ("module-voltage-min", 49.35),
+            ("module-voltage-min-module", 4.0),
+        ],
+        "00004260#11C1C6C001000400",
     );
     // idle; then charging, asked for, with an over-voltage
     bms.says(

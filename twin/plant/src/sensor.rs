@@ -131,10 +131,10 @@ impl Sensors {
         out: &mut [Reading],
     ) {
         if let Some(kind) = self.kind(channel) {
-            let what = purpose(place, channel);
+            let what = errs_like(place, channel);
             let mut bias = rng::stream(self.seed, what);
             let mut slope = rng::stream(self.seed, what ^ 0x534C_4F50_0000_0000);
-            let mut noise = rng::stream(self.seed ^ rng::mix(now_nanos), !what);
+            let mut noise = rng::stream(self.seed ^ rng::mix(now_nanos), !purpose(place, channel));
             let relative = channel == Channel::InsulationResistance;
             let slopes = kind.gain != 0.0 || kind.drift_per_k != 0.0;
             let saturates = matches!(
@@ -316,13 +316,18 @@ fn digitise(kind: &SensorSpec, saturates: bool, reading: &mut Reading) {
     }
 }
 
-/// A number of its own for every sensor group. A high-voltage box measures its cluster and the bus with one
-/// converter, so both readings err alike: their difference, which decides on closing, is better than either.
+/// The sensor group whose bias and slope one has. A high-voltage box measures its cluster and the bus through dividers of
+/// one kind with one reference, so both err alike: their difference, which decides on closing, is better than either. Noise
+/// is each one's own.
+fn errs_like(place: Place, channel: Channel) -> u64 {
+    match channel {
+        Channel::BusVoltage if place.cluster.is_some() => purpose(place, Channel::ClusterVoltage),
+        other => purpose(place, other),
+    }
+}
+
+/// A number of its own for every sensor group.
 fn purpose(place: Place, channel: Channel) -> u64 {
-    let channel = match channel {
-        Channel::BusVoltage if place.cluster.is_some() => Channel::ClusterVoltage,
-        other => other,
-    };
     let part = |index: Option<usize>| index.map_or(0, |i| i as u64 + 1);
     (channel as u64) << 32 | part(place.cluster) << 16 | part(place.pack)
 }

@@ -395,7 +395,7 @@ impl Bau {
             self.points.set(id, value);
         }
         if let Some(bus) = &mut self.pcs_bus {
-            bus.start(now, &mut self.points);
+            bus.start(&mut self.points);
             bus.freeze_counters(self.frozen);
         }
     }
@@ -836,13 +836,14 @@ impl Bau {
             Severity::Fault => 2.0,
         };
         points.set(single.storage_status, status);
-        if let Some(bus) = &self.pcs_bus {
+        if let Some(bus) = &mut self.pcs_bus {
             let told = Told {
                 state: self.state,
                 limits,
                 events,
             };
-            bus.publish(keep_alive_lost, told, &single, points);
+            bus.publish(keep_alive_lost, told, (&single, &self.table.packs), points);
+            bus.start_if_ready(now, &single, points);
         }
         let current = points.get(single.current).unwrap_or(0.0);
         let status = match current {

@@ -6,11 +6,12 @@
 use bess_types::{CanFrame, CanId, SimTime};
 
 use super::Stack;
-use super::points::{BauPoints, PcsBusPoints};
+use super::points::{BauPoints, PackRows, PcsBusPoints};
 use super::settings::PcsBusSettings;
 use crate::codec::can::{CanPort, MessageRef};
 use crate::controller::older_than;
 use crate::library::Library;
+use crate::points::PointRange;
 use crate::product::{Product, ProductError};
 use crate::{DeviceFault, PointTable, Points};
 
@@ -32,6 +33,9 @@ pub(super) struct PcsBus {
     cells_per_module: usize,
     quick_stop: Option<MessageRef>,
     heard: Option<SimTime>,
+    /// It has values to tell. These protocols have no code for one that is not there, so a battery that has not
+    /// measured yet is silent.
+    ready: bool,
 }
 
 /// What the stack is at the moment.
@@ -72,10 +76,12 @@ impl PcsBus {
             modules,
             cells_per_module,
             heard: None,
+            ready: false,
         })
     }
 
-    pub(super) fn start(&mut self, now: SimTime, points: &mut Points) {
+    /// The supply is there.
+    pub(super) fn start(&mut self, points: &mut Points) {
         self.heard = None;
         let (modules, cells) = (self.modules as f64, self.cells_per_module as f64);
         let ids = self.ids;
@@ -92,7 +98,26 @@ impl PcsBus {
         ] {
             points.set(id, value);
         }
-        self.port.start(now);
+        self.port.stop();
+        self.ready = false;
+    }
+
+    /// Begins to speak once everything it has to tell is known.
+    pub(super) fn start_if_ready(&mut self, now: SimTime, single: &BauPoints, points: &Points) {
+        let told = [
+            single.voltage,
+            single.current,
+            single.soc,
+            single.soh,
+            single.cell_max,
+            single.cell_min,
+            single.temperature_max,
+            single.temperature_min,
+        ];
+        if !self.ready && told.into_iter().all(|id| points.get(id).is_some()) {
+            self.ready = true;
+            self.port.start(now);
+        }
     }
 
     pub(super) fn hears(&self, id: CanId) -> bool {
@@ -122,6 +147,9 @@ impl PcsBus {
             return false;
         };
         self.heard = Some(now);
+        if !self.ready {
+            self.port.stop(); // no answers yet
+        }
         Some(message) == self.quick_stop
     }
 
@@ -135,9 +163,59 @@ impl PcsBus {
         self.lost(now, started, self.settings.lost_s)
     }
 
-    /// Brings the points of the port up to date.
-    pub(super) fn publish(&self, lost: bool, told: Told, single: &BauPoints, points: &mut Points) {
+    /// Where the extremes are, from the rows of modules and cells.
+    fn publish_places(&self, rows: &PackRows, points: &mut Points) {
         let ids = self.ids;
+        let (modules, cells) = (self.modules, self.cells_per_module);
+        let extreme = |row: PointRange, sign: f64, points: &Points| {
+            let known = (0..row.len()).filter_map(|i| Some((i, points.get(row.at(i))?)));
+            known.max_by(|a, b| (sign * a.1).total_cmp(&(sign * b.1)).then(b.0.cmp(&a.0)))
+        };
+        for (row, sign, value, at) in [
+            (
+                rows.voltage,
+                1.0,
+                Some(ids.module_voltage_max),
+                ids.module_voltage_max_at,
+            ),
+            (
+                rows.voltage,
+                -1.0,
+                Some(ids.module_voltage_min),
+                ids.module_voltage_min_at,
+            ),
+            (rows.temperature_max, 1.0, None, ids.temperature_max_at),
+            (rows.temperature_min, -1.0, None, ids.temperature_min_at),
+        ] {
+            if let Some((i, extreme)) = extreme(row, sign, points) {
+                points.set(at, (i % modules + 1) as f64);
+                if let Some(value) = value {
+                    points.set(value, extreme);
+                }
+            }
+        }
+        for (row, cell, sign, at) in [
+            (rows.cell_max, rows.cell_max_cell, 1.0, ids.cell_voltage_max_at),
+            (rows.cell_min, rows.cell_min_cell, -1.0, ids.cell_voltage_min_at),
+        ] {
+            if let Some((i, _)) = extreme(row, sign, points)
+                && let Some(cell) = points.get(cell.at(i))
+            {
+                points.set(at, (i % modules * cells) as f64 + cell);
+            }
+        }
+    }
+
+    /// Brings the points of the port up to date.
+    pub(super) fn publish(
+        &self,
+        lost: bool,
+        told: Told,
+        (single, rows): (&BauPoints, &PackRows),
+        points: &mut Points,
+    ) {
+        let ids = self.ids;
+        self.publish_places(rows, points);
         let [charge_a, discharge_a] = told.limits;
         let soc = points.get(single.soc);
         let remaining = soc

@@ -205,6 +205,22 @@ point_list! {
         cells_in_series: value("cells-in-series", "1", 0.0, 65_535.0),
         /// Nominal voltage of a module.
         module_voltage: value("module-voltage", "V", 0.0, 2000.0),
+        /// Highest voltage of a module.
+        module_voltage_max: value("module-voltage-max", "V", 0.0, 2000.0),
+        /// Its module, counted in its cluster from 1.
+        module_voltage_max_at: value("module-voltage-max-module", "1", 0.0, 255.0),
+        /// Lowest voltage of a module.
+        module_voltage_min: value("module-voltage-min", "V", 0.0, 2000.0),
+        /// Its module.
+        module_voltage_min_at: value("module-voltage-min-module", "1", 0.0, 255.0),
+        /// The cell of the highest voltage, counted in its cluster from 1.
+        cell_voltage_max_at: value("cell-voltage-max-cell", "1", 0.0, 65_535.0),
+        /// The cell of the lowest voltage.
+        cell_voltage_min_at: value("cell-voltage-min-cell", "1", 0.0, 65_535.0),
+        /// The module of the highest temperature.
+        temperature_max_at: value("temperature-max-module", "1", 0.0, 255.0),
+        /// The module of the lowest temperature.
+        temperature_min_at: value("temperature-min-module", "1", 0.0, 255.0),
         /// The stack is stopped by a fault, fire or an E-stop.
         system_fault: flag("system-fault"),
         /// An alarm of a cluster, as in 802 `Evt1`.

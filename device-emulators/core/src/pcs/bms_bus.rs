@@ -22,6 +22,8 @@ pub(super) struct BmsBus {
     port: CanPort,
     ids: BmsBusPoints,
     running: bool,
+    /// Its clock when the rig starts, s since 1970.
+    clock_at_start_s: f64,
 }
 
 impl BmsBus {
@@ -30,12 +32,14 @@ impl BmsBus {
         library: &Library,
         table: &PointTable,
         ids: BmsBusPoints,
+        clock_at_start_s: f64,
     ) -> Result<Self, ProductError> {
         let port = CanPort::compile(product, PORT, library, table, ADDRESS)?;
         Ok(Self {
             port,
             ids,
             running: false,
+            clock_at_start_s,
         })
     }
 
@@ -76,6 +80,8 @@ impl BmsBus {
             self.running = true;
             self.port.start(now);
         }
+        let since_start = now.as_nanos() / 1_000_000_000;
+        points.set(self.ids.clock, self.clock_at_start_s.trunc() + since_start as f64);
         self.port.transmit_due(now, points, emit);
     }
 

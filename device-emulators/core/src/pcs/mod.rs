@@ -132,7 +132,13 @@ impl Pcs {
         let settings: Settings = product.settings()?;
         let (table, ids, bus_ids, der) = points::table(&settings, product.can_port(bms_bus::PORT).is_ok());
         let bms_bus = match bus_ids {
-            Some(bus_ids) => Some(BmsBus::new(product, library, &table, bus_ids)?),
+            Some(bus_ids) => Some(BmsBus::new(
+                product,
+                library,
+                &table,
+                bus_ids,
+                settings.clock_at_start_s,
+            )?),
             None => None,
         };
         let server = ModbusServer::of_product(product, library, &table)?;

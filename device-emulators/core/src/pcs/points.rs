@@ -248,6 +248,8 @@ point_list! {
         current: value("bms-current", "A", -6553.5, 6553.5),
         /// BMS: temperature it measures.
         temperature: value("bms-temperature", "°C", -100.0, 200.0),
+        /// Its clock, since 1970.
+        clock: value("clock", "s", 0.0, 4_294_967_295.0),
     }
 }
 

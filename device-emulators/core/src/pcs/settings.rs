@@ -44,6 +44,9 @@ pub struct Settings {
     pub bms_lost_s: f64,
     /// Time without BMS heartbeat until it stops, s.
     pub bms_stop_s: f64,
+    /// Its clock when the rig starts, s since 1970.
+    #[serde(default = "new_year_2026")]
+    pub clock_at_start_s: f64,
     /// Time without EMS heartbeat until 0 kW, s; 0 turns the watchdog off.
     pub ems_lost_s: f64,
     /// Time without EMS heartbeat until standby, s.
@@ -115,6 +118,11 @@ impl Side {
             Self::Under => value < limit,
         }
     }
+}
+
+/// 2026-01-01 00:00:00 UTC. [A]
+const fn new_year_2026() -> f64 {
+    1_767_225_600.0
 }
 
 /// Seconds from a settings file as a duration; nonsense counts as zero.

@@ -283,7 +283,13 @@ impl<'a> Compiler<'a> {
         for (message, captures, page) in &pages {
             let layout = self.layout(entry, message, page, captures)?;
             let some_left_out = pattern::is_pattern(wanted) || multiplexed(message);
-            if some_left_out && layout.signals.is_empty() && !entry.bind.is_empty() {
+            // a page of nothing but constants is meant so; one whose points are not there is not
+            let is_constant = entry.constant.is_some()
+                && !page.signals.iter().any(|signal| {
+                    let mut bound = entry.bind.keys();
+                    bound.any(|name| pattern::matches(name.get_ref(), &signal.name).is_some())
+                });
+            if some_left_out && layout.signals.is_empty() && !entry.bind.is_empty() && !is_constant {
                 continue;
             }
             match layouts.last_mut() {

@@ -676,6 +676,46 @@ fn pages_take_turns_and_are_read_back() {
     );
 }
 
+/// A page of nothing but constants and start values is sent; one whose points the device has not is not.
+#[test]
+fn a_page_of_constants_takes_its_turn() {
+    let mut library = Library::shipped();
+    library.overlay(
+        "own",
+        "dbc/pages.dbc",
+        "VERSION \"\"\nBU_: BMU BCU\n\nBO_ 800 NV_PAGES: 4 BMU\n SG_ Page M : 0|8@1+ (1,0) [0|255] \"\" BCU\n \
+         SG_ Cell_0 m0 : 8|16@1+ (0.001,0) [0|65.535] \"V\" BCU\n SG_ Serial m1 : 8|16@1+ (1,0) [0|65535] \"\" BCU\n \
+         SG_ Release m2 : 8|16@1+ (1,0) [0|65535] \"\" BCU\n SG_ Cell_99 m3 : 8|16@1+ (0.001,0) [0|65.535] \"V\" BCU\n\n\
+         BA_DEF_ SG_ \"GenSigStartValue\" INT 0 65535;\nBA_DEF_DEF_ \"GenSigStartValue\" 0;\n\
+         BA_ \"GenSigStartValue\" SG_ 800 Release 4660;\n",
+    );
+    library.overlay(
+        "own",
+        "products/pages.toml",
+        "id = \"pages\"\ninherits = \"rig-bmu-44\"\ntitle = \"Pages\"\n[[can]]\nport = \"cluster\"\ndbc = \"pages.dbc\"\n\
+         [[can.transmit]]\nmessage = \"NV_PAGES\"\nperiod_ms = 10\nconstant = { Serial = 22136 }\n\
+         bind = { \"Cell_{i}\" = \"cell[{i}].voltage\" }\n",
+    );
+    let product = library.product("pages").unwrap();
+    let table = kinds::point_table(&product).unwrap();
+    let mut port = CanPort::compile(&product, "cluster", &library, &table, 0).unwrap();
+    let mut points = Points::new(table.into());
+    let cell = points.table().find("cell[0].voltage").unwrap();
+    points.set(cell, 3.3);
+    port.start(SimTime::ZERO);
+    let frames = sent(&mut port, &mut points, 39);
+    let lines: Vec<String> = frames.iter().map(|(ms, frame)| format!("{ms} {frame}")).collect();
+    assert_eq!(
+        lines,
+        [
+            "0 320#00E40C00",
+            "10 320#01785600",
+            "20 320#02341200",
+            "30 320#00E40C00"
+        ]
+    );
+}
+
 #[test]
 fn a_wrong_checksum_is_counted_and_left_alone() {
     let (mut port, mut points, mut node) = vendor_port();
