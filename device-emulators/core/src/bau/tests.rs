@@ -83,6 +83,10 @@ impl Bench {
                 ("current", 0.0),
                 ("soc", 50.0),
                 ("soh", 100.0),
+                ("cell-voltage-max", 3.31),
+                ("cell-voltage-min", 3.29),
+                ("temperature-max", 26.0),
+                ("temperature-min", 24.0),
                 ("charge-limit", 100.0 + i as f64),
                 ("discharge-limit", 150.0 + i as f64),
             ] {
