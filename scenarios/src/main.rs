@@ -269,7 +269,7 @@ fn carry_out(cli: Cli) -> Result<u8, Vec<Mistake>> {
         }
         Command::Check { files, rig } => check_all(&files, &rig, &data),
         Command::Import(ImportCommand::Registers(args)) => {
-            maps::import_registers(&args).map_err(one)?;
+            maps::import_registers(&args, &data.library)?;
             Ok(0)
         }
         Command::Map(MapCommand::Check(args)) => maps::check::run(&args, &data.library),

@@ -632,3 +632,89 @@ fn a_rig_whose_dialect_lacks_what_the_bcu_needs() {
         "no message carries `temperature-max`, nor `temperature[0]` and so on, and the BCU needs one of them";
     assert!(said.starts_with("exit 3") && said.contains(expected), "{said}");
 }
+
+#[test]
+fn what_is_there_is_not_overwritten() {
+    let list = "Address,Name,Type\n0,Volts,U16\n";
+    let (_keep, list_path) = file("list.csv", list.as_bytes());
+    let points = "[bind]\n\"Volts\" = \"voltage\"\n";
+    let (folder, points_path) = file("points.toml", points.as_bytes());
+    let other = folder.path().join("product.toml");
+    fs::write(&other, "kind = \"pcs\"\nid = \"x\"\n").unwrap();
+    let other = other.to_string_lossy();
+    let import = |out: &str| {
+        let output = bessrig(&[
+            "import",
+            "registers",
+            &list_path,
+            "-o",
+            out,
+            "--points",
+            &points_path,
+        ]);
+        let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        (output.status.code(), said)
+    };
+    let (code, said) = import(&list_path);
+    assert_eq!(code, Some(3), "{said}");
+    assert!(said.contains("is read, and would be overwritten"), "{said}");
+    assert_eq!(fs::read_to_string(&list_path).unwrap(), list);
+    let (code, said) = import(&points_path);
+    assert_eq!(code, Some(3), "{said}");
+    assert_eq!(fs::read_to_string(&points_path).unwrap(), points);
+    let (code, said) = import(&other);
+    assert_eq!(code, Some(3), "{said}");
+    assert!(said.contains("is there already and is no register map"), "{said}");
+    // a map is written again
+    let map = folder.path().join("map.toml");
+    let map = map.to_string_lossy();
+    for _ in 0..2 {
+        let (code, said) = import(&map);
+        assert_eq!(code, Some(0), "{said}");
+        assert!(said.contains("write kind = \"pcs\""), "{said}");
+    }
+    let output = bessrig(&["map", "doc", &map, "--out", &map]);
+    assert_eq!(output.status.code(), Some(3));
+    assert!(fs::read_to_string(&*map).unwrap().contains("[[block]]"));
+}
+
+#[test]
+fn what_is_no_list_is_said_in_a_line() {
+    for (name, bytes, expected) in [
+        (
+            "list.pdf",
+            &b"%PDF-1.7\n\xE2\xE3\xCF\xD3 \x00\x01"[..],
+            "it is a PDF, not a register list",
+        ),
+        (
+            "list.xls",
+            b"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1",
+            "it is an Office file of before 2007",
+        ),
+        (
+            "list.bin",
+            b"\x00\x01\x02\x03",
+            "it is no text, not a register list",
+        ),
+        (
+            "list.xlsx",
+            b"PK\x03\x04 and no more",
+            "does not read as an XLSX workbook",
+        ),
+    ] {
+        let (folder, path) = file(name, bytes);
+        let out = folder.path().join("map.toml");
+        let said = complaint(
+            &folder,
+            &["import", "registers", &path, "-o", &out.to_string_lossy()],
+        );
+        assert!(said.contains(expected) && said.len() < 600, "{said}");
+    }
+}
+
+#[test]
+fn doubts_in_shipped_files_are_only_counted() {
+    let text = "id = \"own-pcs\"\ninherits = \"pcs-100-380\"\ntitle = \"X\"\n";
+    let shipped = map_check("own-pcs.toml", text, &[]);
+    assert!(!shipped.contains("device-emulators/data"), "{shipped}");
+}

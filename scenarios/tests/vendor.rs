@@ -271,10 +271,44 @@ fn the_shipped_map_is_what_the_import_makes_of_the_list() {
     }
     let (workbook, said) = import("NV-PCS100.xlsx");
     assert!(
-        said.contains("sheet `Registers` looks most like a register list"),
+        said.contains("read sheet Registers, which has the head of a register list; not read: Cover"),
         "{said}"
     );
     assert_eq!(bare(&workbook), bare(&shipped));
+}
+
+/// One map of two sheets, a block each: input registers by the sheet's name, holding registers.
+#[test]
+fn a_workbook_with_a_sheet_for_each_table() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let out = folder.path().join("map.toml");
+    let import = |more: &[&str]| {
+        let list = "scenarios/tests/lists/two-tables.xlsx";
+        let out = out.to_string_lossy();
+        let output = bessrig(&[&["import", "registers", list, "-o", &*out], more].concat());
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8(said).unwrap())
+    };
+    let (code, said) = import(&[]);
+    assert_eq!(code, Some(0), "{said}");
+    let map = fs::read_to_string(&out).unwrap();
+    insta::assert_snapshot!(format!("{}\n{map}", said.replace(&*out.to_string_lossy(), "OUT")));
+    let (code, said) = import(&["--sheet", "Two", "--table", "input"]);
+    assert_eq!(code, Some(0), "{said}");
+    let map = fs::read_to_string(&out).unwrap();
+    assert!(
+        map.contains("table = \"input\"") && map.contains("Spare value"),
+        "{map}"
+    );
+    let (code, said) = import(&["--sheet", "Input registers", "--sheet", "Two"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("read sheets Input registers, Two"), "{said}");
+    let (code, said) = import(&["--sheet", "Inputs"]);
+    assert_eq!(code, Some(3), "{said}");
+    assert!(
+        said.contains("there is no sheet `Inputs`; sheets are Cover, Input registers"),
+        "{said}"
+    );
 }
 
 #[test]

@@ -1,12 +1,13 @@
-//! What stands in the cells of a vendor's list: addresses, types, factors, names of values and of bits.
+//! What stands in the cells of a vendor's list: addresses, tables, types, factors, units.
 
-use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use bess_devices::codec::modbus::RegisterType;
 use bess_devices::codec::modbus::listing::whole_number;
 use bess_types::Table;
 use regex::Regex;
+
+use super::word_order::{Doubt, word_order};
 
 /// An address as written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -170,6 +171,51 @@ pub(super) fn table(text: &str) -> Option<(Table, bool)> {
     Some((found?, writes))
 }
 
+/// The one table a title or the name of a sheet is about; nothing if it names none, or several.
+pub(super) fn table_of_title(title: &str) -> Option<Table> {
+    static WORDS: LazyLock<[(Regex, Table); 4]> = LazyLock::new(|| {
+        [
+            (
+                r"input[ _-]*reg|eingangsregister|eingaberegister|输入寄存器|\b3x\b",
+                Table::Input,
+            ),
+            (r"holding|halteregister|保持寄存器|\b4x\b", Table::Holding),
+            (r"\bcoils?\b|线圈", Table::Coil),
+            (r"discrete|diskrete|input status|离散", Table::DiscreteInput),
+        ]
+        .map(|(pattern, table)| (regex(pattern), table))
+    });
+    static CODES: LazyLock<Regex> =
+        LazyLock::new(|| regex(r"\b(?:fc|function(?: codes?)?|funktions?codes?|功能码)\s*[:=]?\s*(.*)$"));
+    static CODE: LazyLock<Regex> = LazyLock::new(|| regex(r"\d+"));
+    let title = title.trim().to_lowercase();
+    match title.as_str() {
+        "input" | "inputs" | "ir" => return Some(Table::Input),
+        "hr" => return Some(Table::Holding),
+        "di" => return Some(Table::DiscreteInput),
+        "do" => return Some(Table::Coil),
+        _ => {}
+    }
+    let mut found: Vec<Table> = (WORDS.iter())
+        .filter(|(pattern, _)| pattern.is_match(&title))
+        .map(|(_, table)| *table)
+        .collect();
+    if let Some(codes) = CODES.captures(&title).and_then(|codes| codes.get(1)) {
+        let codes = CODE
+            .find_iter(codes.as_str())
+            .filter_map(|code| code.as_str().parse().ok());
+        found.extend(codes.filter_map(|code: u32| match code {
+            1 | 5 | 15 => Some(Table::Coil),
+            2 => Some(Table::DiscreteInput),
+            3 | 6 | 16 => Some(Table::Holding),
+            4 => Some(Table::Input),
+            _ => None,
+        }));
+    }
+    let first = *found.first()?;
+    found.iter().all(|table| *table == first).then_some(first)
+}
+
 /// Whether a cell says that the register may be written; `None` if it does not say.
 pub(super) fn access(cell: &str) -> Option<(bool, bool)> {
     let text: String = cell
@@ -178,10 +224,14 @@ pub(super) fn access(cell: &str) -> Option<(bool, bool)> {
         .filter(|c| c.is_alphanumeric())
         .collect();
     let (read, write) = match text.as_str() {
-        "r" | "ro" | "read" | "readonly" | "get" | "只读" | "lesen" => (true, false),
-        "rw" | "wr" | "readwrite" | "readandwrite" | "writeread" | "getset" | "读写" | "可读写"
-        | "lesenschreiben" => (true, true),
-        "w" | "wo" | "write" | "writeonly" | "set" | "只写" | "schreiben" => (false, true),
+        "r" | "ro" | "read" | "readonly" | "get" | "只读" | "读" | "l" | "lesen" | "nurlesen" => {
+            (true, false)
+        }
+        "rw" | "wr" | "readwrite" | "readandwrite" | "writeread" | "getset" | "读写" | "可读写" | "ls"
+        | "lesenschreiben" | "lesenundschreiben" => (true, true),
+        "w" | "wo" | "write" | "writeonly" | "set" | "只写" | "写" | "schreiben" | "nurschreiben" => {
+            (false, true)
+        }
         _ => return None,
     };
     Some((read, write))
@@ -191,8 +241,8 @@ pub(super) fn access(cell: &str) -> Option<(bool, bool)> {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Kind {
     pub(super) form: Form,
-    /// The order of words, where the type says it.
-    pub(super) low_word_first: Option<bool>,
+    /// The order of words, where the type says it; a doubt where it is about that and leaves it open.
+    pub(super) low_word_first: Result<Option<bool>, Doubt>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -218,11 +268,17 @@ pub(super) fn kind(cell: &str) -> Result<Kind, String> {
         .chars()
         .map(|c| if c.is_alphanumeric() { c } else { ' ' })
         .collect();
-    let low_word_first = word_order(cell)?;
+    let low_word_first = word_order(cell);
+    if let Err(doubt @ Doubt::Bytes) = low_word_first {
+        return Err(doubt.to_string());
+    }
     let letters: String = text.chars().filter(|c| !c.is_whitespace()).collect();
     let width: Option<u32> = WIDTH.find(&text).and_then(|found| found.as_str().parse().ok());
     let has = |word: &str| letters.contains(word);
-    let unsigned = has("uint") || has("unsigned") || letters.starts_with('u') && !has("utf");
+    let has_any = |words: &[&str]| words.iter().any(|word| has(word));
+    let unsigned = has_any(&["uint", "unsigned", "vorzeichenlos", "ohnevorzeichen", "无符号"])
+        || letters.starts_with('u') && !has("utf");
+    let signed = has_any(&["int", "signed", "vorzeichen", "ganzzahl", "有符号", "整"]);
     let sized = |signed: bool, bits: u32| match (signed, bits) {
         (false, 16) => Ok(Form::Number(RegisterType::U16)),
         (true, 16) => Ok(Form::Number(RegisterType::I16)),
@@ -247,10 +303,12 @@ pub(super) fn kind(cell: &str) -> Result<Kind, String> {
         return Err(format!("`{cell}` is no type of a register map"));
     } else if letters == "fill" {
         Form::Fill
-    } else if has("str") || has("ascii") || has("char") || has("text") || has("utf8") {
+    } else if has_any(&["str", "ascii", "char", "text", "utf8", "zeichenkette", "字符"]) {
         let bytes = width.filter(|_| !has("utf8"));
         Form::Text(bytes)
-    } else if has("float") || has("real") || has("ieee") || letters == "single" || letters.starts_with("f32")
+    } else if has_any(&["float", "real", "ieee", "gleitkomma", "fließkomma", "浮点"])
+        || letters == "single"
+        || letters.starts_with("f32")
     {
         if width.is_some_and(|width| width != 32 && width != 754) || has("lreal") || has("double") {
             return Err(format!(
@@ -271,7 +329,7 @@ pub(super) fn kind(cell: &str) -> Result<Kind, String> {
         sized(false, width.unwrap_or(16))?
     } else if ["bit", "bool", "boolean", "coil", "binary", "1bit", "flag"].contains(&letters.as_str()) {
         Form::Bit
-    } else if has("dword") || has("doubleword") || has("ulong") {
+    } else if has_any(&["dword", "doubleword", "doppelwort", "ulong"]) {
         sized(false, width.unwrap_or(32))?
     } else if has("qword") || has("quadword") {
         sized(false, width.unwrap_or(64))?
@@ -281,24 +339,17 @@ pub(super) fn kind(cell: &str) -> Result<Kind, String> {
         sized(!unsigned, width.unwrap_or(16))?
     } else if has("long") {
         sized(!unsigned, width.unwrap_or(32))?
-    } else if has("word")
-        || has("ushort")
-        || has("hex")
-        || has("enum")
-        || has("acc")
-        || has("count")
-        || has("raw")
-    {
+    } else if has_any(&["word", "wort", "ushort", "hex", "enum", "acc", "count", "raw"]) {
         sized(false, width.unwrap_or(16))?
     } else if unsigned {
         match width {
             Some(width) => sized(false, width)?,
             None => Form::Whole { signed: false },
         }
-    } else if has("int") || has("signed") || ["s", "i"].iter().any(|c| letters.starts_with(c)) {
+    } else if signed || ["s", "i"].iter().any(|c| letters.starts_with(c)) {
         match width {
             Some(width) => sized(true, width)?,
-            None if has("int") || has("signed") => Form::Whole { signed: true },
+            None if signed => Form::Whole { signed: true },
             None => return Err(format!("`{cell}` is no known type")),
         }
     } else {
@@ -315,60 +366,6 @@ pub(super) fn words_named(text: &str) -> Option<u32> {
     numbers
         .find(|bits: &u32| [16, 32, 48, 64].contains(bits))
         .map(|bits| bits / 16)
-}
-
-/// The order of words that a text names; an error for an order of bytes that no map can have.
-pub(super) fn word_order(text: &str) -> Result<Option<bool>, String> {
-    let text = text.to_lowercase();
-    let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
-    if has(&["badc", "dcba", "byte swap", "byte-swap", "byteswap"]) {
-        return Err("bytes within a word are the other way round, which no register map can say".into());
-    }
-    let low = has(&[
-        "cdab",
-        "low-first",
-        "low first",
-        "low word first",
-        "low-word first",
-        "lsw first",
-        "lsw-first",
-        "low order word first",
-        "low-order word first",
-        "little-endian word",
-        "little endian word",
-        "word order little",
-        "word order: little",
-        "word swap",
-        "word-swap",
-        "swapped",
-        "little endian",
-        "little-endian",
-        "低字在前",
-    ]) || text.trim() == "le"
-        || text.trim() == "little"
-        || text.trim() == "lsw";
-    let high = has(&[
-        "abcd",
-        "high-first",
-        "high first",
-        "high word first",
-        "high-word first",
-        "msw first",
-        "msw-first",
-        "high order word first",
-        "high-order word first",
-        "big endian",
-        "big-endian",
-        "高字在前",
-    ]) || text.trim() == "be"
-        || text.trim() == "big"
-        || text.trim() == "msw";
-    // "bytes big-endian, low word first": what is said of words counts
-    Ok(match (low, high) {
-        (true, _) => Some(true),
-        (false, true) => Some(false),
-        (false, false) => None,
-    })
 }
 
 /// A number with what stands behind it: `0.1 V`, `1/10`, `x0.01`, `0,1`.
@@ -423,107 +420,25 @@ pub(super) fn integer(cell: &str) -> Option<i64> {
     }
 }
 
+/// A unit with the scale in front of it, as in `0.1kW`: the scale, if there is one, and the unit.
+pub(super) fn scaled_unit(cell: &str) -> (Option<f64>, String) {
+    match factor(cell) {
+        // "1/min" is a unit
+        Some((number, rest))
+            if number > 0.0 && !rest.starts_with('/') && !(number == 1.0 && rest.is_empty()) =>
+        {
+            (Some(number), unit(&rest))
+        }
+        _ => (None, unit(cell)),
+    }
+}
+
 /// A unit as this rig writes it; nothing for signs that mean "none".
 pub(super) fn unit(cell: &str) -> String {
     bess_devices::codec::unit::spelled(cell).to_owned()
 }
 
-/// Names of raw values in a text: `0: stop; 1: run`, `0=stop 1=run`, one a line.
-pub(super) fn names(text: &str) -> BTreeMap<i64, String> {
-    static MARK: LazyLock<Regex> =
-        LazyLock::new(|| regex(r"(?:^|[\s,;/|(（，；、])(-?(?:0[xX][0-9a-fA-F]+|\d+))\s*[:=：]\s*"));
-    static DASH: LazyLock<Regex> =
-        LazyLock::new(|| regex(r"(?:^|[\n,;，；、])\s*(0[xX][0-9a-fA-F]+|\d+)\s*[-–—]\s*(?:[^\d\s.])"));
-    let found = one_a_line(text).unwrap_or_else(|| marked(text, &MARK, 0));
-    let found = if found.is_empty() {
-        marked(text, &DASH, 1)
-    } else {
-        found
-    };
-    let pairs = found.into_iter();
-    pairs
-        .filter_map(|(key, name)| Some((whole_number(&key)?, name)))
-        .collect()
-}
-
-/// Names of bits in a text: `bit 0: fan; bit 1-2: mode`; `plain` where numbers alone are bits.
-pub(super) fn bit_names(text: &str, plain: bool) -> BTreeMap<(u8, u8), String> {
-    static MARKED: LazyLock<Regex> = LazyLock::new(|| {
-        regex(
-            r"(?i)(?:^|[\s,;/|(（，；、])(?:bit|b)\s*\.?\s*(\d{1,2}(?:\s*(?:-|~|\.\.)\s*(?:bit|b)?\s*\d{1,2})?)\s*[:=：-]?\s*",
-        )
-    });
-    static PLAIN: LazyLock<Regex> = LazyLock::new(|| {
-        regex(r"(?i)(?:^|[\s,;/|(（，；、])(?:bit|b)?\s*(\d{1,2}(?:\s*(?:-|~|\.\.)\s*\d{1,2})?)\s*[:=：]\s*")
-    });
-    let mut pairs = marked(text, &MARKED, 0);
-    if pairs.is_empty() && plain {
-        pairs = one_a_line(text).unwrap_or_else(|| marked(text, &PLAIN, 0));
-    }
-    let pairs = pairs.into_iter();
-    pairs
-        .filter_map(|(bits, name)| Some((bit_range(&bits)?, name)))
-        .collect()
-}
-
-/// First and last bit of `3`, `bit3`, `4-7`, `Bit4~Bit7`.
-pub(super) fn bit_range(text: &str) -> Option<(u8, u8)> {
-    let mut numbers = text
-        .split(|c: char| !c.is_ascii_digit())
-        .filter(|digits| !digits.is_empty())
-        .map(|digits| digits.parse::<u8>().ok().filter(|bit| *bit < 64));
-    let first = numbers.next()??;
-    let last = numbers.next().unwrap_or(Some(first))?;
-    Some((first.min(last), first.max(last)))
-}
-
-/// Pairs of a text that has one in each of its lines.
-fn one_a_line(text: &str) -> Option<Vec<(String, String)>> {
-    let pair = |line: &str| {
-        let (key, name) = line.split_once([':', '=', '：'])?;
-        let (key, name) = (key.trim(), name.trim());
-        let is_key = key.starts_with(|c: char| c.is_ascii_digit() || c == '-');
-        (is_key && !name.is_empty()).then(|| (key.to_owned(), name.to_owned()))
-    };
-    text.contains('\n').then(|| text.lines().map(pair).collect())?
-}
-
-/// Keys and the names behind them, for a pattern whose first group is the key; `back` bytes of a name are in the pattern.
-fn marked(text: &str, pattern: &Regex, back: usize) -> Vec<(String, String)> {
-    let marks: Vec<_> = pattern.captures_iter(text).collect();
-    let mut pairs = Vec::new();
-    for (k, mark) in marks.iter().enumerate() {
-        let Some(whole) = mark.get(0) else { continue };
-        let end = marks
-            .get(k + 1)
-            .and_then(|next| next.get(0))
-            .map_or(text.len(), |next| next.start());
-        let mut start = whole.end();
-        if back > 0 {
-            start = whole
-                .as_str()
-                .char_indices()
-                .next_back()
-                .map_or(start, |(at, _)| whole.start() + at);
-        }
-        let name = text.get(start..end).unwrap_or_default();
-        let name = name.trim_matches(|c: char| c.is_whitespace() || ",;/|，；、".contains(c));
-        let words: Vec<_> = name.split_whitespace().collect();
-        let name = words.join(" ");
-        // "(0: off, 1: on)"
-        let name = if name.contains(['(', '（']) {
-            name.as_str()
-        } else {
-            name.trim_end_matches([')', '）'])
-        };
-        if !name.is_empty() {
-            pairs.push((mark[1].to_owned(), name.to_owned()));
-        }
-    }
-    pairs
-}
-
-fn regex(pattern: &str) -> Regex {
+pub(super) fn regex(pattern: &str) -> Regex {
     Regex::new(pattern).expect("a pattern of this file")
 }
 
@@ -586,6 +501,42 @@ mod tests {
     }
 
     #[test]
+    fn titles_that_are_about_one_table() {
+        for (title, expected) in [
+            ("PCS map Input registers", Some(Table::Input)),
+            ("Input", Some(Table::Input)),
+            ("HR", Some(Table::Holding)),
+            ("Halteregister (FC 3/6/16)", Some(Table::Holding)),
+            ("Function code: 04", Some(Table::Input)),
+            ("输入寄存器", Some(Table::Input)),
+            ("Coils", Some(Table::Coil)),
+            ("Discrete inputs", Some(Table::DiscreteInput)),
+            ("Input and holding registers", None),
+            ("Functions 03, 04, 06", None),
+            ("DC input", None),
+            ("Registers", None),
+        ] {
+            assert_eq!(table_of_title(title), expected, "{title}");
+        }
+    }
+
+    #[test]
+    fn access_in_every_form() {
+        for (cell, expected) in [
+            ("RO", Some((true, false))),
+            ("R", Some((true, false))),
+            ("R/W", Some((true, true))),
+            ("RW", Some((true, true))),
+            ("WO", Some((false, true))),
+            ("L/S", Some((true, true))),
+            ("读写", Some((true, true))),
+            ("yes", None),
+        ] {
+            assert_eq!(access(cell), expected, "{cell}");
+        }
+    }
+
+    #[test]
     fn types_in_every_form() {
         use RegisterType::{Acc64, F32, I16, I32, I64, U16, U32};
         for (text, expected) in [
@@ -614,14 +565,21 @@ mod tests {
             ("STR32", Form::Text(Some(32))),
             ("ASCII", Form::Text(None)),
             ("BOOL", Form::Bit),
+            ("Ganzzahl 16 Bit mit Vorzeichen", Form::Number(I16)),
+            ("vorzeichenlos 32 Bit", Form::Number(U32)),
+            ("Gleitkomma", Form::Number(F32)),
+            ("Doppelwort", Form::Number(U32)),
+            ("无符号16位", Form::Number(U16)),
+            ("有符号32位整数", Form::Number(I32)),
+            ("浮点", Form::Number(F32)),
         ] {
             assert_eq!(kind(text).map(|kind| kind.form), Ok(expected), "{text}");
         }
         for text in ["BCD16", "double", "U8", "DateTime", "banana", "S"] {
             assert!(kind(text).is_err(), "{text}");
         }
-        assert_eq!(kind("U32 (CDAB)").unwrap().low_word_first, Some(true));
-        assert_eq!(kind("Float ABCD").unwrap().low_word_first, Some(false));
+        assert_eq!(kind("U32 (CDAB)").unwrap().low_word_first, Ok(Some(true)));
+        assert_eq!(kind("Float ABCD").unwrap().low_word_first, Ok(Some(false)));
         assert!(kind("U32 BADC").is_err());
     }
 
@@ -649,44 +607,19 @@ mod tests {
         assert_eq!(factor("1/0"), None);
         assert_eq!(unit("℃"), "°C");
         assert_eq!(unit("--"), "");
-    }
-
-    #[test]
-    fn names_of_values_and_bits() {
-        let values = |text: &str| -> Vec<(i64, String)> { names(text).into_iter().collect() };
-        let expected = vec![
-            (0, "Stop".to_owned()),
-            (1, "Grid run".to_owned()),
-            (2, "Fault".to_owned()),
-        ];
-        for text in [
-            "0: Stop; 1: Grid run; 2: Fault",
-            "0=Stop, 1=Grid run, 2=Fault",
-            "0:Stop 1:Grid run 2:Fault",
-            "0 - Stop, 1 - Grid run, 2 - Fault",
-            "0x00: Stop\n0x01: Grid run\n0x02: Fault",
-            "Running state (0: Stop, 1: Grid run, 2: Fault)",
-            "0：Stop；1：Grid run；2：Fault",
+        for (cell, scale, name) in [
+            ("0.1kW", Some(0.1), "kW"),
+            ("0.1 V", Some(0.1), "V"),
+            ("0,01Hz", Some(0.01), "Hz"),
+            ("0.1℃", Some(0.1), "°C"),
+            ("0.1%", Some(0.1), "%"),
+            ("0.1", Some(0.1), ""),
+            ("kW", None, "kW"),
+            ("1/min", None, "1/min"),
+            ("1", None, ""),
+            ("", None, ""),
         ] {
-            assert_eq!(values(text), expected, "{text}");
+            assert_eq!(scaled_unit(cell), (scale, name.to_owned()), "{cell}");
         }
-        for text in ["0~100", "-100 to 100", "0-65535", "see note 3", "12.5 V"] {
-            assert!(values(text).is_empty(), "{text}");
-        }
-        let bits: Vec<_> = bit_names("Bit0: Fan fault; bit 1: Door; Bit4-7: Mode", false)
-            .into_iter()
-            .collect();
-        assert_eq!(
-            bits,
-            [
-                ((0, 0), "Fan fault".to_owned()),
-                ((1, 1), "Door".into()),
-                ((4, 7), "Mode".into())
-            ]
-        );
-        assert_eq!(bit_names("0: Fan fault; 3: Door", true).len(), 2);
-        assert_eq!(bit_names("0: Fan fault; 3: Door", false).len(), 0);
-        assert_eq!(bit_range("Bit4~Bit7"), Some((4, 7)));
-        assert_eq!(bit_range("none"), None);
     }
 }

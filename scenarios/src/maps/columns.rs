@@ -32,6 +32,10 @@ pub(crate) enum Key {
     Point,
     PointValues,
     PointBits,
+    /// Who may write.
+    Role,
+    /// What a read or a write does besides.
+    Effects,
     /// Of no use, and known to be.
     Number,
 }
@@ -65,6 +69,14 @@ const NAMES: &[(Key, &str, &[&str])] = &[
             "地址",
             "寄存器地址",
             "起始地址",
+            "寄存器",
+            "寄存器号",
+            "modbus地址",
+            "startadresse",
+            "modbus adresse",
+            "register adresse",
+            "registernummer",
+            "register nr",
         ],
     ),
     (
@@ -83,6 +95,10 @@ const NAMES: &[(Key, &str, &[&str])] = &[
             "object type",
             "area",
             "功能码",
+            "modbus table",
+            "寄存器类型",
+            "registertyp",
+            "tabelle",
             "funktionscode",
         ],
     ),
@@ -108,6 +124,20 @@ const NAMES: &[(Key, &str, &[&str])] = &[
             "bezeichnung",
             "名称",
             "信号名称",
+            "信号",
+            "参数",
+            "参数名",
+            "参数名称",
+            "变量",
+            "变量名",
+            "变量名称",
+            "数据名称",
+            "项目",
+            "bezeichner",
+            "signalname",
+            "parametername",
+            "registername",
+            "benennung",
         ],
     ),
     (
@@ -128,6 +158,15 @@ const NAMES: &[(Key, &str, &[&str])] = &[
             "bemerkung",
             "说明",
             "备注",
+            "描述",
+            "注释",
+            "含义",
+            "定义",
+            "bemerkungen",
+            "kommentar",
+            "hinweis",
+            "erläuterung",
+            "anmerkung",
         ],
     ),
     (
@@ -143,6 +182,12 @@ const NAMES: &[(Key, &str, &[&str])] = &[
             "datentyp",
             "数据类型",
             "类型",
+            "typ",
+            "datenformat",
+            "daten typ",
+            "register format",
+            "数据格式",
+            "格式",
         ],
     ),
     (
@@ -173,6 +218,17 @@ const NAMES: &[(Key, &str, &[&str])] = &[
             "数量",
             "寄存器个数",
             "länge",
+            "anzahl",
+            "anzahl register",
+            "anzahl der register",
+            "registeranzahl",
+            "registerlänge",
+            "länge register",
+            "寄存器数",
+            "寄存器数量",
+            "数据长度",
+            "字节数",
+            "字数",
         ],
     ),
     (
@@ -195,17 +251,25 @@ const NAMES: &[(Key, &str, &[&str])] = &[
             "系数",
             "分辨率",
             "精度",
+            "倍率",
+            "比例系数",
+            "缩放",
+            "缩放系数",
+            "缩放因子",
+            "skalierungsfaktor",
+            "auflösung",
+            "multiplikator",
         ],
     ),
     (
         Key::Gain,
         "gain",
-        &["gain", "divisor", "divider", "divide by", "增益"],
+        &["gain", "divisor", "divider", "divide by", "teiler", "增益"],
     ),
     (
         Key::Offset,
         "offset",
-        &["offset", "value offset", "bias", "偏移", "偏移量"],
+        &["offset", "value offset", "bias", "versatz", "偏移", "偏移量"],
     ),
     (
         Key::Unit,
@@ -218,6 +282,7 @@ const NAMES: &[(Key, &str, &[&str])] = &[
             "eng unit",
             "einheit",
             "单位",
+            "maßeinheit",
         ],
     ),
     (
@@ -230,9 +295,21 @@ const NAMES: &[(Key, &str, &[&str])] = &[
             "read write",
             "access type",
             "attribute",
+            "attr",
+            "attributes",
             "permission",
             "property",
             "zugriff",
+            "zugriffsart",
+            "zugriffsrecht",
+            "lesen schreiben",
+            "rechte",
+            "rights",
+            "permissions",
+            "读写类型",
+            "读写权限",
+            "访问",
+            "权限",
             "读写",
             "属性",
             "读写属性",
@@ -251,6 +328,10 @@ const NAMES: &[(Key, &str, &[&str])] = &[
             "coding",
             "value names",
             "取值",
+            "werte",
+            "zustände",
+            "wertezuordnung",
+            "枚举",
         ],
     ),
     (
@@ -276,6 +357,8 @@ const NAMES: &[(Key, &str, &[&str])] = &[
             "valid range",
             "wertebereich",
             "范围",
+            "bereich",
+            "数据范围",
             "取值范围",
         ],
     ),
@@ -288,6 +371,11 @@ const NAMES: &[(Key, &str, &[&str])] = &[
             "endian",
             "endianness",
             "register order",
+            "wortfolge",
+            "wortreihenfolge",
+            "byte reihenfolge",
+            "字节序",
+            "字序",
         ],
     ),
     (
@@ -300,6 +388,10 @@ const NAMES: &[(Key, &str, &[&str])] = &[
             "start value",
             "factory setting",
             "默认值",
+            "standardwert",
+            "vorgabe",
+            "vorgabewert",
+            "初始值",
         ],
     ),
     (Key::Constant, "constant", &["raw constant"]),
@@ -313,10 +405,24 @@ const NAMES: &[(Key, &str, &[&str])] = &[
     (Key::Point, "point", &["bessrig point"]),
     (Key::PointValues, "point-values", &["bessrig values"]),
     (Key::PointBits, "point-bits", &["bessrig bits"]),
+    (Key::Role, "role", &["bessrig role"]),
+    (Key::Effects, "effects", &["bessrig effects"]),
     (
         Key::Number,
         "number",
-        &["no", "nr", "index", "s n", "sn", "seq", "item no", "序号"],
+        &[
+            "no",
+            "nr",
+            "index",
+            "s n",
+            "sn",
+            "seq",
+            "item no",
+            "lfd nr",
+            "序号",
+            "编号",
+            "bessrig states",
+        ],
     ),
 ];
 
@@ -347,6 +453,13 @@ impl core::str::FromStr for Picked {
     }
 }
 
+impl Picked {
+    /// Whether this is its head.
+    pub(crate) fn is(&self, head: &str) -> bool {
+        plain(&self.name) == plain(head)
+    }
+}
+
 /// The columns of a list.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Columns {
@@ -359,7 +472,7 @@ impl Columns {
     /// Reads a row as the head of a list; nothing if it is none.
     pub(crate) fn of(row: &Row, picked: &[Picked]) -> Option<Self> {
         let by_hand = |head: &str| {
-            let found = picked.iter().find(|picked| plain(&picked.name) == plain(head));
+            let found = picked.iter().find(|picked| picked.is(head));
             found.map(|picked| picked.key)
         };
         let guesses: Vec<_> = row.cells.iter().map(|head| guess(head)).collect();
@@ -390,8 +503,8 @@ impl Columns {
     }
 
     /// How many columns a row would name as the head of a list.
-    pub(crate) fn score(row: &Row) -> usize {
-        Self::of(row, &[]).map_or(0, |columns| columns.keys.iter().flatten().count())
+    pub(crate) fn score(row: &Row, picked: &[Picked]) -> usize {
+        Self::of(row, picked).map_or(0, |columns| columns.keys.iter().flatten().count())
     }
 
     /// Keys and heads of the columns that are known, in order.
@@ -552,15 +665,49 @@ mod tests {
             ),
             (&["Offset", "Name", "Type"], &[Key::Address, Key::Name, Key::Type]),
             (
-                &["寄存器地址", "名称", "数据类型", "单位", "读写", "备注"],
+                &["地址", "名称", "数据类型", "系数", "单位", "读写", "备注"],
                 &[
                     Key::Address,
                     Key::Name,
                     Key::Type,
+                    Key::Scale,
                     Key::Unit,
                     Key::Access,
                     Key::Description,
                 ],
+            ),
+            (
+                &[
+                    "Adresse",
+                    "Bezeichnung",
+                    "Typ",
+                    "Länge",
+                    "Faktor",
+                    "Einheit",
+                    "Zugriff",
+                    "Bereich",
+                    "Bemerkung",
+                ],
+                &[
+                    Key::Address,
+                    Key::Name,
+                    Key::Type,
+                    Key::Words,
+                    Key::Scale,
+                    Key::Unit,
+                    Key::Access,
+                    Key::Range,
+                    Key::Description,
+                ],
+            ),
+            (
+                &["Register", "Datentyp", "Skalierung", "Attr"],
+                &[Key::Address, Key::Type, Key::Scale, Key::Access],
+            ),
+            (&["Reg", "Format", "R/W"], &[Key::Address, Key::Type, Key::Access]),
+            (
+                &["Addr", "Name", "Attribute"],
+                &[Key::Address, Key::Name, Key::Access],
             ),
         ] {
             let found: Vec<Key> = keys(heads).into_iter().map(|(key, _)| key).collect();

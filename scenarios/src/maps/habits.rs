@@ -192,6 +192,11 @@ fn guessed_base(
         "wire address",
         "protocol address",
         "pdu address",
+        "0-basiert",
+        "beginnt bei 0",
+        "beginnend bei 0",
+        "zählung ab 0",
+        "从0开始",
     ];
     let one = [
         "1-based",
@@ -203,6 +208,11 @@ fn guessed_base(
         "start from 1",
         "starts at 1",
         "counted from 1",
+        "1-basiert",
+        "beginnt bei 1",
+        "beginnend bei 1",
+        "zählung ab 1",
+        "从1开始",
     ];
     if let Some(word) = says(&zero) {
         said.push((

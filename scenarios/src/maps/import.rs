@@ -3,22 +3,28 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bess_devices::codec::modbus::listing::{Meaning, Register};
+use bess_devices::codec::modbus::listing::{Meaning, Register, Revert};
 use bess_devices::codec::modbus::{OutOfRangeWrite, ReadOnlyWrite};
+use bess_devices::codec::pattern;
 use bess_devices::finding::Finding;
 use bess_devices::product::Place;
 use bess_types::Table;
 
-use super::bindings::Bindings;
+use super::bindings::{Against, Bindings};
 use super::cells::{self, Form, Written};
 use super::columns::{Columns, Key, Picked};
 use super::habits::{self, Base, Evidence};
+use super::naming::{bit_range, named};
 use super::sheet::{Row, Sheet};
 use super::table_in_words;
 use crate::mistake::Mistake;
-use draft::Draft;
+use conclude::{like_thousands, without_marks};
+use draft::{Draft, pairs};
+use taken::Accepted;
 
+mod conclude;
 mod draft;
+mod taken;
 
 /// The head of a list stands within so many rows.
 pub(super) const HEADER_WITHIN: usize = 200;
@@ -29,16 +35,19 @@ pub(crate) struct Wishes {
     pub(crate) columns: Vec<Picked>,
     pub(crate) base: Option<Base>,
     pub(crate) low_word_first: Option<bool>,
+    /// Of rows whose list does not say it.
+    pub(crate) table: Option<Table>,
     pub(crate) title: Option<String>,
 }
 
 /// A list that was read.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Import {
     pub(crate) title: String,
     pub(crate) read_only_write: ReadOnlyWrite,
     pub(crate) out_of_range_write: OutOfRangeWrite,
     pub(crate) items: Vec<Item>,
+    pub(crate) reverts: Vec<Revert>,
     /// What was concluded, and why.
     pub(crate) said: Vec<String>,
     pub(crate) findings: Vec<Finding>,
@@ -54,9 +63,74 @@ pub(crate) enum Item {
 }
 
 impl Import {
-    /// Reads a list; `file` is what messages call it.
-    pub(crate) fn of(file: &str, sheet: &Sheet, wishes: &Wishes) -> Result<Self, Mistake> {
-        Reader::new(file, sheet, wishes)?.read()
+    /// Reads a list of one sheet or several; `file` is what messages call it.
+    pub(crate) fn of(file: &str, sheets: &[Sheet], wishes: &Wishes) -> Result<Self, Mistake> {
+        let mut readers = Vec::new();
+        for sheet in sheets {
+            let mut reader = Reader::new(file, sheet, wishes)?;
+            if sheets.len() > 1
+                && let Some(name) = &sheet.name
+            {
+                reader.sheet_block.clone_from(name);
+            }
+            reader.read();
+            readers.push(reader);
+        }
+        every_column_is_there(&readers, wishes)?;
+        let told: Vec<(String, String)> = readers
+            .iter()
+            .map(|reader| (reader.file.clone(), reader.told.clone()))
+            .collect();
+        let mut import = Self::default();
+        let mut accepted = Accepted::default();
+        for reader in readers {
+            let (file, name) = (reader.file.clone(), reader.sheet_block.clone());
+            let before = accepted.items.len();
+            let mut own = reader.resolve(&told, &mut accepted);
+            let is_register = |item: &Item| matches!(item, Item::Register(..));
+            let count = accepted.items[before..]
+                .iter()
+                .filter(|item| is_register(item))
+                .count();
+            if count == 0 {
+                own.said
+                    .push("no row could be read as a register of its own".into());
+            }
+            if !name.is_empty() {
+                for said in &mut own.said {
+                    *said = format!("sheet {name}: {said}");
+                }
+            }
+            if import.title.is_empty() {
+                import.title = own.title;
+            }
+            if own.read_only_write != ReadOnlyWrite::default() {
+                import.read_only_write = own.read_only_write;
+            }
+            if own.out_of_range_write != OutOfRangeWrite::default() {
+                import.out_of_range_write = own.out_of_range_write;
+            }
+            import.said.extend(own.said);
+            import.findings.extend(own.findings);
+            import.reverts.extend(own.reverts);
+            if accepted.is_empty() && sheets.len() == 1 {
+                return Err(no_register(&file, &import.findings));
+            }
+        }
+        if accepted.is_empty() {
+            return Err(no_register(file, &import.findings));
+        }
+        accepted.say_holes(&mut import.said);
+        import.items = accepted.items;
+        if let Some(title) = &wishes.title {
+            import.title.clone_from(title);
+        } else if import.title.is_empty() {
+            import.title = match sheets {
+                [Sheet { name: Some(name), .. }] => format!("Imported from {file}[{name}]"),
+                _ => format!("Imported from {file}"),
+            };
+        }
+        Ok(import)
     }
 
     pub(crate) fn registers(&self) -> impl Iterator<Item = &Register> {
@@ -66,14 +140,69 @@ impl Import {
         })
     }
 
-    /// Puts the points of a binding table into the registers it names.
-    pub(crate) fn bind(&mut self, bindings: &Bindings) -> Result<(), Mistake> {
+    /// Puts the points of a binding table into the registers it names, held against those of a device if one is given.
+    pub(crate) fn bind(
+        &mut self,
+        bindings: &Bindings,
+        against: Option<&Against>,
+    ) -> Result<(), Vec<Mistake>> {
         let registers = self.items.iter_mut().filter_map(|item| match item {
             Item::Register(register, _) => Some(&mut **register),
             Item::Remark(_) => None,
         });
-        bindings.apply(registers.collect())
+        let findings = bindings.apply(registers.collect(), against)?;
+        self.findings.extend(findings);
+        Ok(())
     }
+}
+
+fn no_register(file: &str, findings: &[Finding]) -> Mistake {
+    Mistake::new(
+        format!("{file}: no row could be read as a register"),
+        findings.first().map_or_else(
+            || "name columns with --column".to_owned(),
+            |first| {
+                format!(
+                    "the first row that could not: {}",
+                    first.to_string().replace("\n    ", "; ")
+                )
+            },
+        ),
+    )
+}
+
+/// Every column picked by hand must be in some head.
+fn every_column_is_there(readers: &[Reader<'_>], wishes: &Wishes) -> Result<(), Mistake> {
+    let heads: BTreeSet<&str> = readers
+        .iter()
+        .flat_map(|reader| &reader.heads)
+        .map(String::as_str)
+        .filter(|head| !head.is_empty())
+        .collect();
+    let place = readers.first().map_or_else(String::new, |reader| {
+        reader.place(&reader.sheet.rows[reader.header]).to_string()
+    });
+    match wishes
+        .columns
+        .iter()
+        .find(|picked| !heads.iter().any(|head| picked.is(head)))
+    {
+        Some(picked) => Err(no_column(&place, picked, &heads)),
+        None => Ok(()),
+    }
+}
+
+fn no_column(place: &str, picked: &Picked, heads: &BTreeSet<&str>) -> Mistake {
+    let all: Vec<_> = heads.iter().map(|head| head.replace('\n', " ")).collect();
+    let help = match pattern::nearest(&picked.name, heads.iter().copied()) {
+        Some(nearest) => format!("did you mean `{nearest}`? Heads are {}", all.join(", ")),
+        None => format!("heads are {}", all.join(", ")),
+    };
+    let (key, name) = (picked.key.name(), &picked.name);
+    Mistake::new(
+        format!("{place}: no column has the head `{name}`, for --column {key}={name}"),
+        help,
+    )
 }
 
 enum Line {
@@ -86,7 +215,17 @@ struct Reader<'a> {
     sheet: &'a Sheet,
     wishes: &'a Wishes,
     columns: Columns,
+    /// All heads that were met.
+    heads: Vec<String>,
     header: usize,
+    /// Name of its blocks, where there are several sheets.
+    sheet_block: String,
+    /// Table of the sheet's name or of its title.
+    table: Option<Table>,
+    /// Dots and commas in addresses part thousands.
+    thousands: bool,
+    /// Unit cells with a scale in them.
+    scaled_units: Vec<String>,
     /// What is said about the whole list: the text above it and the titles in it.
     told: String,
     import: Import,
@@ -113,8 +252,20 @@ impl<'a> Reader<'a> {
                 .iter()
                 .take(HEADER_WITHIN)
                 .max_by_key(|row| row.filled().count());
+            let cells: BTreeSet<&str> = widest.iter().flat_map(|row| row.filled()).collect();
+            let missing = wishes.columns.iter().find(|picked| {
+                let mut rows = sheet.rows.iter().take(HEADER_WITHIN);
+                !rows.any(|row| row.filled().any(|cell| picked.is(cell)))
+            });
+            if let Some(picked) = missing {
+                return Err(no_column(&file, picked, &cells));
+            }
             let seen = match widest {
-                Some(row) => format!("the row most like one is {}: {}", row.number, one_line(row)),
+                Some(row) => format!(
+                    "the row most like one is {}: {}",
+                    row.number,
+                    short(&one_line(row))
+                ),
                 None => "it has no rows".into(),
             };
             return Err(Mistake::new(
@@ -122,43 +273,21 @@ impl<'a> Reader<'a> {
                 format!("{seen}; name columns with --column, as in --column address=HEAD --column name=HEAD"),
             ));
         };
-        for picked in &wishes.columns {
-            if !columns.known().any(|(key, _)| key == picked.key) {
-                let heads: Vec<_> = columns
-                    .heads
-                    .iter()
-                    .filter(|head| !head.is_empty())
-                    .cloned()
-                    .collect();
-                return Err(Mistake::new(
-                    format!(
-                        "{file}:{}: there is no column `{}` for --column {}",
-                        sheet.rows[header].number,
-                        picked.name,
-                        picked.key.name()
-                    ),
-                    format!("columns are {}", heads.join(", ")),
-                ));
-            }
-        }
-        let title = wishes
-            .title
-            .clone()
-            .unwrap_or_else(|| format!("Imported from {file}"));
         Ok(Self {
             file,
             sheet,
             wishes,
+            heads: columns.heads.clone(),
             columns,
             header,
+            sheet_block: String::new(),
+            table: None,
+            thousands: false,
+            scaled_units: Vec::new(),
             told: String::new(),
             import: Import {
-                title,
-                read_only_write: ReadOnlyWrite::default(),
-                out_of_range_write: OutOfRangeWrite::default(),
-                items: Vec::new(),
                 said: sheet.said.clone(),
-                findings: Vec::new(),
+                ..Import::default()
             },
             section: String::new(),
             section_table: None,
@@ -166,11 +295,18 @@ impl<'a> Reader<'a> {
         })
     }
 
-    fn read(mut self) -> Result<Import, Mistake> {
+    /// Reads the rows, each by itself.
+    fn read(&mut self) {
+        if !self.sheet_block.is_empty() {
+            self.lines
+                .push(Line::Remark(format!("sheet {}", self.sheet_block)));
+        }
         for row in &self.sheet.rows[..self.header] {
             self.preamble(row);
         }
         self.say_columns();
+        self.say_table();
+        self.find_thousands();
         let sheet = self.sheet;
         for row in &sheet.rows[self.header + 1..] {
             let cells: Vec<_> = row.filled().collect();
@@ -183,23 +319,24 @@ impl<'a> Reader<'a> {
             }
             self.row(row);
         }
-        let file = self.file.clone();
-        let import = self.resolve();
-        if import.registers().next().is_none() {
-            return Err(Mistake::new(
-                format!("{file}: no row could be read as a register"),
-                import.findings.first().map_or_else(
-                    || "name columns with --column".to_owned(),
-                    |first| {
-                        format!(
-                            "the first row that could not: {}",
-                            first.to_string().replace("\n    ", "; ")
-                        )
-                    },
-                ),
+        if let Some(first) = self.scaled_units.first() {
+            let (scale, unit) = cells::scaled_unit(first);
+            self.import.said.push(format!(
+                "{} units have a scale in front, which is taken: \"{first}\" is scale {} and unit {}",
+                self.scaled_units.len(),
+                scale.unwrap_or(1.0),
+                if unit.is_empty() { "none" } else { &unit },
             ));
         }
-        Ok(import)
+    }
+
+    /// What registers of no block of their own belong to.
+    fn block(&self) -> String {
+        match (self.sheet_block.as_str(), self.section.as_str()) {
+            (sheet, "") => sheet.to_owned(),
+            ("", section) => section.to_owned(),
+            (sheet, section) => format!("{sheet}: {section}"),
+        }
     }
 
     fn place(&self, row: &Row) -> Place {
@@ -220,9 +357,16 @@ impl<'a> Reader<'a> {
         let known = |names: &[&'static str]| names.iter().position(|name| *name == second);
         match row.cells[0].as_str() {
             "title" if !second.is_empty() => {
-                if self.wishes.title.is_none() {
-                    second.clone_into(&mut self.import.title);
-                }
+                second.clone_into(&mut self.import.title);
+                return;
+            }
+            "revert" if self.columns.has(Key::Constant) => {
+                let cell = |at| row.cells.get(at).map_or("", String::as_str);
+                self.import.reverts.push(Revert {
+                    back: pairs(second),
+                    after: cell(2).to_owned(),
+                    remaining: Some(cell(3).to_owned()).filter(|name| !name.is_empty()),
+                });
                 return;
             }
             "read_only_write" => {
@@ -244,32 +388,6 @@ impl<'a> Reader<'a> {
         self.lines.push(Line::Remark(text));
     }
 
-    fn say_columns(&mut self) {
-        let row = self.sheet.rows[self.header].number;
-        let heads: Vec<_> = self
-            .columns
-            .known()
-            .filter(|(key, _)| *key != Key::Number)
-            .map(|(key, head)| format!("{} is \"{}\"", key.name(), head.replace('\n', " ")))
-            .collect();
-        self.import
-            .said
-            .push(format!("the head is in row {row}: {}", heads.join(", ")));
-        let unknown: Vec<_> = self
-            .columns
-            .unknown()
-            .map(|(_, head)| format!("\"{}\"", head.replace('\n', " ")))
-            .collect();
-        if !unknown.is_empty() {
-            self.import.said.push(format!(
-                "columns kept as comments: {}; --column KEY=NAME gives one a meaning",
-                unknown.join(", ")
-            ));
-        }
-        self.told += self.columns.head(Key::Address);
-        self.told.push('\n');
-    }
-
     /// A row of the list or between its parts.
     fn row(&mut self, row: &Row) {
         let columns = self.columns.clone();
@@ -280,14 +398,31 @@ impl<'a> Reader<'a> {
             return;
         }
         let hex = columns.head(Key::Address).to_lowercase().contains("hex");
-        if let Some(written) = cells::address(address, hex) {
+        let is_doubtful = like_thousands(address) && !self.thousands;
+        let written = if is_doubtful {
+            None
+        } else if self.thousands && like_thousands(address) {
+            cells::address(&without_marks(address), hex)
+        } else {
+            cells::address(address, hex)
+        };
+        if let Some(written) = written {
             if !self.adds_bit(row, written) {
                 let draft = self.draft(row, written);
                 self.lines.push(Line::Register(Box::new(draft)));
             }
         } else if let Some(next) = Columns::of(row, &self.wishes.columns) {
             // the head once more, maybe with other columns
+            self.heads.extend(next.heads.iter().cloned());
             self.columns = next;
+        } else if is_doubtful {
+            let message = format!(
+                "row not used: is `{address}` register {}, or a bit of a register?: {}",
+                without_marks(address),
+                short(&one_line(row))
+            );
+            let help = "it is kept as a comment; write the address without a mark, or a bit as in 40001.3";
+            self.not_used(row, message, help);
         } else if filled == 1 {
             self.title(row);
         } else if address.is_empty() && self.continues(row) {
@@ -297,19 +432,22 @@ impl<'a> Reader<'a> {
             } else {
                 format!("`{address}` is no address")
             };
-            let finding = Finding::warning(
-                &self.place(row),
-                format!("row not used: {what}: {}", one_line(row)),
-                "it is kept as a comment; give it an address if it is a register",
-            );
-            self.import.findings.push(finding);
-            self.lines.push(Line::Remark(format!(
-                "{} {}, not used: {}",
-                self.unit_of_place(),
-                row.number,
-                one_line(row)
-            )));
+            let message = format!("row not used: {what}: {}", short(&one_line(row)));
+            let help = "it is kept as a comment; give it an address if it is a register";
+            self.not_used(row, message, help);
         }
+    }
+
+    /// A row that is kept as a comment.
+    fn not_used(&mut self, row: &Row, message: String, help: &str) {
+        let finding = Finding::warning(&self.place(row), message, help);
+        self.import.findings.push(finding);
+        self.lines.push(Line::Remark(format!(
+            "{} {}, not used: {}",
+            self.unit_of_place(),
+            row.number,
+            one_line(row)
+        )));
     }
 
     fn unit_of_place(&self) -> &'static str {
@@ -321,16 +459,19 @@ impl<'a> Reader<'a> {
         let text = one_line(row);
         let lower = text.to_lowercase();
         let tells_table = ["function", "fc", "holding", "input reg", "coil", "discrete"];
-        if tells_table.iter().any(|word| lower.contains(word)) {
-            self.section_table = cells::table(&text).map(|(table, _)| table);
-            if let Some(table) = self.section_table {
-                let said = format!(
-                    "\"{text}\" in {}: what follows are {}s",
-                    row.number,
-                    table_in_words(table)
-                );
-                self.import.said.push(said);
-            }
+        let tells_table = tells_table.iter().any(|word| lower.contains(word));
+        let of_words = || {
+            cells::table(&text)
+                .filter(|_| tells_table)
+                .map(|(table, _)| table)
+        };
+        if let Some(table) = cells::table_of_title(&text).or_else(of_words) {
+            self.section_table = Some(table);
+            self.import.said.push(format!(
+                "\"{text}\" in {}: what follows are {}s",
+                row.number,
+                table_in_words(table)
+            ));
         }
         self.told += &text;
         self.told.push('\n');
@@ -360,7 +501,18 @@ impl<'a> Reader<'a> {
         if last.written.number != written.number {
             return false;
         }
-        last.register.bit_names.insert(bit, text);
+        let before = last.register.bit_names.insert(bit, text.clone());
+        if let Some(before) = before.filter(|before| *before != text) {
+            let place = self.place(row);
+            self.import.findings.push(Finding::warning(
+                &place,
+                format!(
+                    "bit {} is `{before}` already, and `{text}` here, which is taken",
+                    bit.0
+                ),
+                "correct one of the two; a workbook shows bit 10 as 40001.1 if its cell is a number",
+            ));
+        }
         true
     }
 
@@ -378,8 +530,7 @@ impl<'a> Reader<'a> {
             return true;
         }
         let more = row.cells.join("\n");
-        let names = cells::names(&more);
-        let bits = cells::bit_names(&more, false);
+        let (names, bits) = named(&more);
         let found = !names.is_empty() || !bits.is_empty();
         register.names.extend(names);
         register.bit_names.extend(bits);
@@ -387,7 +538,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Everything that needs more than one row: habits of addresses and lengths, word order, overlaps.
-    fn resolve(mut self) -> Import {
+    fn resolve(mut self, told: &[(String, String)], accepted: &mut Accepted) -> Import {
         let lines = core::mem::take(&mut self.lines);
         let drafts: Vec<&Draft> = lines
             .iter()
@@ -410,20 +561,15 @@ impl<'a> Reader<'a> {
             }
         }
         let per_word = self.lengths(&drafts);
-        let low_word_first = self.word_order(&drafts);
+        let low_word_first = self.word_order(&drafts, told);
         self.suspect_factors(&drafts, &header);
-        let untyped = drafts.iter().filter(|draft| draft.form.is_none()).count();
-        if untyped > 0 {
-            self.import.said.push(format!(
-                "{untyped} rows have no type: u16, or u32 and u64 by their length, is taken"
-            ));
-        }
         let unit = self.unit_of_place();
-        let mut accepted = Accepted::default();
+        let mut untyped = Vec::new();
+        let mut untold = 0;
         for line in lines {
             let mut draft = match line {
                 Line::Remark(text) => {
-                    self.import.items.push(Item::Remark(text));
+                    accepted.items.push(Item::Remark(text));
                     continue;
                 }
                 Line::Register(draft) => draft,
@@ -440,14 +586,16 @@ impl<'a> Reader<'a> {
                     ),
                     "correct the address, or give --base",
                 ));
-                self.import.items.push(Item::Remark(kept));
+                accepted.items.push(Item::Remark(kept));
                 continue;
             };
-            let table = draft
-                .table
-                .map(|(table, _)| table)
-                .or(table)
-                .unwrap_or(Table::Holding);
+            let of_row = draft.table.map(|(table, _)| table).or(table).or(self.table);
+            untold += usize::from(of_row.is_none());
+            let table = of_row.or(self.wishes.table).unwrap_or(Table::Holding);
+            let is_wide = matches!(table, Table::Holding | Table::Input);
+            if draft.form.is_none() && is_wide && !draft.is_reserved() {
+                untyped.push(number);
+            }
             let order = draft.low_word_first.unwrap_or(low_word_first);
             let mut note = format!("{unit} {number}, {}", draft.address);
             for text in &draft.notes {
@@ -457,243 +605,20 @@ impl<'a> Reader<'a> {
             match draft.registers(table, wire, order, &mut self.import.findings) {
                 Ok(registers) => {
                     for register in registers {
-                        self.accept(&mut accepted, register, &note, &kept);
+                        let has_raw = self.columns.has(Key::Constant);
+                        accepted.take(register, has_raw, &note, &kept, &mut self.import.findings);
                     }
                 }
                 Err(finding) => {
                     self.import.findings.push(*finding);
-                    self.import.items.push(Item::Remark(kept));
+                    accepted.items.push(Item::Remark(kept));
                 }
             }
         }
-        self.say_holes(&accepted);
+        self.say_untold(untold);
+        self.say_untyped(&untyped, &header);
         self.import.findings.sort_by_key(|finding| finding.place.line);
         self.import
-    }
-
-    /// How many of the length column's units make a word: lengths in bytes or bits give themselves away.
-    fn lengths(&mut self, drafts: &[&Draft]) -> u32 {
-        let sized: Vec<(u32, u32)> = drafts
-            .iter()
-            .filter_map(|draft| match draft.form {
-                Some(Ok(Form::Number(kind))) => Some((draft.length?, kind.words())),
-                _ => None,
-            })
-            .collect();
-        for (per_word, unit) in [(2, "bytes"), (16, "bits")] {
-            // rows of several equal values may have more
-            let exact = sized.iter().filter(|(length, words)| *length == words * per_word);
-            let in_words = sized.iter().any(|(length, words)| length == words);
-            if sized.len() >= 2 && !in_words && exact.count() * 5 >= sized.len() * 4 {
-                self.import.said.push(format!(
-                    "lengths count {unit}: they are {per_word} times the words of their types"
-                ));
-                return per_word;
-            }
-        }
-        1
-    }
-
-    fn word_order(&mut self, drafts: &[&Draft]) -> bool {
-        let wide = |draft: &&Draft| {
-            draft.low_word_first.is_none()
-                && match draft.form {
-                    Some(Ok(Form::Number(kind))) => kind.words() > 1,
-                    Some(Ok(Form::Whole { .. })) | None => draft.length.is_some_and(|length| length > 1),
-                    _ => false,
-                }
-        };
-        if !drafts.iter().any(wide) {
-            return false;
-        }
-        let in_words = |low: bool| if low { "low word first" } else { "high word first" };
-        if let Some(low) = self.wishes.low_word_first {
-            self.import.said.push(format!(
-                "values of several words have the {} (--word-order)",
-                in_words(low)
-            ));
-            return low;
-        }
-        for line in self.told.lines() {
-            match cells::word_order(line) {
-                Ok(Some(low)) => {
-                    self.import.said.push(format!(
-                        "the list says \"{line}\": values of several words have the {}",
-                        in_words(low)
-                    ));
-                    return low;
-                }
-                Ok(None) => {}
-                Err(why) => {
-                    let place = self.place(&self.sheet.rows[self.header]);
-                    let help = "ask the vendor; high word first is taken";
-                    self.import
-                        .findings
-                        .push(Finding::warning(&place, format!("\"{line}\": {why}"), help));
-                }
-            }
-        }
-        self.import.said.push(
-            "the list does not say which word of a long value comes first: the high one is taken; give --word-order \
-             low-first if it is the low one"
-                .into(),
-        );
-        false
-    }
-
-    /// A scale of 10 may mean that a raw 10 is 1.
-    fn suspect_factors(&mut self, drafts: &[&Draft], header: &Place) {
-        if !self.columns.has(Key::Scale) {
-            return;
-        }
-        let fractions = drafts.iter().any(|draft| draft.scale.abs() < 1.0);
-        let above = drafts.iter().filter(|draft| draft.scale.abs() > 1.0).count();
-        if above > 0 && !fractions {
-            let head = self.columns.head(Key::Scale).replace('\n', " ");
-            self.import.findings.push(Finding::warning(
-                header,
-                format!("all factors in \"{head}\" are 1 or more; value = raw x factor is taken"),
-                format!("give --column gain=\"{head}\" if value = raw / factor"),
-            ));
-        }
-    }
-
-    /// Takes a register in, unless another has its place.
-    fn accept(&mut self, accepted: &mut Accepted, mut register: Register, note: &str, kept: &str) {
-        if let Some(at) = accepted.overlapping(&register)
-            && let Item::Register(other, _) = &mut self.import.items[at]
-        {
-            let same = other.address == register.address
-                && other.words == register.words
-                && other.kind == register.kind;
-            if same && other.writable != register.writable {
-                other.writable = true;
-                if let Meaning::Constant(start) = other.meaning {
-                    other.meaning = Meaning::Held(start);
-                }
-                let line = other.place.line;
-                self.import.findings.push(Finding::note(
-                    &register.place,
-                    format!("listed in {line} too, once to read and once to write: taken as one register"),
-                    "",
-                ));
-                self.import.items.push(Item::Remark(kept.to_owned()));
-                return;
-            }
-            let what = format!(
-                "{} at {} {} {} `{}` of {}, which is at {}",
-                register.label(),
-                table_in_words(register.table),
-                register.address,
-                if same { "has the place of" } else { "overlaps" },
-                other.label(),
-                other.place.line,
-                other.address,
-            );
-            let help = if other.end() == register.address + 1 && other.words > 1 {
-                format!(
-                    "one of the two is off by one, or {} is a type of fewer words than {}",
-                    other.label(),
-                    other.words
-                )
-            } else {
-                "correct one of the two; this row is kept as a comment".to_owned()
-            };
-            self.import.findings.push(Finding::warning(
-                &register.place,
-                format!("row not used: {what}"),
-                help,
-            ));
-            self.import.items.push(Item::Remark(kept.to_owned()));
-            return;
-        }
-        if register.end() > 0x1_0000 {
-            self.import.findings.push(Finding::warning(
-                &register.place,
-                format!("row not used: {} ends after address 65535", register.label()),
-                "correct its address or its length",
-            ));
-            self.import.items.push(Item::Remark(kept.to_owned()));
-            return;
-        }
-        // A list with raw constants is one of this rig, where a register may do without a name.
-        if register.name.is_empty() && !self.columns.has(Key::Constant) {
-            register.name = format!("register {}", register.address);
-        }
-        if !register.name.is_empty() && !accepted.names.insert(register.name.clone()) {
-            let unique = format!(
-                "{} ({} {})",
-                register.name,
-                table_in_words(register.table),
-                register.address
-            );
-            self.import.findings.push(Finding::note(
-                &register.place,
-                format!(
-                    "the name `{}` is taken: this one is called `{unique}`",
-                    register.name
-                ),
-                "",
-            ));
-            accepted.names.insert(unique.clone());
-            register.name = unique;
-        }
-        accepted.insert(&register, self.import.items.len());
-        self.import
-            .items
-            .push(Item::Register(Box::new(register), note.to_owned()));
-    }
-
-    fn say_holes(&mut self, accepted: &Accepted) {
-        for (table, taken) in &accepted.taken {
-            let mut holes = Vec::new();
-            let mut at: Option<u32> = None;
-            for (address, (end, _)) in taken {
-                if let Some(at) = at.filter(|at| at < address) {
-                    holes.push(if at + 1 == *address {
-                        format!("{at}")
-                    } else {
-                        format!("{at}-{}", address - 1)
-                    });
-                }
-                at = Some(*end);
-            }
-            if !holes.is_empty() {
-                let more = holes.len().saturating_sub(8);
-                holes.truncate(8);
-                let more = if more > 0 {
-                    format!(" and {more} more")
-                } else {
-                    String::new()
-                };
-                self.import.said.push(format!(
-                    "holes between {}s, where a read is refused with exception 02: {}{more} on the wire",
-                    table_in_words(*table),
-                    holes.join(", ")
-                ));
-            }
-        }
-    }
-}
-
-/// Registers that were taken in.
-#[derive(Default)]
-struct Accepted {
-    /// First address, then end and position in the items, for each table.
-    taken: BTreeMap<Table, BTreeMap<u32, (u32, usize)>>,
-    names: BTreeSet<String>,
-}
-
-impl Accepted {
-    fn overlapping(&self, register: &Register) -> Option<usize> {
-        let taken = self.taken.get(&register.table)?;
-        let (_, (end, at)) = taken.range(..register.end()).next_back()?;
-        (*end > register.address).then_some(*at)
-    }
-
-    fn insert(&mut self, register: &Register, item: usize) {
-        let taken = self.taken.entry(register.table).or_default();
-        taken.insert(register.address, (register.end(), item));
     }
 }
 
@@ -701,6 +626,15 @@ impl Accepted {
 fn one_line(row: &Row) -> String {
     let cells: Vec<_> = row.filled().map(collapse).collect();
     cells.join(" | ")
+}
+
+/// A line of a list in a message: not more than a line of it, and nothing that moves a cursor.
+fn short(text: &str) -> String {
+    let text: String = text.chars().filter(|c| !c.is_control()).collect();
+    match text.char_indices().nth(120) {
+        Some((at, _)) => format!("{}...", &text[..at]),
+        None => text,
+    }
 }
 
 /// Without line breaks and double spaces.
@@ -724,11 +658,11 @@ fn only_bits(cell: &str) -> Option<(u8, u8)> {
     let rest = cell
         .to_lowercase()
         .replace("bit", "")
-        .replace(['b', '-', '~', '.', ' '], "");
+        .replace(['b', 'd', '-', '~', '.', ' ', '位'], "");
     if rest.is_empty() || !rest.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    cells::bit_range(cell)
+    bit_range(cell)
 }
 
 #[cfg(test)]

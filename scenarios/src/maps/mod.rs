@@ -10,12 +10,15 @@ pub(crate) mod columns;
 pub(crate) mod doc;
 pub(crate) mod habits;
 pub(crate) mod import;
+mod naming;
 pub(crate) mod sheet;
+mod word_order;
 mod write;
 
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::{fs, iter};
 
+use bess_devices::library::Library;
 use bess_types::Table;
 use clap::Args;
 
@@ -38,21 +41,29 @@ pub(crate) struct ImportArgs {
     /// Register map to write.
     #[arg(long, short, value_name = "MAP.toml")]
     out: PathBuf,
-    /// Sheet of a workbook [default: the one that looks most like a register list].
-    #[arg(long, value_name = "NAME")]
-    sheet: Option<String>,
+    /// Sheet of a workbook, may be repeated [default: all that have the head of a register list].
+    #[arg(long = "sheet", value_name = "NAME")]
+    sheets: Vec<String>,
     /// Which column is which, where their heads do not tell: KEY=HEAD, as in address="Start reg".
     #[arg(long = "column", value_name = "KEY=HEAD")]
     columns: Vec<Picked>,
     /// 0: addresses stand on the wire as they are; 1: they count from 1, as 40001 does [default: found out].
     #[arg(long, value_enum)]
     base: Option<Base>,
-    /// Which word of a long value comes first, where the list does not say.
+    /// Table of rows whose list does not say it: by function codes, titles, names of sheets or first digits of addresses
+    /// [default: holding].
+    #[arg(long, value_enum)]
+    table: Option<TableWish>,
+    /// Which word of a long value comes first, whatever the list says.
     #[arg(long, value_enum)]
     word_order: Option<WordOrder>,
-    /// TOML with a table [bind]: names of the list's registers, and the points they carry.
+    /// TOML with a table [bind]: names of the list's registers, and the points they carry. With kind = "pcs" or another kind
+    /// of device, the points must be that kind's.
     #[arg(long, value_name = "FILE")]
     points: Option<PathBuf>,
+    /// Product whose points those of --points must be.
+    #[arg(long, value_name = "ID", requires = "points")]
+    product: Option<String>,
     /// Title of the map.
     #[arg(long)]
     title: Option<String>,
@@ -64,19 +75,55 @@ enum WordOrder {
     LowFirst,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum TableWish {
+    Holding,
+    Input,
+    Coils,
+    Discrete,
+}
+
+impl From<TableWish> for Table {
+    fn from(wish: TableWish) -> Self {
+        match wish {
+            TableWish::Holding => Self::Holding,
+            TableWish::Input => Self::Input,
+            TableWish::Coils => Self::Coil,
+            TableWish::Discrete => Self::DiscreteInput,
+        }
+    }
+}
+
 /// Reads a list, writes a map, and says everything that was concluded and found.
-pub(crate) fn import_registers(args: &ImportArgs) -> Result<(), Mistake> {
+pub(crate) fn import_registers(args: &ImportArgs, library: &Library) -> Result<(), Vec<Mistake>> {
+    let one = |mistake: Mistake| vec![mistake];
     let wishes = Wishes {
         columns: args.columns.clone(),
         base: args.base,
         low_word_first: args.word_order.map(|order| order == WordOrder::LowFirst),
+        table: args.table.map(Table::from),
         title: args.title.clone(),
     };
+    let inputs: Vec<&Path> = iter::once(&args.file)
+        .chain(&args.points)
+        .map(PathBuf::as_path)
+        .collect();
+    no_input(&args.out, &inputs).map_err(one)?;
+    a_map_or_nothing(&args.out).map_err(one)?;
     let name = args.file.to_string_lossy();
-    let sheet = read_sheet(&args.file, args.sheet.as_deref())?;
-    let mut import = Import::of(&name, &sheet, &wishes)?;
+    let sheets = read_sheets(&args.file, &args.sheets, &args.columns).map_err(one)?;
+    let mut import = Import::of(&name, &sheets, &wishes).map_err(one)?;
     if let Some(points) = &args.points {
-        import.bind(&Bindings::read(points)?)?;
+        let bindings = Bindings::read(points).map_err(one)?;
+        let against = bindings.against(args.product.as_deref(), library).map_err(one)?;
+        import.bind(&bindings, against.as_ref())?;
+        if against.is_none() {
+            say(&format!(
+                "{}: points are not looked at before a product uses the map: write kind = \"pcs\", or another kind, above \
+                 [bind], or give --product ID",
+                points.display()
+            ));
+        }
     }
     let base = args.file.file_name().unwrap_or_default().to_string_lossy();
     let mut head = vec![format!(
@@ -85,10 +132,10 @@ pub(crate) fn import_registers(args: &ImportArgs) -> Result<(), Mistake> {
     head.extend(import.said.iter().cloned());
     let text = write::map(&import, &head);
     fs::write(&args.out, text).map_err(|error| {
-        Mistake::new(
+        one(Mistake::new(
             format!("{}: {error}", args.out.display()),
             "name a file that can be written, with --out",
-        )
+        ))
     })?;
     for line in &import.said {
         say(&format!("{name}: {line}"));
@@ -104,13 +151,51 @@ pub(crate) fn import_registers(args: &ImportArgs) -> Result<(), Mistake> {
     say(&format!(
         "{}: {count} registers, {bound} with points, from {} rows; {} findings",
         args.out.display(),
-        sheet.rows.len(),
+        sheets.iter().map(|sheet| sheet.rows.len()).sum::<usize>(),
         import.findings.len()
     ));
     Ok(())
 }
 
-fn read_sheet(path: &Path, wanted: Option<&str>) -> Result<Sheet, Mistake> {
+/// Output must not take the place of what is read.
+fn no_input(out: &Path, inputs: &[&Path]) -> Result<(), Mistake> {
+    let real = |path: &Path| fs::canonicalize(path).ok();
+    match inputs
+        .iter()
+        .find(|input| real(out).is_some() && real(out) == real(input))
+    {
+        Some(input) => Err(Mistake::new(
+            format!("{} is read, and would be overwritten", input.display()),
+            "name another file with --out",
+        )),
+        None => Ok(()),
+    }
+}
+
+/// A file that is there already is overwritten only if it is a register map.
+fn a_map_or_nothing(out: &Path) -> Result<(), Mistake> {
+    if !out.is_file() {
+        return Ok(());
+    }
+    let is_map = match fs::read(out) {
+        Ok(bytes) => match str::from_utf8(&bytes) {
+            Ok(text) if text.trim().is_empty() => true,
+            Ok(text) => toml::from_str::<toml::Table>(text)
+                .is_ok_and(|table| table.contains_key("block") && !table.contains_key("kind")),
+            Err(_) => false,
+        },
+        Err(_) => false,
+    };
+    if is_map {
+        return Ok(());
+    }
+    Err(Mistake::new(
+        format!("{} is there already and is no register map", out.display()),
+        "name another file with --out, or remove this one",
+    ))
+}
+
+fn read_sheets(path: &Path, wanted: &[String], picked: &[Picked]) -> Result<Vec<Sheet>, Mistake> {
     let name = path.display();
     let cannot = |why: String, help: &str| Mistake::new(format!("{name}: {why}"), help);
     let size = fs::metadata(path)
@@ -124,17 +209,20 @@ fn read_sheet(path: &Path, wanted: Option<&str>) -> Result<Sheet, Mistake> {
     }
     let bytes = fs::read(path).map_err(|error| cannot(error.to_string(), ""))?;
     if Sheet::is_workbook(&bytes) {
-        return Sheet::of_workbook(&bytes, wanted).map_err(|why| {
+        return Sheet::of_workbook(&bytes, wanted, picked).map_err(|why| {
             cannot(
                 why,
                 "save it as XLSX once more, or as CSV; name a sheet with --sheet",
             )
         });
     }
-    if wanted.is_some() {
+    if let Some((what, help)) = Sheet::foreign(&bytes) {
+        return Err(cannot(format!("it is {what}, not a register list"), help));
+    }
+    if !wanted.is_empty() {
         return Err(cannot("--sheet is for workbooks".into(), "leave --sheet out"));
     }
-    Ok(Sheet::of_csv(&bytes))
+    Ok(vec![Sheet::of_csv(&bytes)])
 }
 
 /// One register or bit of a table.

@@ -5,7 +5,7 @@ use std::io::Cursor;
 
 use calamine::{DataRef, Reader as _, Xlsx, XlsxError};
 
-use super::columns::Columns;
+use super::columns::{Columns, Picked};
 use crate::bench::western;
 
 /// A table. Rows keep their number in the file, for messages.
@@ -53,18 +53,9 @@ impl Sheet {
     pub(crate) fn of_csv(bytes: &[u8]) -> Self {
         let (text, coding) = decoded(bytes);
         let tables = DELIMITERS.map(|(delimiter, _)| rows_of(&text, delimiter));
-        let score = |rows: &[Row]| {
-            let known = rows
-                .iter()
-                .take(super::import::HEADER_WITHIN)
-                .map(Columns::score)
-                .max();
-            let wide = rows.iter().filter(|row| row.cells.len() > 2).count();
-            (known.unwrap_or(0), wide)
-        };
         let mut best = 0;
         for other in 1..tables.len() {
-            if score(&tables[other]) > score(&tables[best]) {
+            if score(&tables[other], &[]) > score(&tables[best], &[]) {
                 best = other;
             }
         }
@@ -88,54 +79,105 @@ impl Sheet {
         bytes.starts_with(b"PK\x03\x04")
     }
 
-    /// Reads a sheet of an XLSX workbook: that of this name, or the one with the best header; else says why not.
-    pub(crate) fn of_workbook(bytes: &[u8], wanted: Option<&str>) -> Result<Self, String> {
+    /// What these bytes are, if they are neither a workbook nor text, and how to make a list of it.
+    pub(crate) fn foreign(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
+        const EXPORT: &str = "export its tables as XLSX or CSV";
+        let start = bytes.trim_ascii_start();
+        let web_page = [&b"<!doctype"[..], b"<html", b"<?xml"];
+        if bytes.starts_with(b"%PDF") {
+            return Some(("a PDF", EXPORT));
+        }
+        if bytes.starts_with(&[0xD0, 0xCF, 0x11, 0xE0]) {
+            return Some((
+                "an Office file of before 2007 (.xls, .doc)",
+                "save it as XLSX or CSV",
+            ));
+        }
+        if bytes.starts_with(b"{\\rtf") {
+            return Some(("a text document (RTF)", EXPORT));
+        }
+        if web_page.iter().any(|mark| {
+            start
+                .get(..mark.len())
+                .is_some_and(|head| head.eq_ignore_ascii_case(mark))
+        }) {
+            return Some(("a web page or XML", EXPORT));
+        }
+        let is_utf16 = bytes.starts_with(&[0xFF, 0xFE]) || bytes.starts_with(&[0xFE, 0xFF]);
+        let control = |byte: &&u8| byte.is_ascii_control() && !b"\t\n\r\x0C\x1A".contains(byte);
+        let strange = bytes.iter().filter(control).count();
+        if !is_utf16 && (bytes.contains(&0) || strange * 20 > bytes.len()) {
+            return Some(("no text", "name a list in CSV, or an XLSX workbook"));
+        }
+        None
+    }
+
+    /// Reads sheets of an XLSX workbook: those of these names, or all with the head of a list, or else the one most like a
+    /// list; else says why not.
+    pub(crate) fn of_workbook(
+        bytes: &[u8],
+        wanted: &[String],
+        picked: &[Picked],
+    ) -> Result<Vec<Self>, String> {
         let broken = |error: XlsxError| format!("it does not read as an XLSX workbook: {error}");
         let mut book: Xlsx<_> = Xlsx::new(Cursor::new(bytes)).map_err(broken)?;
         let names = book.sheet_names();
-        let mut best: Option<(Score, Self)> = None;
-        for name in names
-            .iter()
-            .filter(|name| wanted.is_none_or(|wanted| wanted == *name))
-        {
-            let rows = rows_of_sheet(&mut book, name).map_err(broken)?;
-            let own = score(&rows);
-            if best.as_ref().is_none_or(|(other, _)| own > *other) {
-                let sheet = Self {
-                    name: Some(name.clone()),
-                    rows,
-                    said: vec![],
-                };
-                best = Some((own, sheet));
-            }
-        }
-        let (_, mut sheet) = best.ok_or_else(|| {
-            let wanted = wanted.unwrap_or_default();
-            format!("there is no sheet `{wanted}`; sheets are {}", names.join(", "))
-        })?;
-        let others: Vec<_> = names
-            .into_iter()
-            .filter(|name| sheet.name.as_ref() != Some(name))
-            .collect();
-        if !others.is_empty() && wanted.is_none() {
-            let name = sheet.name.as_deref().unwrap_or_default();
-            sheet.said.push(format!(
-                "sheet `{name}` looks most like a register list; give --sheet for another of {}",
-                others.join(", ")
+        if let Some(unknown) = wanted.iter().find(|wanted| !names.contains(wanted)) {
+            return Err(format!(
+                "there is no sheet `{unknown}`; sheets are {}",
+                names.join(", ")
             ));
         }
-        Ok(sheet)
+        let mut all = Vec::new();
+        for name in &names {
+            if !wanted.is_empty() && !wanted.contains(name) {
+                continue;
+            }
+            let rows = rows_of_sheet(&mut book, name).map_err(broken)?;
+            let sheet = Self {
+                name: Some(name.clone()),
+                rows,
+                said: vec![],
+            };
+            all.push((score(&sheet.rows, picked), sheet));
+        }
+        if wanted.is_empty() {
+            let best = all.iter().map(|(score, _)| *score).max();
+            if all.iter().any(|((heads, _), _)| *heads > 0) {
+                all.retain(|((heads, _), _)| *heads > 0);
+            } else if let Some(at) = all.iter().position(|(score, _)| Some(*score) == best) {
+                all = vec![all.swap_remove(at)];
+            }
+        }
+        let mut sheets: Vec<Self> = all.into_iter().map(|(_, sheet)| sheet).collect();
+        let read = |name: &String| sheets.iter().any(|sheet| sheet.name.as_ref() == Some(name));
+        let (taken, others): (Vec<_>, Vec<_>) = names.into_iter().partition(read);
+        let Some(first) = sheets.first_mut() else {
+            return Err("it has no sheet".into());
+        };
+        if wanted.is_empty() && !others.is_empty() {
+            first.said.push(format!(
+                "read {} {}, which {} the head of a register list; not read: {}; --sheet NAME picks others",
+                if taken.len() == 1 { "sheet" } else { "sheets" },
+                taken.join(", "),
+                if taken.len() == 1 { "has" } else { "have" },
+                others.join(", ")
+            ));
+        } else if taken.len() > 1 {
+            first.said.push(format!("read sheets {}", taken.join(", ")));
+        }
+        Ok(sheets)
     }
 }
 
 type Score = (usize, usize);
 
-/// How much rows look like a register list.
-fn score(rows: &[Row]) -> Score {
+/// How much rows look like a register list: columns that are known, and wide rows.
+fn score(rows: &[Row], picked: &[Picked]) -> Score {
     let known = rows
         .iter()
         .take(super::import::HEADER_WITHIN)
-        .map(Columns::score)
+        .map(|row| Columns::score(row, picked))
         .max();
     let wide = rows.iter().filter(|row| row.cells.len() > 2).count();
     (known.unwrap_or(0), wide)
@@ -239,6 +281,26 @@ fn decoded(bytes: &[u8]) -> (String, Option<String>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_no_list() {
+        for (bytes, expected) in [
+            (&b"%PDF-1.7\n%\xE2\xE3"[..], Some("a PDF")),
+            (
+                b"\xD0\xCF\x11\xE0\xA1\xB1",
+                Some("an Office file of before 2007 (.xls, .doc)"),
+            ),
+            (b"{\\rtf1", Some("a text document (RTF)")),
+            (b"\n<!DOCTYPE html>", Some("a web page or XML")),
+            (b"\x7FELF\x02\x01\x00", Some("no text")),
+            (b"\x01\x02\x03\x04abc", Some("no text")),
+            (b"Address;Name\r\n1;Gr\xF6\xDFe\x1A", None),
+            (b"\xFF\xFEA\x00;\x00", None),
+            (b"", None),
+        ] {
+            assert_eq!(Sheet::foreign(bytes).map(|(what, _)| what), expected);
+        }
+    }
 
     #[test]
     fn any_delimiter_and_encoding() {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use bess_devices::codec::modbus::listing::{Meaning, Register, name_of_table};
+use bess_devices::codec::modbus::listing::{Meaning, Register, Revert, name_of_table};
 use bess_devices::codec::modbus::{OutOfRangeWrite, ReadOnlyWrite, RegisterType};
 
 use super::import::{Import, Item};
@@ -49,7 +49,43 @@ pub(super) fn map(import: &Import, head: &[String]) -> String {
     if open.is_some() {
         text += "]\n";
     }
+    for spec in &import.reverts {
+        revert(&mut text, spec);
+    }
     text
+}
+
+/// A map with one register.
+pub(super) fn one(register: &Register) -> String {
+    let mut text = "title = \"\"\n".to_owned();
+    head_of_block(&mut text, register, register.low_word_first);
+    let _ = writeln!(text, "  {{ {} }},\n]", entry(register, register.low_word_first));
+    text
+}
+
+fn revert(text: &mut String, revert: &Revert) {
+    let value = |name: &String| match name.parse::<f64>() {
+        Ok(number) => format!("{number:?}"),
+        Err(_) => quoted(name),
+    };
+    let back = revert.back.iter();
+    let back: Vec<_> = back
+        .map(|(point, to)| format!("{} = {}", quoted(point), value(to)))
+        .collect();
+    let after = if revert.after.parse::<f64>().is_ok() {
+        "after_s"
+    } else {
+        "after"
+    };
+    let _ = writeln!(
+        text,
+        "\n[[revert]]\nback = {{ {} }}\n{after} = {}",
+        back.join(", "),
+        value(&revert.after)
+    );
+    if let Some(remaining) = &revert.remaining {
+        let _ = writeln!(text, "remaining = {}", quoted(remaining));
+    }
 }
 
 fn same_block(a: &Register, b: &Register) -> bool {
@@ -145,6 +181,20 @@ fn entry(register: &Register, low_word_first: bool) -> String {
     }
     if register.writable {
         put("access", "\"read-write\"".into());
+    }
+    if let Some(roles) = &register.roles {
+        let roles: Vec<_> = roles.iter().map(|role| quoted(role)).collect();
+        put("role", format!("[{}]", roles.join(", ")));
+    }
+    if register.effects.write_clears {
+        put("on_write", "\"clear\"".into());
+    }
+    if register.effects.read_clears {
+        put("on_read", "\"clear\"".into());
+    }
+    if let Some((value, ms)) = register.effects.returns {
+        put("returns_to", format!("{value:?}"));
+        put("after_ms", ms.to_string());
     }
     if !register.values.is_empty() {
         let values = register.values.iter();

@@ -3,15 +3,17 @@
 use std::collections::BTreeMap;
 
 use bess_devices::codec::modbus::RegisterType;
-use bess_devices::codec::modbus::listing::{Meaning, Register};
+use bess_devices::codec::modbus::listing::{Effects, Meaning, Register};
 use bess_devices::finding::Finding;
 use bess_types::Table;
 
 use super::super::cells::{self, Form, Written};
 use super::super::columns::Key;
 use super::super::habits::Evidence;
+use super::super::naming::{bit_names, named};
 use super::super::sheet::Row;
 use super::super::table_in_words;
+use super::super::word_order::word_order;
 use super::{Reader, collapse, name_of_row, only_bits};
 
 /// Registers one row may stand for.
@@ -62,16 +64,33 @@ impl Reader<'_> {
         let (form, of_type) = match type_cell {
             "" | "-" | "/" => (None, None),
             text => match cells::kind(text) {
-                Ok(kind) => (Some(Ok(kind.form)), kind.low_word_first),
+                Ok(kind) => {
+                    let order = kind.low_word_first.unwrap_or_else(|why| {
+                        findings.push(doubt(
+                            format!("order of words not known: `{text}`: {why}"),
+                            "ask the vendor; the order of the whole list is assumed",
+                        ));
+                        None
+                    });
+                    (Some(Ok(kind.form)), order)
+                }
                 Err(why) => (Some(Err(why)), None),
             },
         };
-        let own_order = match cells::word_order(cell(Key::WordOrder)) {
+        let order_cell = cell(Key::WordOrder);
+        let own_order = match word_order(order_cell) {
+            Ok(None) if !matches!(order_cell, "" | "-" | "/") => {
+                findings.push(doubt(
+                    format!("`{order_cell}` is no order of words"),
+                    "write high-first or low-first; the order of the whole list is assumed",
+                ));
+                None
+            }
             Ok(order) => order,
             Err(why) => {
                 findings.push(doubt(
-                    why,
-                    "ask the vendor for words with the high byte first, as Modbus has them",
+                    format!("order of words not known: `{order_cell}`: {why}"),
+                    "ask the vendor; the order of the whole list is assumed",
                 ));
                 None
             }
@@ -98,18 +117,21 @@ impl Reader<'_> {
         let length = length.map(|length| length.div_ceil(per_word));
 
         let mut register = Register::at(Table::Holding, 0, place.clone());
-        register.unit = cells::unit(cell(Key::Unit));
-        let mut scale = 1.0;
+        let unit_cell = cell(Key::Unit);
+        let (of_unit, unit) = cells::scaled_unit(unit_cell);
+        register.unit = unit;
+        let mut given: Option<(f64, Key)> = None;
         for (key, is_gain) in [(Key::Scale, false), (Key::Gain, true)] {
             let text = cell(key);
             match cells::factor(text) {
                 _ if matches!(text, "" | "-" | "--" | "/" | "N/A" | "NA") => {}
                 Some((factor, unit)) if factor != 0.0 => {
-                    scale = if is_gain {
+                    let scale = if is_gain {
                         reciprocal(factor)
                     } else {
                         rounded(factor)
                     };
+                    given = Some((scale, key));
                     if register.unit.is_empty() {
                         register.unit = cells::unit(&unit);
                     }
@@ -120,6 +142,22 @@ impl Reader<'_> {
                 )),
             }
         }
+        let of_unit = of_unit.map(rounded);
+        if let (Some(of_unit), Some((scale, key))) = (of_unit, given)
+            && (of_unit - scale).abs() > scale.abs() * 1e-6
+        {
+            findings.push(doubt(
+                format!(
+                    "the unit `{unit_cell}` says a scale of {of_unit}, the column \"{}\" one of {scale}, which is taken",
+                    columns.head(key).replace('\n', " ")
+                ),
+                "ask the vendor which of the two it is, and correct the other",
+            ));
+        }
+        if given.is_none() && of_unit.is_some() {
+            self.scaled_units.push(unit_cell.to_owned());
+        }
+        let scale = given.map(|(scale, _)| scale).or(of_unit).unwrap_or(1.0);
         let offset = cell(Key::Offset);
         match cells::factor(offset) {
             Some((value, _)) => register.offset = value,
@@ -140,7 +178,7 @@ impl Reader<'_> {
         }
 
         register.block = match cell(Key::Block) {
-            "" => self.section.clone(),
+            "" => self.block(),
             block => block.to_owned(),
         };
         register.mirror = matches!(cell(Key::Mirror), "yes" | "y" | "1");
@@ -151,15 +189,12 @@ impl Reader<'_> {
             register.name = core::mem::take(&mut register.description);
         }
         let values = cell(Key::Values);
-        register.names = cells::names(values);
-        if register.names.is_empty() && !values.is_empty() {
-            register.bit_names = cells::bit_names(values, false);
-            if register.bit_names.is_empty() {
-                notes.push(format!("{}: {}", columns.head(Key::Values), collapse(values)));
-            }
+        (register.names, register.bit_names) = named(values);
+        if register.names.is_empty() && register.bit_names.is_empty() && !values.is_empty() {
+            notes.push(format!("{}: {}", columns.head(Key::Values), collapse(values)));
         }
         let bits = cell(Key::Bits);
-        register.bit_names.extend(cells::bit_names(bits, true));
+        register.bit_names.extend(bit_names(bits));
         let one_bit = written.bit.map(|bit| (bit, bit)).or_else(|| only_bits(bits));
         if let Some(bit) = one_bit {
             let name = name_of_row(&columns, row);
@@ -171,15 +206,15 @@ impl Reader<'_> {
         }
         let range = cell(Key::Range);
         if register.names.is_empty() && register.bit_names.is_empty() {
-            register.names = cells::names(range);
+            (register.names, register.bit_names) = named(range);
         }
-        if !range.is_empty() && register.names.is_empty() {
+        if !range.is_empty() && register.names.is_empty() && register.bit_names.is_empty() {
             notes.push(format!("{}: {}", columns.head(Key::Range), collapse(range)));
         }
-        let description = cell(Key::Description);
-        if register.names.is_empty() && register.bit_names.is_empty() {
-            let names = cells::names(description);
-            let bits = cells::bit_names(description, false);
+        // A table of this rig has its names in columns of their own.
+        let is_own = columns.has(Key::Constant);
+        if register.names.is_empty() && register.bit_names.is_empty() && !is_own {
+            let (names, bits) = named(cell(Key::Description));
             if names.len() >= 2 {
                 register.names = names;
             } else {
@@ -191,6 +226,12 @@ impl Reader<'_> {
             .into_iter()
             .filter_map(|(state, value)| Some((state, value.parse().ok()?)))
             .collect();
+        register.roles = match cell(Key::Role) {
+            "" => None,
+            "nobody" => Some(vec![]),
+            roles => Some(roles.split(',').map(|role| role.trim().to_owned()).collect()),
+        };
+        register.effects = effects(cell(Key::Effects));
         let point = cell(Key::Point);
         let point_bits = pairs(cell(Key::PointBits)).into_iter();
         let point_bits: BTreeMap<u8, String> = point_bits
@@ -249,6 +290,11 @@ impl Draft {
                 None => self.length.is_some_and(|length| length > 1),
             },
         }
+    }
+
+    /// It says by its name that it means nothing.
+    pub(super) fn is_reserved(&self) -> bool {
+        is_reserved(&self.register.name)
     }
 
     pub(super) fn in_words(&self) -> String {
@@ -347,19 +393,7 @@ impl Draft {
         }
         let ranged = self.written.last.map(|last| last - self.written.number + 1);
         let length = self.length.or(ranged);
-        let is_reserved = {
-            let name = register.name.to_lowercase();
-            [
-                "reserved",
-                "reserve",
-                "spare",
-                "not used",
-                "unused",
-                "保留",
-                "reserviert",
-            ]
-            .contains(&name.as_str())
-        };
+        let is_reserved = is_reserved(&register.name);
         let filler = |register: &Register, words: u32, word: u16| Register {
             words,
             meaning: Meaning::Fill(word),
@@ -482,6 +516,20 @@ impl Draft {
     }
 }
 
+fn is_reserved(name: &str) -> bool {
+    let words = [
+        "reserved",
+        "reserve",
+        "spare",
+        "not used",
+        "unused",
+        "保留",
+        "预留",
+        "reserviert",
+    ];
+    words.contains(&name.to_lowercase().as_str())
+}
+
 /// What a register without a point says: what its list has as a raw constant, or its start value; one that may be written
 /// keeps what is written, unless it is fixed.
 fn unbound(constant: &str, start: i64, writable: bool) -> Meaning {
@@ -511,8 +559,25 @@ fn raw(kind: RegisterType, value: f64) -> i64 {
     value.round().clamp(low, high) as i64
 }
 
+/// What `map doc` writes of effects.
+fn effects(cell: &str) -> Effects {
+    let mut effects = Effects::default();
+    let (mut to, mut after) = (None, None);
+    for (key, text) in pairs(cell) {
+        match key.as_str() {
+            "on_write" => effects.write_clears = true,
+            "on_read" => effects.read_clears = true,
+            "returns_to" => to = text.parse().ok(),
+            "after_ms" => after = text.parse().ok(),
+            _ => {}
+        }
+    }
+    effects.returns = to.zip(after);
+    effects
+}
+
 /// `key: text` pairs, one a line or parted by semicolons.
-fn pairs(cell: &str) -> Vec<(String, String)> {
+pub(super) fn pairs(cell: &str) -> Vec<(String, String)> {
     let parts = cell.split(['\n', ';']);
     let pairs = parts.filter_map(|part| part.split_once(':'));
     pairs

@@ -16,7 +16,7 @@ use super::draft::MOST_EQUAL;
 use super::*;
 
 fn import(text: &str, wishes: &Wishes) -> Result<Import, Mistake> {
-    Import::of("list.csv", &Sheet::of_csv(text.as_bytes()), wishes)
+    Import::of("list.csv", &[Sheet::of_csv(text.as_bytes())], wishes)
 }
 
 /// Map, conclusions and findings.
@@ -111,6 +111,273 @@ fn columns_and_base_by_hand() {
     insta::assert_snapshot!(all.join("----\n"));
 }
 
+/// What is said and found of a small list, a line each.
+fn heard(text: &str, wishes: &Wishes) -> Vec<String> {
+    match import(text, wishes) {
+        Ok(import) => {
+            let findings = import.findings.iter().map(ToString::to_string);
+            import.said.iter().cloned().chain(findings).collect()
+        }
+        Err(mistake) => vec![format!("{mistake}: {}", mistake.diagnostic().help().unwrap())],
+    }
+}
+
+/// The entries of a small list's map.
+fn entries(text: &str, wishes: &Wishes) -> Vec<String> {
+    let map = write::map(&import(text, wishes).unwrap(), &[]);
+    let lines = map.lines().filter_map(|line| line.trim().strip_prefix("{ at = "));
+    lines
+        .map(|line| line.split(" }, #").next().unwrap().to_owned())
+        .collect()
+}
+
+/// A list of one wide value, with these words above it.
+fn with_words(words: &str) -> String {
+    format!("{words}\nAddress;Name;Type\n0;Power;I32\n")
+}
+
+#[test]
+fn the_order_of_words_is_read_in_german_and_assumed_where_it_is_not_clear() {
+    for (words, order, marked) in [
+        (
+            "Byte order: Big Endian, Wortfolge: niederwertiges Wort zuerst",
+            "low",
+            false,
+        ),
+        ("Höherwertiges Wort zuerst", "high", false),
+        ("Low-Word zuerst", "low", false),
+        ("Byte order: big endian\nWord order: low word first", "low", false),
+        ("MSB first. 32 bit: Low Word / High Word", "high", true),
+        ("Byte order: big endian", "high", true),
+        ("low word first\nhigh word first", "high", true),
+        ("Wortfolge wie in Anhang B", "high", true),
+    ] {
+        let text = with_words(words);
+        let low = entries(&text, &Wishes::default())[0].contains("word_order")
+            || write::map(&import(&text, &Wishes::default()).unwrap(), &[])
+                .contains("word_order = \"low-first\"");
+        assert_eq!(low, order == "low", "{words}");
+        let heard = heard(&text, &Wishes::default()).join("\n");
+        assert_eq!(
+            heard.contains("warning: order of words not known"),
+            marked,
+            "{words}: {heard}"
+        );
+        assert_eq!(heard.contains("ASSUMED"), marked, "{words}: {heard}");
+        assert_eq!(heard.contains("the list says"), !marked, "{words}: {heard}");
+        let wishes = Wishes {
+            low_word_first: Some(true),
+            ..Wishes::default()
+        };
+        let heard = self::heard(&text, &wishes).join("\n");
+        assert!(
+            !heard.contains("not known") && heard.contains("--word-order"),
+            "{heard}"
+        );
+    }
+    let silent = heard(&with_words("PCS"), &Wishes::default()).join("\n");
+    assert!(
+        silent.contains("does not say") && silent.contains("ASSUMED"),
+        "{silent}"
+    );
+    let column = "Address;Name;Type;Word order\n0;A;U32;low-first\n2;B;U32;3412\n";
+    let heard = heard(column, &Wishes::default()).join("\n");
+    assert!(heard.contains("`3412` is no order of words"), "{heard}");
+}
+
+#[test]
+fn bits_are_no_values() {
+    for remark in [
+        "Bit 0: AC-Schütz zu, Bit 1: DC-Schalter zu",
+        "D0: AC-Schütz zu; D1: DC-Schalter zu",
+        "Bit 0 - AC-Schütz zu, Bit 1 - DC-Schalter zu",
+        "bit00=AC-Schütz zu bit01=DC-Schalter zu",
+    ] {
+        for list in [
+            format!("Address;Name;Type;Remark\n0;Status;U16;\"{remark}\"\n"),
+            format!("Address;Name;Type;Values\n0;Status;U16;\"{remark}\"\n"),
+            format!("Address;Name;Type;Range\n0;Status;U16;\"{remark}\"\n"),
+        ] {
+            let entry = entries(&list, &Wishes::default()).remove(0);
+            let expected = "bit_names = { 0 = \"AC-Schütz zu\", 1 = \"DC-Schalter zu\" }";
+            assert!(
+                entry.contains(expected) && !entry.contains("enum"),
+                "{list}: {entry}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_table_is_that_of_the_title_or_the_option_and_never_silently_holding() {
+    let rows = "Address;Name;Type\n0;A;U16\n5;B;U16\n";
+    let wishes = |table| Wishes {
+        table,
+        ..Wishes::default()
+    };
+    for (above, wish, table, words) in [
+        (
+            "PCS map Input registers\n",
+            None,
+            Table::Input,
+            "\"PCS map Input registers\" stands above the list",
+        ),
+        (
+            "Halteregister\n",
+            None,
+            Table::Holding,
+            "\"Halteregister\" stands above the list",
+        ),
+        (
+            "PCS map\n",
+            None,
+            Table::Holding,
+            "2 rows do not say their table: holding registers are taken",
+        ),
+        (
+            "Input and holding registers\n",
+            None,
+            Table::Holding,
+            "2 rows do not say their table",
+        ),
+        (
+            "",
+            Some(Table::Input),
+            Table::Input,
+            "2 rows do not say their table: input registers (--table)",
+        ),
+        (
+            "Holding registers\n",
+            Some(Table::Input),
+            Table::Holding,
+            "warning: --table wants input registers",
+        ),
+    ] {
+        let text = format!("{above}{rows}");
+        let import = import(&text, &wishes(wish)).unwrap();
+        assert!(
+            import.registers().all(|register| register.table == table),
+            "{text}"
+        );
+        let heard = heard(&text, &wishes(wish)).join("\n");
+        assert!(heard.contains(words), "{text}: {heard}");
+    }
+    let codes = "Holding registers\nAddress;FC;Name;Type\n0;04;A;U16\n";
+    assert_eq!(
+        import(codes, &Wishes::default())
+            .unwrap()
+            .registers()
+            .next()
+            .unwrap()
+            .table,
+        Table::Input
+    );
+}
+
+#[test]
+fn a_column_that_is_not_there_is_an_error_with_the_nearest_head() {
+    let text = "Address,Name,Type,Zugriff\n0,A,U16,R\n";
+    let wishes = |column: &str| Wishes {
+        columns: vec![column.parse().unwrap()],
+        ..Wishes::default()
+    };
+    for column in ["access=Zugrif", "type=Zugrif"] {
+        let heard = heard(text, &wishes(column)).join("\n");
+        assert!(
+            heard.contains("list.csv:1: no column has the head `Zugrif`")
+                && heard.contains("did you mean `Zugriff`?"),
+            "{heard}"
+        );
+    }
+    let heard = heard(text, &wishes("access=ZUGRIFF")).join("\n");
+    assert!(heard.contains("access is \"Zugriff\""), "{heard}");
+}
+
+#[test]
+fn units_with_a_scale_in_front() {
+    let text = "Address;Name;Type;Unit\n0;A;U16;0.1kW\n1;B;U16;0,1 V\n2;C;U16;0.01Hz\n3;D;U16;A\n";
+    let got = entries(text, &Wishes::default());
+    assert_eq!(
+        got,
+        [
+            "0, name = \"A\", constant = 0, scale = 0.1, unit = \"kW\"",
+            "1, name = \"B\", constant = 0, scale = 0.1, unit = \"V\"",
+            "2, name = \"C\", constant = 0, scale = 0.01, unit = \"Hz\"",
+            "3, name = \"D\", constant = 0, unit = \"A\"",
+        ]
+    );
+    let heard_of = |text: &str| heard(text, &Wishes::default()).join("\n");
+    let heard = heard_of(text);
+    assert!(
+        heard.contains("3 units have a scale in front, which is taken: \"0.1kW\" is scale 0.1 and unit kW"),
+        "{heard}"
+    );
+    let both = "Address;Name;Type;Unit;Scale\n0;A;U16;0.1kW;0.01\n1;B;U16;0.1kW;0.1\n";
+    let heard = heard_of(both);
+    assert!(
+        heard.contains(":2: warning: the unit `0.1kW` says a scale of 0.1, the column \"Scale\" one of 0.01, which is taken")
+            && !heard.contains(":3: warning"),
+        "{heard}"
+    );
+}
+
+#[test]
+fn a_type_nobody_gave_is_a_finding() {
+    let heard_of = |text: &str| heard(text, &Wishes::default()).join("\n");
+    let heard = heard_of("Address;Name;Sorte\n0;A;U16\n1;B;I32\n");
+    assert!(
+        heard.contains("warning: 2 rows without a type: u16 is taken")
+            && heard.contains("give --column type=\"Sorte\""),
+        "{heard}"
+    );
+    let heard = heard_of("Address;Name;Type\n0;A;U16\n1;B;\n2;Reserved;\n");
+    assert!(
+        heard.contains("warning: 1 row without a type: u16 is taken, or u32 and u64 by length: line 3"),
+        "{heard}"
+    );
+    let heard = heard_of("Coils\nAddress;Name\n0;A\n1;B\n");
+    assert!(!heard.contains("without a type"), "{heard}");
+}
+
+#[test]
+fn marks_between_thousands_are_asked_for() {
+    let of = |addresses: &[&str]| {
+        let rows: Vec<_> = (addresses.iter())
+            .map(|address| format!("\"{address}\";N{address};U16\n"))
+            .collect();
+        let text = format!("Address;Name;Type\n{}", rows.concat());
+        let wishes = Wishes {
+            base: Some(Base::Zero),
+            ..Wishes::default()
+        };
+        let addresses: Vec<_> = match import(&text, &wishes) {
+            Ok(import) => import.registers().map(|register| register.address).collect(),
+            Err(_) => vec![],
+        };
+        (addresses, heard(&text, &wishes).join("\n"))
+    };
+    let (addresses, heard) = of(&["5", "1.001"]);
+    assert_eq!(addresses, [5]);
+    assert!(
+        heard.contains(":3: warning: row not used: is `1.001` register 1001, or a bit of a register?"),
+        "{heard}"
+    );
+    let (addresses, heard) = of(&["1.001", "1.002", "40.010"]);
+    assert_eq!(addresses, [1001, 1002, 40010]);
+    assert!(
+        heard.contains("3 addresses have a mark between thousands: 1.001 is 1001"),
+        "{heard}"
+    );
+    assert_eq!(of(&["1,001", "1,002"]).0, [1001, 1002]);
+    assert_eq!(of(&["100,101", "102,103"]).0, [100, 102], "ranges of two");
+    // bits
+    let (addresses, heard) = of(&["40010.3", "40010.4"]);
+    assert_eq!(addresses, [40010]);
+    assert!(!heard.contains("thousands"), "{heard}");
+    let (_, heard) = of(&["40010.1", "40010.2", "40010.1"]);
+    assert!(heard.contains("warning: bit 1 is"), "{heard}");
+}
+
 /// Everything a map says, apart from where it stands and how it is written.
 fn essence(listing: &Listing, spread: bool) -> Vec<String> {
     let registers = listing.registers.iter().map(|register| {
@@ -124,10 +391,11 @@ fn essence(listing: &Listing, spread: bool) -> Vec<String> {
         format!("{register:?}")
     });
     let head = format!(
-        "{} {} {}",
+        "{} {} {} {:?}",
         listing.title,
         listing.read_only_write.name(),
-        listing.out_of_range_write.name()
+        listing.out_of_range_write.name(),
+        listing.reverts
     );
     let mut all: Vec<_> = registers.collect();
     if spread {
@@ -186,14 +454,16 @@ fn every_shipped_map_comes_back_from_its_own_table() {
 #[test]
 fn a_vendors_map_comes_back_with_names_and_bits() {
     let text = "title = \"X | Y\"\nread_only_write = \"ignore\"\nout_of_range_write = \"clamp\"\n\
-        [[block]]\nname = \"one\"\ntable = \"holding\"\nmirror = true\nbase = 100\nlength = 20\nfill = 0xFFFF\n\
+        [[block]]\nname = \"one\"\ntable = \"holding\"\nmirror = true\nbase = 100\nlength = 30\nfill = 0xFFFF\n\
         word_order = \"low-first\"\nregister = [\n\
         { at = 0, name = \"State\", point = \"mode\", values = { off = 3, on = 7 }, enum = { 3 = \"Halt: a; b\", -7 = \"Run 1: x\" } },\n\
         { at = 1, name = \"Bits\", bits = { 0 = \"mode == on\", 3 = \"alarm-a\" }, bit_names = { 0 = \"Running\", 4-7 = \"Zone, 2: x\" } },\n\
         { at = 2, name = \"Current\", point = \"i\", type = \"i32\", scale = -0.1, offset = 40.0, unit = \"A\", invalid = 5 },\n\
         { at = 4, type = \"f32\", word_order = \"high-first\", access = \"read-write\", constant = 5, description = \"a, \\\"b\\\"\" },\n\
-        { at = 6, words = 3, constant = 7 },\n{ at = 17, hold = -1, type = \"i16\", access = \"read-write\" },\n{ at = 9, type = \"u64\" },\n{ at = 13, words = 4, text = \"{model}\" },\n]\n\
-        [[block]]\nname = \"two\"\ntable = \"coil\"\naccess = \"read-write\"\nregister = [{ at = 0, name = \"Relay\", constant = 1 }]\n";
+        { at = 6, words = 3, constant = 7 },\n{ at = 20, bits = { 0 = \"alarm-a\" }, access = \"read-write\", role = [\"service\", \"plant\"], on_write = \"clear\" },\n\
+        { at = 21, point = \"x\", on_read = \"clear\", role = [] },\n{ at = 22, point = \"y\", access = \"read-write\", returns_to = 0.5, after_ms = 500 },\n{ at = 17, hold = -1, type = \"i16\", access = \"read-write\" },\n{ at = 9, type = \"u64\" },\n{ at = 13, words = 4, text = \"{model}\" },\n]\n\
+        [[block]]\nname = \"two\"\ntable = \"coil\"\naccess = \"read-write\"\nregister = [{ at = 0, name = \"Relay\", constant = 1 }]\n\
+        [[revert]]\nback = { i = 0, x = \"mode\" }\nafter_s = 900\n[[revert]]\nback = { y = 1.5 }\nafter = \"mode\"\nremaining = \"x\"\n";
     let source = Source::new("map.toml", text);
     let csv = Document::of_map(&source, &PointTable::default())
         .unwrap()
@@ -288,9 +558,9 @@ proptest! {
     #[test]
     fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
         let sheet = Sheet::of_csv(&bytes);
-        let _ = Import::of("x", &sheet, &Wishes::default());
+        let _ = Import::of("x", &[sheet], &Wishes::default());
         let text = [b"Address,Name,Type,Length,Scale,Bits,Values\n".as_slice(), &bytes].concat();
-        let _ = Import::of("x", &Sheet::of_csv(&text), &Wishes::default());
+        let _ = Import::of("x", &[Sheet::of_csv(&text)], &Wishes::default());
     }
 
     #[test]
@@ -303,7 +573,7 @@ proptest! {
         all.extend((2..).zip(rows).map(|(number, cells)| Row { number, cells }));
         let filled = all.iter().skip(1).filter(|row| row.filled().count() > 0).count();
         let sheet = Sheet { name: None, rows: all, said: vec![] };
-        let Ok(import) = Import::of("x", &sheet, &Wishes { base, ..Wishes::default() }) else { return Ok(()); };
+        let Ok(import) = Import::of("x", &[sheet], &Wishes { base, ..Wishes::default() }) else { return Ok(()); };
         let text = write::map(&import, &["control \u{3} characters".into()]);
         let listing = Listing::read(&Source::new("map.toml", &text)).unwrap();
         // nothing is lost: each row is a register, a comment, or more about the register above

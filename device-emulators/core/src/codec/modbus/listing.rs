@@ -4,10 +4,12 @@ use core::fmt;
 use std::collections::BTreeMap;
 
 use bess_types::Table;
+use toml::Spanned;
 
 use super::expand::expand;
 use super::file::{
-    Access, BlockSpec, Constant, MapFile, OutOfRangeWrite, ReadOnlyWrite, RegisterSpec, WordOrder,
+    Access, BlockSpec, Constant, Fallback, MapFile, OutOfRangeWrite, ReadOnlyWrite, RegisterSpec, RevertSpec,
+    WordOrder,
 };
 use super::number::RegisterType;
 use super::pdu::is_bits;
@@ -27,6 +29,31 @@ pub struct Listing {
     pub out_of_range_write: OutOfRangeWrite,
     /// Its registers in the order of the file; a row of equal ones one by one, and holes that a block fills.
     pub registers: Vec<Register>,
+    /// Set points that fall back.
+    pub reverts: Vec<Revert>,
+}
+
+/// Set points that fall back unless one of them is written in time. Each text is a number, or the name of a point or
+/// register that holds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Revert {
+    /// Point, and what it falls back to.
+    pub back: Vec<(String, String)>,
+    /// After this time, s.
+    pub after: String,
+    /// Where the seconds left are counted.
+    pub remaining: Option<String>,
+}
+
+/// What a read or a write of a register does besides.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Effects {
+    /// Bits stay as seen on until a client writes 1 to them.
+    pub write_clears: bool,
+    /// Bits stay as seen on until a client reads them.
+    pub read_clears: bool,
+    /// The value it takes by itself, and so many ms after a write.
+    pub returns: Option<(f64, u64)>,
 }
 
 /// One value, text, constant or filler.
@@ -62,6 +89,10 @@ pub struct Register {
     pub invalid: Option<u64>,
     /// It may be written.
     pub writable: bool,
+    /// Roles that may write; everybody if the file does not say.
+    pub roles: Option<Vec<String>>,
+    /// What a read or a write does besides.
+    pub effects: Effects,
     /// What its maker calls its raw values.
     pub names: BTreeMap<i64, String>,
     /// What its maker calls its bits: first and last bit, name.
@@ -134,7 +165,27 @@ impl Listing {
             read_only_write: file.read_only_write,
             out_of_range_write: file.out_of_range_write,
             registers,
+            reverts: file.revert.iter().map(|spec| spec.get_ref().into()).collect(),
         })
+    }
+}
+
+impl From<&RevertSpec> for Revert {
+    fn from(spec: &RevertSpec) -> Self {
+        let name = |name: &Spanned<String>| name.get_ref().clone();
+        let back = spec.back.iter().map(|(point, to)| {
+            let to = match to {
+                Fallback::Value(value) => value.to_string(),
+                Fallback::Name(name) => name.clone(),
+            };
+            (name(point), to)
+        });
+        let after = spec.after_s.map(|seconds| seconds.to_string());
+        Self {
+            back: back.collect(),
+            after: after.or(spec.after.as_ref().map(name)).unwrap_or_default(),
+            remaining: spec.remaining.as_ref().map(name),
+        }
     }
 }
 
@@ -157,6 +208,8 @@ impl Register {
             unit: String::new(),
             invalid: None,
             writable: false,
+            roles: None,
+            effects: Effects::default(),
             names: BTreeMap::new(),
             bit_names: BTreeMap::new(),
             values: BTreeMap::new(),
@@ -229,6 +282,12 @@ impl Register {
                 .map_or_else(String::new, |unit| unit.get_ref().clone()),
             invalid: spec.invalid,
             writable: spec.access.unwrap_or(block.access) == Access::ReadWrite,
+            roles: spec.role.clone().or_else(|| block.role.clone()),
+            effects: Effects {
+                write_clears: spec.on_write.is_some(),
+                read_clears: spec.on_read.is_some(),
+                returns: spec.returns_to.zip(spec.after_ms),
+            },
             names: (spec.names.iter())
                 .filter_map(|(value, name)| Some((whole_number(value.get_ref())?, name.clone())))
                 .collect(),
