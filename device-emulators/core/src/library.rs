@@ -154,6 +154,12 @@ impl Library {
         self.files.keys().map(String::as_str)
     }
 
+    /// Whether a place in this file is in one of the shipped files.
+    pub fn is_shipped(file: &str) -> bool {
+        file.strip_prefix(SHIPPED_FOLDER)
+            .is_some_and(|path| path.starts_with('/'))
+    }
+
     /// The text of a file that an error names, for showing the error in its line.
     pub fn text_of(&self, file: &str) -> Option<&str> {
         let mut sources = self.files.values();

@@ -1,6 +1,7 @@
 //! `bessrig map check`: what cannot work in a register map, DBC or product, what is hardly meant so, and what is good to
 //! know. `bessrig check` asks here too and shows what cannot work.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -114,6 +115,23 @@ impl Checked {
             .collect())
     }
 
+    /// What is doubtful in shipped files the user did not name is nothing the user can correct; how many these were.
+    fn leave_out_shipped(&mut self, named: &[PathBuf]) -> usize {
+        let real = |path: &Path| fs::canonicalize(path).ok();
+        let is_named = |file: &str| {
+            let file = Path::new(file);
+            named
+                .iter()
+                .any(|path| path == file || real(path).is_some() && real(path) == real(file))
+        };
+        let before = self.findings.len();
+        self.findings.retain(|finding| {
+            let file = &*finding.place.file;
+            finding.level == Level::Error || !Library::is_shipped(file) || is_named(file)
+        });
+        before - self.findings.len()
+    }
+
     fn has_errors(&self) -> bool {
         self.findings.iter().any(|finding| finding.level == Level::Error)
     }
@@ -141,12 +159,21 @@ pub(crate) fn run(args: &CheckArgs, library: &Library) -> Result<u8, Vec<Mistake
             })
         });
         match checked {
-            Ok(checked) => {
+            Ok(mut checked) => {
+                let others = checked.leave_out_shipped(&args.files);
                 for finding in &checked.findings {
                     say(&finding.to_string());
                 }
                 let verdict = if checked.has_errors() { "bad" } else { "ok " };
-                say(&format!("{verdict} {name}: {}{}", checked.what, checked.count()));
+                let others = match others {
+                    0 => String::new(),
+                    n => format!("; {n} more in shipped files it uses, which are not shown"),
+                };
+                say(&format!(
+                    "{verdict} {name}: {}{}{others}",
+                    checked.what,
+                    checked.count()
+                ));
                 if checked.has_errors() {
                     code = bess_types::Verdict::Error.exit_code();
                 }

@@ -41,6 +41,8 @@ pub(crate) struct DocArgs {
 pub(crate) struct Document {
     title: String,
     registers: Option<Listing>,
+    /// Of the device, for the names of states.
+    points: PointTable,
     ports: Vec<Port>,
 }
 
@@ -56,6 +58,9 @@ struct Port {
 
 pub(crate) fn run(args: &DocArgs, library: &Library) -> Result<(), Mistake> {
     let document = Document::of(&args.what, library)?;
+    if let Some(out) = &args.out {
+        super::no_input(out, &[Path::new(&args.what)])?;
+    }
     let text = if args.csv {
         document.csv()?
     } else {
@@ -114,6 +119,7 @@ impl Document {
         Ok(Self {
             title: listing.title.clone(),
             registers: Some(listing),
+            points: points.clone(),
             ports: vec![],
         })
     }
@@ -127,8 +133,8 @@ impl Document {
         };
         Self {
             title: file.file.clone(),
-            registers: None,
             ports: vec![port],
+            ..Self::default()
         }
     }
 
@@ -183,6 +189,7 @@ impl Document {
         Ok(Self {
             title: format!("{}: {} (`{}`)", product.kind, product.title, product.id),
             registers,
+            points: table,
             ports,
         })
     }
@@ -198,9 +205,18 @@ impl Document {
             ] {
                 writer.write_record(pair).map_err(unwritable)?;
             }
+            for revert in &listing.reverts {
+                let back = lines(revert.back.iter().map(|(point, to)| (point, to)));
+                let remaining = revert.remaining.as_deref().unwrap_or_default();
+                writer
+                    .write_record(["revert", &back, &revert.after, remaining])
+                    .map_err(unwritable)?;
+            }
             writer.write_record(HEADS).map_err(unwritable)?;
             for register in &listing.registers {
-                writer.write_record(cells_of(register)).map_err(unwritable)?;
+                writer
+                    .write_record(cells_of(register, &self.points))
+                    .map_err(unwritable)?;
             }
         }
         for (at, port) in self.ports.iter().enumerate() {
@@ -253,7 +269,21 @@ impl Document {
                     let _ = write!(text, "\n### {}: {table}{mirrored}\n\n", register.block);
                     table_head(&mut text, &MARKDOWN_HEADS);
                 }
-                table_row(&mut text, &markdown_cells(register));
+                table_row(&mut text, &markdown_cells(register, &self.points));
+            }
+            if !listing.reverts.is_empty() {
+                text += "\n### What falls back\n\nUnless a client writes one of the set points again in time.\n\n";
+                table_head(&mut text, &["set points", "after", "seconds left"]);
+                for revert in &listing.reverts {
+                    let back = revert.back.iter().map(|(point, to)| format!("`{point}` to {to}"));
+                    let after = match revert.after.parse::<f64>() {
+                        Ok(seconds) => format!("{seconds} s"),
+                        Err(_) => format!("`{}`", revert.after),
+                    };
+                    let left = revert.remaining.as_ref();
+                    let left = left.map_or_else(String::new, |name| format!("`{name}`"));
+                    table_row(&mut text, &[joined(back), after, left]);
+                }
             }
         }
         for port in &self.ports {
@@ -285,7 +315,7 @@ impl Document {
 }
 
 /// Columns of a register list, by names that `import registers` knows.
-const HEADS: [&str; 20] = [
+const HEADS: [&str; 23] = [
     "block",
     "table",
     "address (0-based)",
@@ -304,7 +334,10 @@ const HEADS: [&str; 20] = [
     "mirrored",
     "bessrig point",
     "bessrig values",
+    "bessrig states",
     "bessrig bits",
+    "bessrig role",
+    "bessrig effects",
     "description",
 ];
 
@@ -330,7 +363,7 @@ fn has_number(register: &Register) -> bool {
     !matches!(type_of(register), "bit" | "text" | "fill")
 }
 
-fn cells_of(register: &Register) -> [String; HEADS.len()] {
+fn cells_of(register: &Register, points: &PointTable) -> [String; HEADS.len()] {
     let long = has_number(register) && register.words > 1;
     let only = |there: bool, text: String| if there { text } else { String::new() };
     let (point, bits) = match &register.meaning {
@@ -377,12 +410,51 @@ fn cells_of(register: &Register) -> [String; HEADS.len()] {
         only(register.mirror, "yes".into()),
         point,
         lines(register.values.iter()),
+        lines(states_of(register, points).into_iter()),
         bits,
+        match register.roles.as_deref() {
+            None => String::new(),
+            Some([]) => "nobody".into(),
+            Some(roles) => roles.join(", "),
+        },
+        lines(effects_of(register).into_iter()),
         register.description.clone(),
     ]
 }
 
-fn markdown_cells(register: &Register) -> [String; MARKDOWN_HEADS.len()] {
+/// Raw values of the states of its point, where no `values` say others.
+fn states_of(register: &Register, points: &PointTable) -> Vec<(f64, &'static str)> {
+    let Meaning::Point(point) = &register.meaning else {
+        return vec![];
+    };
+    let Some(id) = points.find(point).filter(|_| register.values.is_empty()) else {
+        return vec![];
+    };
+    let states = points.def(id).states.iter().enumerate();
+    states
+        // no "-0"
+        .map(|(value, state)| ((value as f64 - register.offset) / register.scale + 0.0, *state))
+        .collect()
+}
+
+/// What a read or a write does besides, as a map file says it.
+fn effects_of(register: &Register) -> Vec<(&'static str, String)> {
+    let effects = &register.effects;
+    let mut all = Vec::new();
+    if effects.write_clears {
+        all.push(("on_write", "clear".to_owned()));
+    }
+    if effects.read_clears {
+        all.push(("on_read", "clear".to_owned()));
+    }
+    if let Some((value, ms)) = effects.returns {
+        all.push(("returns_to", plain(value)));
+        all.push(("after_ms", ms.to_string()));
+    }
+    all
+}
+
+fn markdown_cells(register: &Register, points: &PointTable) -> [String; MARKDOWN_HEADS.len()] {
     let mut scale = String::new();
     if has_number(register) && (register.scale != 1.0 || register.offset != 0.0) {
         scale = plain(register.scale);
@@ -405,6 +477,16 @@ fn markdown_cells(register: &Register) -> [String; MARKDOWN_HEADS.len()] {
         Meaning::Fill(word) => what.push(format!("not used, {word:04X}")),
         Meaning::Nothing => what.push("not implemented".into()),
     }
+    let effects = &register.effects;
+    if effects.write_clears {
+        what.push("bits stay until 1 is written to them".into());
+    }
+    if effects.read_clears {
+        what.push("bits stay until they are read".into());
+    }
+    if let Some((value, ms)) = effects.returns {
+        what.push(format!("goes back to {} {ms} ms after a write", plain(value)));
+    }
     if !register.description.is_empty() {
         what.push(register.description.clone());
     }
@@ -417,6 +499,8 @@ fn markdown_cells(register: &Register) -> [String; MARKDOWN_HEADS.len()] {
         .values
         .iter()
         .map(|(state, value)| format!("{value}: `{state}`"));
+    let of_point = states_of(register, points).into_iter();
+    let of_point = of_point.map(|(value, state)| format!("{}: `{state}`", plain(value)));
     let names = register
         .names
         .iter()
@@ -437,9 +521,14 @@ fn markdown_cells(register: &Register) -> [String; MARKDOWN_HEADS.len()] {
         format!("{}{order}", type_of(register)),
         scale,
         register.unit.clone(),
-        if register.writable { "read, write" } else { "read" }.to_owned(),
+        match (register.writable, &register.roles) {
+            (false, _) => "read".to_owned(),
+            (true, None) => "read, write".to_owned(),
+            (true, Some(roles)) if roles.is_empty() => "read, write: nobody".to_owned(),
+            (true, Some(roles)) => format!("read, write: {}", roles.join(", ")),
+        },
         what.join(", "),
-        joined(names.chain(bits).chain(states)),
+        joined(names.chain(bits).chain(states).chain(of_point)),
         if has_number(register) && is_bound(register) {
             format!("{no_value:0digits$X}")
         } else {
@@ -494,6 +583,8 @@ impl Port {
         match bound {
             Some(bound) if bound.is_sent => "sent".into(),
             Some(_) => "heard".into(),
+            // Vector__XXX in the file
+            None if message.sender.is_empty() => "sender not named".into(),
             None => format!("sent by {}", message.sender),
         }
     }
