@@ -3,7 +3,6 @@
 
 use bess_devices::finding::Finding;
 use bess_devices::product::Place;
-use bess_types::Table;
 
 use super::super::cells::{self, Form};
 use super::super::columns::Key;
