@@ -1,13 +1,4 @@
-//! What is watched in every run, whatever the scenario asks.
-//!
-//! | checker | broken when |
-//! |---|---|
-//! | `duplicate-can-id` | a frame's id belongs to another node of the same bus |
-//! | `cyclic-period` | a cyclic frame is later than its tolerance, or never comes |
-//! | `life-counter` | a controller's life counter stands still while its frames go on |
-//! | `closing-gap` | a main contactor makes contact with more than [`MAX_CLOSING_GAP_V`] across it |
-//! | `open-contactor-current` | current flows in a cluster whose path is open |
-//! | `energy-balance` | the plant's energy accounts differ by more than [`MAX_ENERGY_RESIDUAL`] |
+//! What is watched in every run, whatever the scenario asks; [`list`] says it in words.
 
 use core::time::Duration;
 
@@ -33,6 +24,57 @@ pub const MAX_COUNTER_STANDSTILL: Duration = Duration::from_secs(1);
 
 /// Time a node has after power-up to send its first cyclic frame, self-test included.
 pub(crate) const START_GRACE: Duration = Duration::from_secs(15);
+
+/// Names of the checkers.
+pub(crate) const DUPLICATE_CAN_ID: &str = "duplicate-can-id";
+pub(crate) const CYCLIC_PERIOD: &str = "cyclic-period";
+pub(crate) const LIFE_COUNTER: &str = "life-counter";
+pub(crate) const CLOSING_GAP: &str = "closing-gap";
+pub(crate) const OPEN_CONTACTOR_CURRENT: &str = "open-contactor-current";
+pub(crate) const ENERGY_BALANCE: &str = "energy-balance";
+
+/// Every checker: its name, and when it is broken, with its limit.
+pub fn list() -> [(&'static str, String); 6] {
+    [
+        (
+            DUPLICATE_CAN_ID,
+            "a frame's identifier belongs to another node of the same bus".into(),
+        ),
+        (
+            CYCLIC_PERIOD,
+            format!(
+                "a cyclic frame is silent for more than {VIRTUAL_PERIODS} of its periods and {} ms; on a paced rig for more \
+                 than {PACED_PERIODS} periods and than one and {} ms; on a timed bus {} ms more; it has {} s to come first",
+                VIRTUAL_SLACK.as_millis(),
+                PACED_SLACK.as_millis(),
+                LONGEST_WAIT.as_millis(),
+                START_GRACE.as_secs()
+            ),
+        ),
+        (
+            LIFE_COUNTER,
+            format!(
+                "a controller's life counter stands still for more than {} s while its frames go on",
+                MAX_COUNTER_STANDSTILL.as_secs_f64()
+            ),
+        ),
+        (
+            CLOSING_GAP,
+            format!("a main contactor makes contact with more than {MAX_CLOSING_GAP_V} V across it"),
+        ),
+        (
+            OPEN_CONTACTOR_CURRENT,
+            "current flows in a cluster whose path is open".into(),
+        ),
+        (
+            ENERGY_BALANCE,
+            format!(
+                "the plant's energy accounts differ by more than {} % of the energy moved and {ENERGY_RESIDUAL_FLOOR_J} J",
+                100.0 * MAX_ENERGY_RESIDUAL
+            ),
+        ),
+    ]
+}
 
 /// Whom a violation speaks against.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -88,7 +130,7 @@ pub(crate) fn cycles(
                 state.period_reported = true;
                 found.push(Violation {
                     at: now,
-                    checker: "cyclic-period",
+                    checker: CYCLIC_PERIOD,
                     tag: slot.tag.clone(),
                     text: format!(
                         "{} on {} was silent for {} ms; its period is {} ms, {} ms are allowed",
@@ -124,7 +166,7 @@ pub(crate) fn counters(
                 observer.counter_reported[node] = true;
                 found.push(Violation {
                     at: now,
-                    checker: "life-counter",
+                    checker: LIFE_COUNTER,
                     tag: slots[*slot].tag.clone(),
                     text: format!(
                         "life counter stands still for {} ms while frames go on",
@@ -144,7 +186,7 @@ pub(crate) fn energy(ledger: &Ledger, now: SimTime, found: &mut Vec<Violation>) 
     if share.is_nan() || (share > MAX_ENERGY_RESIDUAL && !small) {
         found.push(Violation {
             at: now,
-            checker: "energy-balance",
+            checker: ENERGY_BALANCE,
             tag: wiring::site_tag(),
             text: format!(
                 "energy accounts differ by {:.0} J of {:.0} J moved ({:.3} %; 0.1 % is allowed)",
@@ -168,12 +210,19 @@ fn blame(kind: DeviceKind, paced: bool) -> Blame {
 /// A frame's wait for others on a bus that keeps time (assumption: what bursts of a bus below half its load come to).
 const LONGEST_WAIT: Duration = Duration::from_millis(50);
 
+/// Periods, and what is added to them, that a cyclic frame may be silent in virtual time.
+const VIRTUAL_PERIODS: f64 = 1.5;
+const VIRTUAL_SLACK: Duration = Duration::from_millis(5);
+/// The same on a paced rig, where the slack is added to one period only and the longer of both counts.
+const PACED_PERIODS: f64 = 3.0;
+const PACED_SLACK: Duration = Duration::from_millis(250);
+
 /// Longest silence a cyclic frame may have. On a paced rig a slow machine adds to it.
 fn period_tolerance(period: Duration, paced: bool) -> Duration {
     if paced {
-        (period * 3).max(period + Duration::from_millis(250))
+        period.mul_f64(PACED_PERIODS).max(period + PACED_SLACK)
     } else {
-        period * 3 / 2 + Duration::from_millis(5)
+        period.mul_f64(VIRTUAL_PERIODS) + VIRTUAL_SLACK
     }
 }
 
@@ -203,6 +252,8 @@ mod tests {
             silenced: false,
             excused: false,
             addressed: true,
+            asked: false,
+            heard: false,
         }
     }
 

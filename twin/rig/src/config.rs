@@ -8,6 +8,7 @@
 mod file;
 pub mod line;
 mod load;
+mod places;
 pub mod tls;
 
 use core::fmt;
@@ -269,6 +270,8 @@ pub struct CutConfig {
     pub start: Vec<String>,
     /// Devices of the rig file it stands for.
     pub devices: Vec<Tag>,
+    /// Where the entry stands.
+    pub origin: Origin,
 }
 
 impl RigConfig {
@@ -303,6 +306,9 @@ impl RigConfig {
         self
     }
 }
+
+/// What is forgotten most where a product is not found.
+pub(crate) const OWN_PRODUCTS: &str = "products of your own need --data FOLDER";
 
 /// A place in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -344,7 +350,7 @@ impl Origin {
                 error.to_string(),
                 error.help(),
             ),
-            None => self.error(error.to_string(), error.help()),
+            None => self.error(error.to_string(), format!("{}; {OWN_PRODUCTS}", error.help())),
         }
     }
 

@@ -281,6 +281,41 @@ pub enum LineEnd {
     Connect(SocketAddr),
 }
 
+/// A device outside this process that is asked or listened for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outsider {
+    /// Its tag.
+    pub tag: Tag,
+    /// Where its Modbus server is asked, in words, if it is.
+    pub modbus: Option<String>,
+    /// Devices of this process that ask it.
+    pub asked_by: Vec<Tag>,
+    /// CAN buses its frames are expected on.
+    pub buses: Vec<String>,
+    /// It was asked at least once.
+    pub asked: bool,
+    /// A reply or a frame of its has come.
+    pub heard: bool,
+}
+
+impl Outsider {
+    /// Nobody seems to be there: what was due from it never came, not once. In words, or none.
+    pub fn missing(&self) -> Option<String> {
+        if self.heard {
+            return None;
+        }
+        let asked = self.modbus.as_ref().filter(|_| self.asked);
+        let answers = asked.map(|place| format!("nobody answers at {place} for {}", self.tag));
+        let sends = || format!("nobody sends on {} as {}", self.buses.join(", "), self.tag);
+        match (answers, self.buses.is_empty()) {
+            (Some(answers), true) => Some(answers),
+            (Some(answers), false) => Some(format!("{answers}, and {}", sends())),
+            (None, false) => Some(sends()),
+            (None, true) => None,
+        }
+    }
+}
+
 /// Something done to the rig from outside the buses.
 #[derive(Clone, Debug)]
 pub enum RigCommand {

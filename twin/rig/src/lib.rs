@@ -26,8 +26,8 @@ pub mod wiring;
 pub use checker::{Blame, Violation};
 pub use config::{Attach, Backing, ClockMode, ModbusAddress, RigConfig, RigConfigError};
 pub use interface::{
-    CanMedium, CanWire, CommandError, Counters, LineEnd, ModbusServerWire, RigCommand, Role, RtuLineWire,
-    WireFault, WireInput, WireOutput, Wires,
+    CanMedium, CanWire, CommandError, Counters, LineEnd, ModbusServerWire, Outsider, RigCommand, Role,
+    RtuLineWire, WireFault, WireInput, WireOutput, Wires,
 };
 pub use observe::{PointInfo, PointKey};
 pub use recorder::{MessageKind, MessageLine, ModbusMessage};

@@ -27,8 +27,8 @@ use crate::config::tls::TlsFiles;
 use crate::config::{ClockMode, ModbusPort, RigConfig, RigConfigError};
 use crate::fault::LinkFault;
 use crate::interface::{
-    CanWire, CommandError, Counters, LineEnd, ModbusServerWire, RigCommand, Role, RtuLineWire, WireInput,
-    WireOutput, Wires,
+    CanWire, CommandError, Counters, LineEnd, ModbusServerWire, Outsider, RigCommand, Role, RtuLineWire,
+    WireInput, WireOutput, Wires,
 };
 use crate::noise::Noise;
 use crate::observe::{self, PointInfo, PointKey};
@@ -82,8 +82,15 @@ impl Emulator {
 /// Where a device's request goes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Peer {
-    Local { server: usize, unit: u8 },
-    Wire { address: ModbusAddress, unit: u8 },
+    Local {
+        server: usize,
+        unit: u8,
+    },
+    Wire {
+        server: usize,
+        address: ModbusAddress,
+        unit: u8,
+    },
     Nobody,
 }
 
@@ -110,6 +117,10 @@ pub(crate) struct Slot {
     pub excused: bool,
     /// It has the address its cyclic frames need.
     pub addressed: bool,
+    /// Outside: a device of this process has asked it.
+    pub asked: bool,
+    /// Outside: a frame or a reply of its has come.
+    pub heard: bool,
 }
 
 /// A controller seen on a bus: its frames decoded into an image of its points.
@@ -162,6 +173,8 @@ pub struct Rig {
     fault_number: u64,
     noise: Noise,
     counters: Counters,
+    /// Requests to servers outside that wait for a reply: who asks, its token, the server asked.
+    awaited: Vec<(usize, Token, usize)>,
     finished: bool,
 }
 
@@ -219,6 +232,7 @@ impl Rig {
             fault_number: 0,
             noise: Noise::new(config.seed, LINK_FAULTS),
             counters: Counters::default(),
+            awaited: vec![],
             finished: false,
         };
         if let Role::Rig = role {
@@ -296,6 +310,11 @@ impl Rig {
                 if let Some(trace) = &mut self.recorder.modbus {
                     let asked = Asked::Outside(client, token.0);
                     trace.reply(asked, self.now, reply.as_ref(), &[]);
+                }
+                let mut waiting = self.awaited.iter();
+                if let Some(at) = waiting.position(|open| (open.0, open.1) == (client, token)) {
+                    let (.., server) = self.awaited.swap_remove(at);
+                    self.slots[server].heard |= reply.is_some();
                 }
                 self.give(
                     client,
@@ -384,6 +403,48 @@ impl Rig {
             certificates,
             lines,
         }
+    }
+
+    /// Devices outside this process that it asks or listens for, and what was heard of them so far.
+    pub fn outsiders(&self) -> Vec<Outsider> {
+        let outside = self.slots.iter().enumerate();
+        let outside = outside.filter(|(_, slot)| slot.emulator.is_none());
+        outside
+            .filter_map(|(i, slot)| {
+                let asks = |peer: &Peer| matches!(peer, Peer::Wire { server, .. } if *server == i);
+                let asked_by: Vec<_> = self
+                    .slots
+                    .iter()
+                    .filter(|slot| slot.peers.iter().any(asks))
+                    .map(|slot| slot.tag.clone())
+                    .collect();
+                let modbus = slot
+                    .address
+                    .filter(|_| !asked_by.is_empty())
+                    .map(|address| match address {
+                        ModbusAddress::Tcp(address) => address.to_string(),
+                        ModbusAddress::Tls(address) => format!("{address}, TLS"),
+                        ModbusAddress::Line(line) => {
+                            format!("unit {} of RTU line {}", slot.unit, self.rtu_lines[line].name)
+                        }
+                    });
+                let sends = |bus: &&CanBus| bus.ids.iter().any(|id| id.owner == Some(i));
+                let buses: Vec<_> = self
+                    .buses
+                    .iter()
+                    .filter(sends)
+                    .map(|bus| bus.name.clone())
+                    .collect();
+                (modbus.is_some() || !buses.is_empty()).then(|| Outsider {
+                    tag: slot.tag.clone(),
+                    modbus,
+                    asked_by,
+                    buses,
+                    asked: slot.asked,
+                    heard: slot.heard,
+                })
+            })
+            .collect()
     }
 
     /// What this process opens of a line: a hosted part of a rig comes to what the rig has made.
@@ -625,20 +686,22 @@ impl Rig {
         for event in plant.drain_events() {
             let tag = wiring::plant_tag(&event.part);
             match event.point {
-                "closing-gap" if event.value.abs() > checker::MAX_CLOSING_GAP_V => found.push(Violation {
+                checker::CLOSING_GAP if event.value.abs() > checker::MAX_CLOSING_GAP_V => {
+                    found.push(Violation {
+                        at: event.at,
+                        checker: checker::CLOSING_GAP,
+                        tag: tag.clone(),
+                        text: format!(
+                            "a main contactor closed with {:.0} V across it; {:.0} V are allowed",
+                            event.value,
+                            checker::MAX_CLOSING_GAP_V
+                        ),
+                        blames: Blame::Controller,
+                    });
+                }
+                checker::OPEN_CONTACTOR_CURRENT => found.push(Violation {
                     at: event.at,
-                    checker: "closing-gap",
-                    tag: tag.clone(),
-                    text: format!(
-                        "a main contactor closed with {:.0} V across it; {:.0} V are allowed",
-                        event.value,
-                        checker::MAX_CLOSING_GAP_V
-                    ),
-                    blames: Blame::Controller,
-                }),
-                "open-contactor-current" => found.push(Violation {
-                    at: event.at,
-                    checker: "open-contactor-current",
+                    checker: checker::OPEN_CONTACTOR_CURRENT,
                     tag: tag.clone(),
                     text: format!("{:.1} A flow although the cluster's path is open", event.value),
                     blames: Blame::Plant,
@@ -814,7 +877,15 @@ impl Rig {
                     },
                 );
             }
-            Peer::Wire { address, unit } => {
+            Peer::Wire {
+                server,
+                address,
+                unit,
+            } => {
+                self.slots[server].asked = true;
+                // a request that was lost on its way must not stay for ever
+                self.awaited.retain(|open| (open.0, open.2) != (client, server));
+                self.awaited.push((client, token, server));
                 self.record_asked_outside(client, token, address, unit, &request);
                 self.wire_out.push_back(WireOutput::ModbusRequest {
                     client,

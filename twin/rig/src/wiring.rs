@@ -27,7 +27,7 @@ use bess_types::{Line, Tag};
 use crate::bus::can::CanBus;
 use crate::bus::timed::TimedBus;
 use crate::config::line::{LineAttach, ModbusAddress};
-use crate::config::{Attach, Backing, DeviceConfig, RigConfig, RigConfigError};
+use crate::config::{Attach, Backing, DeviceConfig, OWN_PRODUCTS, RigConfig, RigConfigError};
 use crate::interface::{CanMedium, Role};
 use crate::noise::Noise;
 use crate::rig::{Emulator, Peer, Slot};
@@ -159,6 +159,8 @@ pub(crate) fn build(config: &RigConfig, library: &Library, role: Role<'_>) -> Re
             silenced: false,
             excused: false,
             addressed: true,
+            asked: false,
+            heard: false,
         });
     }
     for i in 0..slots.len() {
@@ -194,7 +196,7 @@ pub(crate) fn build(config: &RigConfig, library: &Library, role: Role<'_>) -> Re
 
 /// Tag of things that belong to no device: commands, faults, field contacts.
 pub(crate) fn site_tag() -> Tag {
-    fixed_tag("site-01")
+    fixed_tag(SITE)
 }
 
 /// Tag of a plant part.
@@ -221,8 +223,9 @@ pub(crate) fn plant_part(tag: &str) -> Option<&str> {
     }
 }
 
-/// A rig models one container so far.
-const CONTAINER: &str = "container-01";
+/// A rig models one container so far, on one site.
+pub(crate) const CONTAINER: &str = "container-01";
+pub(crate) const SITE: &str = "site-01";
 
 fn fixed_tag(text: &str) -> Tag {
     text.parse()
@@ -297,10 +300,11 @@ struct Products<'a> {
 impl Products<'_> {
     fn of(&self, device: &DeviceConfig) -> Result<Arc<Product>, RigConfigError> {
         let id = device.product.as_ref().ok_or_else(|| {
-            self.config.top.error(
+            device.origin.error(
                 format!("{} has no product: no file of this rig names one", device.tag),
                 format!(
-                    "add [[{}]] with tag = \"{}\" and product = \"...\"; {}",
+                    "add product = \"...\" here, or in {} [[{}]] with tag = \"{}\" and product = \"...\"; {}",
+                    self.config.path,
                     device.kind.name().replace('-', "_"),
                     device.pattern,
                     self.known(device.kind)
@@ -314,7 +318,7 @@ impl Products<'_> {
             } else {
                 device.origin.error(
                     format!("{}: there is no product `{id}`", device.tag),
-                    self.known(device.kind),
+                    format!("{}; {OWN_PRODUCTS}", self.known(device.kind)),
                 )
             }
         })?;
@@ -617,7 +621,9 @@ fn cluster_number(device: &DeviceConfig) -> u8 {
 /// A mistake in a product file at its place in that file, or in the rig file's `settings` at its entry.
 fn product_error(library: &Library, device: &DeviceConfig, error: &ProductError) -> RigConfigError {
     let Some(place) = error.place() else {
-        return RigConfigError::in_file("device-emulators/data", error.to_string(), error.help());
+        return device
+            .origin
+            .error(format!("{}: {error}", device.tag), error.help());
     };
     let text = error.to_string();
     let message = text.strip_prefix(&format!("{place}: ")).unwrap_or(&text);
@@ -741,6 +747,7 @@ fn peers(config: &RigConfig, slots: &[Slot], i: usize) -> Result<Vec<Peer>, RigC
                 ));
             }
             Peer::Wire {
+                server,
                 address,
                 unit: slots[server].unit,
             }

@@ -170,6 +170,15 @@ fn with_fault(overlay: &str, name: &str, target: &str, given: &[(&str, f64)]) ->
         .map(|event| event.value)
         .collect();
     assert_eq!(told, [1.0, 0.0], "{name}");
+    let words: Vec<&str> = driver
+        .rig()
+        .events()
+        .iter()
+        .filter(|event| event.point == "link-fault")
+        .map(|event| event.text.as_str())
+        .collect();
+    assert!(words[0].starts_with(&format!("begins: {name}")), "{words:?}");
+    assert!(words[1].starts_with(&format!("ends: {name}")), "{words:?}");
     driver.rig_mut().finish();
     assert_eq!(
         driver.rig().violations(),

@@ -8,7 +8,10 @@
 
 use bess_catalogue::{Catalogue, File, Kind};
 use bess_devices::Library;
-use bess_rig::{CanMedium, LineEnd, ModbusAddress, Rig, RigConfig, RigConfigError, Role};
+use bess_rig::{
+    CanMedium, LineEnd, ModbusAddress, Rig, RigConfig, RigConfigError, Role, WireInput, WireOutput,
+};
+use bess_types::SimTime;
 
 const CONTAINER: &str = include_str!("../../../scenarios/rigs/base/container.toml");
 const BASE: &str = include_str!("../../../scenarios/rigs/liquid-20ft.toml");
@@ -210,7 +213,7 @@ fn mistakes_are_explained() {
         (
             "two owners of a CAN id",
             with(
-                "[[bmu]]\ntag = \"spare/pack-03/bmu\"\nproduct = \"rig-bmu-44\"\ncan = { cluster = \"cluster-can-02\" }\n",
+                "[[bmu]]\ntag = \"container-01/cluster-02/pack-03/spare\"\nproduct = \"rig-bmu-44\"\ncan = { cluster = \"cluster-can-02\" }\n",
             ),
         ),
         (
@@ -219,7 +222,9 @@ fn mistakes_are_explained() {
         ),
         (
             "unknown bus",
-            with("[[hv_unit]]\ntag = \"x\"\nproduct = \"rig-hv-unit\"\ncan = { cluster = \"can9\" }\n"),
+            with(
+                "[[hv_unit]]\ntag = \"container-01/cluster-01/x\"\nproduct = \"rig-hv-unit\"\ncan = { cluster = \"can9\" }\n",
+            ),
         ),
         (
             "real device on a bus inside the rig",
@@ -383,6 +388,42 @@ fn mistakes_are_explained() {
             "a placeholder there is not, in a fault's target",
             with("[[fault]]\nname = \"can-off\"\ntarget = \"cluster-can-{clusters}\"\n"),
         ),
+        (
+            "a container that is not there",
+            with("[[pcs]]\ntag = \"container-1/pcs\"\nproduct = \"pcs-100-380\"\n"),
+        ),
+        (
+            "a site that is not there",
+            with("[[ems]]\ntag = \"site-1/ems\"\nbacking = \"real\"\n"),
+        ),
+        (
+            "a cluster that is not there",
+            with("[plant]\nclusters = 3\n[[bcu]]\ntag = \"container-01/cluster-04/bcu\"\n"),
+        ),
+        (
+            "a BMU of no pack",
+            with("[[bmu]]\ntag = \"container-01/cluster-01/bmu\"\nproduct = \"rig-bmu-44\"\n"),
+        ),
+        (
+            "a second PCS that nobody asks",
+            with(
+                "[[pcs]]\ntag = \"container-01/psc\"\nproduct = \"pcs-100-380\"\nlisten = \"127.0.0.1:17020\"\n",
+            ),
+        ),
+        (
+            "a second meter that nobody reads",
+            with("[[meter]]\ntag = \"site-01/metre\"\n"),
+        ),
+        (
+            "a device without product in the top file",
+            complaint(
+                "inherits = \"base/container.toml\"\n[plant]\ncontainer = \"liq-20ft-1267\"\n[[chiller]]\ntag = \"container-01/chiller\"\n",
+            ),
+        ),
+        (
+            "a fault of a device that is not there",
+            with("[[fault]]\nname = \"can-drop\"\ntarget = \"container-01/cluster-01/pack-3/bmu\"\n"),
+        ),
         ("unknown initial value", with("[plant.initial]\nsoq = 0.5\n")),
         ("grid step", with("[plant]\ngrid_step_ms = 7\n")),
         ("limits", with("[clock]\nsoft_limit_ms = 60\n")),
@@ -398,4 +439,71 @@ fn mistakes_are_explained() {
         .map(|(what, said)| format!("## {what}\n{said}\n"))
         .collect();
     insta::assert_snapshot!(text.join("\n"));
+}
+
+#[test]
+fn a_device_of_its_own_is_taken_if_somebody_asks_it() {
+    let with = |text: &str| build(&format!("inherits = \"liquid-20ft-tcp.toml\"\n{text}"));
+    let meter = "[[meter]]\ntag = \"site-01/aux\"\nproduct = \"meter\"\n";
+    assert!(with(meter).is_err());
+    with(&format!("{meter}listen = \"127.0.0.1:15061\"\n")).unwrap();
+    with(&format!(
+        "{meter}[[ems]]\ntag = \"site-01/ems\"\npeers = {{ meter = \"site-01/aux\" }}\n"
+    ))
+    .unwrap();
+}
+
+#[test]
+fn who_is_outside_is_known_with_the_place_and_missed_until_it_is_heard() {
+    let config = build(
+        "inherits = \"liquid-20ft-tcp.toml\"\n[plant]\nclusters = 1\n\
+         [[ems]]\ntag = \"site-01/ems\"\nbacking = \"real\"\nlisten = \"127.0.0.1:17050\"\n",
+    )
+    .unwrap();
+    let mut rig = Rig::new(&config, &Library::shipped(), Role::Rig).unwrap();
+    let outside = rig.outsiders();
+    assert_eq!(outside.len(), 1);
+    assert_eq!(outside[0].modbus.as_deref(), Some("127.0.0.1:17050"));
+    assert_eq!(outside[0].asked_by[0].as_str(), "site-01/hmi");
+    let mut asked = None;
+    for second in 1..10 {
+        rig.advance_to(SimTime::from_millis(1_000 * second));
+        while let Some(output) = rig.poll_wire() {
+            if let WireOutput::ModbusRequest { client, token, .. } = output {
+                asked = Some((client, token));
+            }
+        }
+    }
+    let (client, token) = asked.unwrap();
+    let missing = |rig: &Rig| rig.outsiders()[0].missing();
+    let nobody = Some("nobody answers at 127.0.0.1:17050 for site-01/ems".to_owned());
+    assert_eq!(missing(&rig), nobody);
+    let mut reply = |reply| {
+        let now = rig.now();
+        rig.offer(now, WireInput::ModbusReply { client, token, reply });
+        missing(&rig)
+    };
+    assert_eq!(reply(None), nobody, "a timeout is no answer");
+    // the next request is answered, if only with a refusal
+    let mut token = None;
+    for _ in 0..50 {
+        let at = rig.now() + core::time::Duration::from_millis(100);
+        rig.advance_to(at);
+        while let Some(output) = rig.poll_wire() {
+            if let WireOutput::ModbusRequest { token: next, .. } = output {
+                token = Some(next);
+            }
+        }
+    }
+    let reply = Some(Err(bess_types::ModbusException::ServerDeviceFailure));
+    let now = rig.now();
+    rig.offer(
+        now,
+        WireInput::ModbusReply {
+            client,
+            token: token.unwrap(),
+            reply,
+        },
+    );
+    assert_eq!(missing(&rig), None);
 }

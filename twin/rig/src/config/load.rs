@@ -15,7 +15,7 @@ use super::file::{CanBusFile, CutFile, DeviceFile, FaultFile, PlantFile, RigFile
 use super::line::{self, ModbusAddress, RtuLineConfig};
 use super::{
     Attach, Backing, CanBusConfig, Clock, ClockMode, CutConfig, DeviceConfig, FaultConfig, Origin,
-    PlantSection, RigConfig, RigConfigError, SourceFile, Timing,
+    PlantSection, RigConfig, RigConfigError, SourceFile, Timing, places,
 };
 use crate::fault::LinkFault;
 
@@ -453,7 +453,7 @@ impl At {
 }
 
 /// Every place `pattern` runs over.
-fn places(pattern: &str, plant: &PlantSection) -> Vec<At> {
+fn everywhere(pattern: &str, plant: &PlantSection) -> Vec<At> {
     let clusters = if pattern.contains("{cluster}") || pattern.contains("{c}") {
         plant.clusters
     } else {
@@ -472,7 +472,7 @@ fn places(pattern: &str, plant: &PlantSection) -> Vec<At> {
 fn buses(merged: &Merged, plant: &PlantSection) -> Result<Vec<CanBusConfig>, RigConfigError> {
     let mut buses: Vec<CanBusConfig> = Vec::new();
     for Entry { value: file, origin } in &merged.buses {
-        for at in places(&file.name, plant) {
+        for at in everywhere(&file.name, plant) {
             let name = at.fill(&file.name);
             let bus = CanBusConfig {
                 attach: file.attach.unwrap_or(Attach::Instant),
@@ -551,7 +551,7 @@ pub(super) fn address(text: &str, owner: &str, origin: &Origin) -> Result<Socket
 fn lines(merged: &Merged, plant: &PlantSection) -> Result<Vec<RtuLineConfig>, RigConfigError> {
     let mut lines: Vec<RtuLineConfig> = Vec::new();
     for Entry { value: file, origin } in &merged.lines {
-        for at in places(&file.name, plant) {
+        for at in everywhere(&file.name, plant) {
             let line = RtuLineConfig::new(file, origin, &|text| at.fill(text))?;
             if let Some(other) = lines.iter().find(|other| other.clashes(&line)) {
                 return Err(origin.error(
@@ -577,7 +577,7 @@ fn faults(merged: &Merged, plant: &PlantSection) -> Result<Vec<FaultConfig>, Rig
             .iter()
             .map(|(name, value)| (name.clone(), *value))
             .collect();
-        for at in places(&file.target, plant) {
+        for at in everywhere(&file.target, plant) {
             let fault = LinkFault::new(&file.name, &at.fill(&file.target), &given).map_err(|error| {
                 origin.error(
                     error.to_string(),
@@ -656,14 +656,24 @@ fn devices(
     lines: &[RtuLineConfig],
 ) -> Result<Vec<DeviceConfig>, RigConfigError> {
     let mut devices: BTreeMap<Tag, DeviceConfig> = BTreeMap::new();
+    let known: Vec<(DeviceKind, Tag)> = merged
+        .devices
+        .iter()
+        .flat_map(|(kind, entry)| {
+            let tag = &entry.value.tag;
+            let filled = everywhere(tag, plant).into_iter().map(|at| at.fill(tag));
+            filled.filter_map(|tag| Some((*kind, tag.parse().ok()?)))
+        })
+        .collect();
     for (kind, Entry { value: file, origin }) in &merged.devices {
-        for at in places(&file.tag, plant) {
+        for at in everywhere(&file.tag, plant) {
             let tag: Tag = at
                 .fill(&file.tag)
                 .parse()
                 .map_err(|error: bess_types::tag::TagError| {
                     origin.error(error.to_string(), "correct the tag")
                 })?;
+            places::check((&tag, *kind), plant, &known, origin)?;
             let unit = file.unit.unwrap_or(1);
             let (listen, on_line) = (file.listen.as_deref(), file.line.as_deref());
             let (listen, on_line) = (
@@ -733,6 +743,8 @@ fn devices(
             devices.insert(tag, device);
         }
     }
+    let order: Vec<Tag> = known.into_iter().map(|(_, tag)| tag).collect();
+    places::check_alone(&order, &devices)?;
     let devices: Vec<DeviceConfig> = devices.into_values().collect();
     check_peers(&devices)?;
     check_wire_owners(&devices, buses, lines)?;
@@ -853,7 +865,7 @@ fn cuts(
     for Entry { value: file, origin } in &merged.cuts {
         let mut tags = Vec::new();
         for pattern in &file.devices {
-            for at in places(pattern, plant) {
+            for at in everywhere(pattern, plant) {
                 let text = at.fill(pattern);
                 match devices.iter().find(|device| device.tag.as_str() == text) {
                     Some(device) if device.backing == Backing::Real => tags.push(device.tag.clone()),
@@ -897,6 +909,7 @@ fn cuts(
             name: file.name.clone(),
             start,
             devices: tags,
+            origin: origin.clone(),
         });
     }
     Ok(cuts)

@@ -5,7 +5,7 @@ use bess_types::{CanFrame, Event, Source};
 use super::{Rig, record_changes};
 use crate::bus::can::CanBus;
 use crate::bus::timed::Outcome;
-use crate::checker::{Blame, Violation};
+use crate::checker::{self, Blame, Violation};
 use crate::schedule::Delivery;
 use crate::wiring;
 
@@ -68,6 +68,9 @@ impl Rig {
     pub(super) fn frame_from_wire(&mut self, bus: usize, frame: CanFrame) {
         self.counters.frames_received += 1;
         let id_index = self.see(bus, None, &frame, false);
+        if let Some(owner) = self.buses[bus].ids[id_index].owner {
+            self.slots[owner].heard = true;
+        }
         self.deliver(Delivery::Can {
             bus,
             id_index,
@@ -122,7 +125,7 @@ impl Rig {
             let who = sender.map_or_else(|| "a node on the wire".into(), |s| self.slots[s].tag.to_string());
             self.violations.push(Violation {
                 at: self.now,
-                checker: "duplicate-can-id",
+                checker: checker::DUPLICATE_CAN_ID,
                 tag: self.slots[owner].tag.clone(),
                 text: format!(
                     "{who} sends {} on {}, which belongs to {}",

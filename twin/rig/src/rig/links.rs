@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 
+use bess_devices::codec::pattern::nearest;
 use bess_devices::product::DeviceKind;
 use bess_devices::{DeviceFault, Input, Token};
 use bess_plant::Place;
@@ -454,8 +455,11 @@ impl Rig {
             .and_then(|tag| self.slot_of(&tag))
             .ok_or_else(|| {
                 let buses: Vec<_> = self.buses.iter().map(|bus| bus.name.as_str()).collect();
+                let tags = self.slots.iter().map(|slot| slot.tag.as_str());
+                let near = nearest(tag, tags.chain(buses.iter().copied()))
+                    .map_or_else(String::new, |near| format!("; did you mean {near}?"));
                 refused(format!(
-                    "it is neither a device's tag nor one of the buses {}",
+                    "it is neither a device's tag nor one of the buses {}{near}",
                     buses.join(", ")
                 ))
             })?;
@@ -522,7 +526,14 @@ impl Rig {
             tag,
             point: "link-fault".into(),
             value: f64::from(u8::from(begins)),
-            text: fault.to_string(),
+            text: if begins {
+                let length = fault
+                    .duration
+                    .map_or_else(String::new, |length| format!(" for {} s", length.as_secs_f64()));
+                format!("begins: {fault}{length}")
+            } else {
+                format!("ends: {fault}")
+            },
             source: Source::Rig,
         });
         let mut text = [b' '; 8];
