@@ -7,7 +7,7 @@ use bess_rig::{Attach, Rig, RigConfig, Role};
 use cucumber::codegen::WorldInventory;
 use cucumber::feature::Ext as _;
 use cucumber::gherkin::tagexpr::TagOperation;
-use cucumber::gherkin::{self, GherkinEnv};
+use cucumber::gherkin::{self, GherkinEnv, StepType};
 use cucumber::tag::Ext as _;
 use cucumber::{World as _, step};
 
@@ -15,7 +15,7 @@ use crate::bench::Bench;
 use crate::bench::{files_below, read_text};
 use crate::mistake::Mistake;
 use crate::session::{Session, StepText};
-use crate::steps;
+use crate::steps::{self, vocabulary};
 use crate::topology::{Place, Topology};
 
 /// Tags of scenarios that need something not every rig has: CAN buses that keep time, a bus between BMS and PCS,
@@ -173,12 +173,13 @@ fn plan(file: &str, feature: &gherkin::Feature) -> Vec<Planned> {
 
 fn planned_step(step: &gherkin::Step) -> PlannedStep {
     let (words, source) = split_source(&step.value);
+    let words = vocabulary::respaced(words);
     let mut clean = step.clone();
-    words.clone_into(&mut clean.value);
+    clean.value.clone_from(&words);
     PlannedStep {
         keyword: step.keyword.trim().to_owned(),
         text: StepText {
-            text: words.to_owned(),
+            text: words,
             source: source.map(str::to_owned),
         },
         step: clean,
@@ -276,14 +277,29 @@ fn step_problem(
             ));
         }
         Ok(None) => {
-            return Some((
-                format!("`{words}` is not a step the rig knows"),
-                format!("the nearest are{}", nearest(step)),
-            ));
+            let kinds = [StepType::Given, StepType::When, StepType::Then];
+            let other = kinds.into_iter().find(|kind| {
+                let as_other = gherkin::Step {
+                    ty: *kind,
+                    ..step.step.clone()
+                };
+                matches!(collection.find(&as_other), Ok(Some(_)))
+            });
+            return Some(match other {
+                Some(kind) => (
+                    format!(
+                        "`{words}` is a {} step and stands here as a {}",
+                        vocabulary::keyword(kind),
+                        vocabulary::keyword(step.step.ty)
+                    ),
+                    format!("write {} {words}", vocabulary::keyword(kind)),
+                ),
+                None => vocabulary::unknown(words, step.step.ty),
+            });
         }
         Ok(Some(_)) => {}
     }
-    match steps::phrases_in(words) {
+    match vocabulary::phrases_in(words) {
         Err(message) => {
             let (message, help) = message
                 .split_once("; ")
@@ -299,27 +315,20 @@ fn step_problem(
 
 /// What is wrong with the fault a step begins.
 fn fault_problem(words: &str, rig: Option<&Rig>) -> Option<(String, String)> {
-    let fault = steps::links::fault_in(words)?;
-    let wrong = match (fault, rig) {
-        (Err(message), _) => message,
-        (Ok(fault), Some(rig)) => rig.accepts(&fault).err()?.to_string(),
-        (Ok(_), None) => return None,
+    let fault = match steps::links::fault_in(words)? {
+        Ok(fault) => fault,
+        Err(message) => {
+            return Some((
+                message,
+                "`bessrig faults` lists them with their numbers and a step for each".into(),
+            ));
+        }
     };
+    let refused = rig?.accepts(&fault).err()?;
     Some((
-        wrong,
-        "`bessrig faults` lists them with their numbers and a step for each".into(),
+        refused.to_string(),
+        "`bessrig points` lists the tags of a rig, `bessrig faults` what each fault can hit".into(),
     ))
-}
-
-/// The known steps of the same kind that look most like this one.
-fn nearest(step: &PlannedStep) -> String {
-    let mut known: Vec<String> = steps::known(step.step.ty);
-    known.sort_by(|a, b| {
-        let near = |other: &str| strsim::normalized_levenshtein(&step.text.text, other);
-        near(b).total_cmp(&near(a)).then(a.cmp(b))
-    });
-    let near: Vec<_> = known.iter().take(3).map(|text| format!("\n  {text}")).collect();
-    near.concat()
 }
 
 /// The step vocabulary must be reachable: the compiler sees no caller of a step function.

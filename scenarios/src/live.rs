@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use bess_types::{Reading, Tag};
 use serde::Serialize;
 
 use crate::bench::{Data, load_config, paced_driver};
-use crate::cut::process::{Processes, command_line, die_with_parent};
+use crate::cut::process::{self, Processes, command_line, die_with_parent};
 use crate::evidence::ScenarioFolder;
 use crate::mistake::Mistake;
 use crate::steps::names;
@@ -41,11 +41,16 @@ pub(crate) fn run(
     let mut config = load_paced(rig, data)?;
     config.seed = options.seed.unwrap_or(config.seed);
     let shown = |cut| command_line(cut, "bessrig", &config.path).join(" ");
+    if options.controllers {
+        process::check(&config)?;
+    }
     let built = Rig::new(&config, &data.library, Role::Rig)?;
-    say(&format!("{} (seed {})", config.title, config.seed));
-    print_wires(&built);
+    // what is printed as served is: a port that is taken shows here
     let mut driver = paced_driver(built, &config)?;
+    say(&format!("{} (seed {})", config.title, config.seed));
+    print_wires(driver.rig());
     print_lines(&driver);
+    print_outsiders(driver.rig());
     let folder = options.out.map_or_else(
         || std::env::temp_dir().join(format!("bessrig-run-{}", std::process::id())),
         Path::to_owned,
@@ -68,7 +73,7 @@ pub(crate) fn run(
     } else {
         for cut in &config.cuts {
             say(&format!(
-                "controller {} is expected from: {}",
+                "controller {} is not started (--controllers does it): {}",
                 cut.name,
                 shown(cut)
             ));
@@ -81,7 +86,11 @@ pub(crate) fn run(
         write_summary(&driver, &config, out)?;
     }
     let died = processes.obituary();
+    let logs = processes.logs();
     processes.stop();
+    if options.out.is_none() && !logs.is_empty() {
+        leave(&folder, &logs);
+    }
     ended?;
     if let Some(traces) = &mut traces {
         traces.drain(driver.rig_mut())?;
@@ -113,8 +122,8 @@ pub(crate) fn host(rig: &Path, data: &Data, tags: &[Tag], interrupted: &AtomicBo
     for tag in tags {
         say(&format!("hosting {tag}"));
     }
-    print_wires(&built);
     let mut driver = paced_driver(built, &config)?;
+    print_wires(driver.rig());
     print_lines(&driver);
     while !interrupted.load(Ordering::Relaxed) {
         advance(&mut driver, None, interrupted)?;
@@ -220,7 +229,38 @@ fn print_wires(rig: &Rig) {
                 )
             }
         };
-        say(&format!("Modbus  {:<18} on {place}", server.tag));
+        say(&format!("Modbus  {:<18} on {place}", server.tag.as_str()));
+    }
+}
+
+/// Tells whom the rig asks and listens for outside this process.
+fn print_outsiders(rig: &Rig) {
+    for outsider in rig.outsiders() {
+        if let Some(place) = &outsider.modbus {
+            let by: Vec<_> = outsider.asked_by.iter().map(Tag::as_str).collect();
+            say(&format!(
+                "Modbus  {:<18} is asked at {place} (by {})",
+                outsider.tag.as_str(),
+                by.join(", ")
+            ));
+        }
+        if !outsider.buses.is_empty() {
+            say(&format!(
+                "CAN     {:<18} is listened for on {}",
+                outsider.tag.as_str(),
+                outsider.buses.join(", ")
+            ));
+        }
+    }
+}
+
+/// What controllers printed stays for whoever wants to read it; if they printed nothing, nothing does.
+fn leave(folder: &Path, logs: &[(String, PathBuf)]) {
+    let said = |log: &Path| fs::metadata(log).is_ok_and(|log| log.len() > 0);
+    if logs.iter().any(|(_, log)| said(log)) {
+        say(&format!("controllers' output stays in {}", folder.display()));
+    } else if let Err(error) = fs::remove_dir_all(folder) {
+        tracing::warn!("{}: {error}", folder.display());
     }
 }
 

@@ -121,6 +121,13 @@ enum Command {
     },
     /// List the faults of links: name, target, numbers and a step that uses each.
     Faults,
+    /// List the words of features: timings, phrases, preconditions, causes and what was measured, each with an example, and
+    /// the checkers that watch every scenario.
+    Steps {
+        /// Only what contains all these words.
+        #[arg(value_name = "PATTERN")]
+        pattern: Vec<String>,
+    },
     /// List the products of the catalogue, or explain one: what it is made of, every figure with its origin, and what
     /// follows from them.
     Catalogue {
@@ -285,6 +292,11 @@ fn carry_out(cli: Cli) -> Result<u8, Vec<Mistake>> {
             faults::list();
             Ok(0)
         }
+        Command::Steps { pattern } => {
+            let pattern = pattern.join(" ");
+            steps::vocabulary::list(Some(&*pattern).filter(|words| !words.is_empty())).map_err(one)?;
+            Ok(0)
+        }
         Command::Catalogue { id } => {
             catalogue::run(data.catalogue().map_err(one)?, id.as_deref()).map_err(one)?;
             Ok(0)
@@ -330,6 +342,9 @@ fn carry_out(cli: Cli) -> Result<u8, Vec<Mistake>> {
 fn test(args: &TestArgs, data: Arc<Data>, interrupted: Arc<AtomicBool>) -> Result<u8, Vec<Mistake>> {
     let bench = Bench::load(&args.rig, data, args.seed).map_err(|mistake| vec![mistake])?;
     let plan = plan(&args.features, Some(&args.tags), &bench)?;
+    if bench.paced() {
+        cut::process::check(&bench.config).map_err(|mistake| vec![mistake])?;
+    }
     // before the minutes that scenarios take
     std::fs::create_dir_all(&args.out)
         .map_err(|error| vec![Mistake::unwritable(format!("{}: {error}", args.out.display()))])?;

@@ -14,13 +14,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use bess_rig::{Blame, Health, Violation};
+use bess_rig::{Blame, Health, Outsider, Violation};
 use bess_types::{Event, Verdict};
 use cucumber::World as _;
 use serde::Serialize;
 
 use crate::bench::Bench;
-use crate::cut::process::Processes;
+use crate::cut::process::{Processes, tail};
 use crate::evidence::{ScenarioFolder, slug};
 use crate::feature::{self, Planned};
 use crate::measure::Measurement;
@@ -51,8 +51,20 @@ pub(crate) struct StepResult {
     pub(crate) source: Option<String>,
     /// `None`: not reached.
     pub(crate) verdict: Option<Verdict>,
+    /// Rig time when it began and when it was decided, s.
+    pub(crate) began_s: Option<f64>,
+    pub(crate) decided_s: Option<f64>,
     /// Indices into the scenario's measurements.
     pub(crate) measurements: Vec<usize>,
+}
+
+/// What a controller process printed in a scenario that did not pass.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct ControllerLog {
+    pub(crate) name: String,
+    /// Below the output folder.
+    pub(crate) file: String,
+    pub(crate) last_lines: String,
 }
 
 /// A try that was repeated.
@@ -86,6 +98,8 @@ pub(crate) struct ScenarioResult {
     pub(crate) modbus_requests: u64,
     /// Earlier tries that were inconclusive.
     pub(crate) attempts: Vec<Attempt>,
+    /// Of controller processes, unless it passed.
+    pub(crate) controllers: Vec<ControllerLog>,
     /// What else is to be known, such as a log that was cut.
     pub(crate) notes: Vec<String>,
     /// Below the output folder.
@@ -205,6 +219,8 @@ fn attempt(
                 text: step.text.text.clone(),
                 source: step.text.source.clone(),
                 verdict: None,
+                began_s: None,
+                decided_s: None,
                 measurements: Vec::new(),
             })
             .collect(),
@@ -216,6 +232,7 @@ fn attempt(
         frames: 0,
         modbus_requests: 0,
         attempts: Vec::new(),
+        controllers: Vec::new(),
         notes: Vec::new(),
         folder: folder.to_owned(),
         events: Vec::new(),
@@ -231,6 +248,21 @@ fn attempt(
         }
     }
     result.wall_s = begin.elapsed().as_secs_f64();
+    for ControllerLog {
+        name,
+        file,
+        last_lines,
+    } in &result.controllers
+    {
+        let file = options.out.join(file);
+        lines.add(&format!(
+            "  controller {name} printed to {}, at the end:",
+            file.display()
+        ));
+        for line in last_lines.lines() {
+            lines.add(&format!("          {line}"));
+        }
+    }
     lines.add(&format!(
         "  {}{}  ({:.1} s of rig time in {:.1} s)\n",
         result.verdict,
@@ -285,6 +317,7 @@ fn run_steps(session: &mut Session, planned: &Planned, result: &mut ScenarioResu
     let collection = Session::collection();
     for (step, outcome) in planned.steps.iter().zip(&mut result.steps) {
         session.step = step.text.clone();
+        outcome.began_s = Some(session.now().as_secs_f64());
         let before = session.measurements.len();
         match collection.find(&step.step) {
             Ok(Some((run, _, _, context))) => {
@@ -306,8 +339,14 @@ fn run_steps(session: &mut Session, planned: &Planned, result: &mut ScenarioResu
             .as_ref()
             .map_or(Verdict::Pass, |ending| ending.verdict);
         outcome.verdict = Some(verdict);
+        outcome.decided_s = Some(session.now().as_secs_f64());
         outcome.measurements = (before..session.measurements.len()).collect();
-        let mut line = format!("  {verdict:<5} {} {}", step.keyword, step.text.text);
+        let mut line = format!(
+            "  {verdict:<5} {:>8.3} s {} {}",
+            session.now().as_secs_f64(),
+            step.keyword,
+            step.text.text
+        );
         for measured in &session.measurements[before..] {
             line.push_str("\n          ");
             line.push_str(&measured.figures());
@@ -321,6 +360,7 @@ fn run_steps(session: &mut Session, planned: &Planned, result: &mut ScenarioResu
 
 /// End of the scenario: what the checkers, the rig's health and the steps amount to together.
 fn close(session: &mut Session, planned: &Planned, result: &mut ScenarioResult) {
+    let logs = session.processes.logs();
     let finished = in_step(AssertUnwindSafe(|| session.finish()));
     if let Err(payload) = finished
         && session.ending.is_none()
@@ -352,12 +392,39 @@ fn close(session: &mut Session, planned: &Planned, result: &mut ScenarioResult) 
         Ok(notes) => result.notes.extend(notes),
         Err(error) => drop(session.error(format!("evidence cannot be written: {error}"))),
     }
-    (result.verdict, result.reason) = verdict(
+    let judged = verdict(
         session.ending.as_ref(),
         &session.measurements,
         &violations,
         &health,
     );
+    let missing: Vec<_> = session
+        .rig()
+        .outsiders()
+        .iter()
+        .filter_map(Outsider::missing)
+        .collect();
+    let certain = session.ending.as_ref().is_some_and(|ending| ending.certain);
+    (result.verdict, result.reason) = without_controller(judged, &missing, certain);
+    if result.verdict == Verdict::Pass {
+        let unneeded = missing
+            .iter()
+            .map(|missing| format!("{missing}; the scenario passed without"));
+        result.notes.extend(unneeded);
+    } else {
+        result.controllers = logs
+            .into_iter()
+            .map(|(name, log)| ControllerLog {
+                name,
+                file: format!(
+                    "{}/{}",
+                    result.folder,
+                    log.file_name().unwrap_or_default().to_string_lossy()
+                ),
+                last_lines: tail(&log),
+            })
+            .collect();
+    }
     result.measurements = std::mem::take(&mut session.measurements);
     result.violations = violations;
     result.health = health;
@@ -415,6 +482,22 @@ fn verdict(
         return (Verdict::Inconclusive, Some(format!("{late}{was}")));
     }
     (verdict, reason)
+}
+
+/// A verdict on a controller that gave no sign of life at all says nothing about it: that is an error of the setting. One
+/// whose process died did so by itself.
+fn without_controller(
+    (verdict, reason): (Verdict, Option<String>),
+    missing: &[String],
+    certain: bool,
+) -> (Verdict, Option<String>) {
+    if missing.is_empty() || certain || matches!(verdict, Verdict::Pass | Verdict::Error) {
+        return (verdict, reason);
+    }
+    let was = reason
+        .map(|why| format!(" (else {verdict}: {why})"))
+        .unwrap_or_default();
+    (Verdict::Error, Some(format!("{}{was}", missing.join("; "))))
 }
 
 /// One folder name for each scenario, all different.
@@ -519,6 +602,32 @@ mod tests {
             text: "too slow".into(),
             certain,
         }
+    }
+
+    #[test]
+    fn a_controller_that_was_never_there_is_no_fail() {
+        let nobody = ["nobody answers at 127.0.0.1:17050 for site-01/ems".to_owned()];
+        let judged = |verdict, certain, missing: &[String]| {
+            without_controller((verdict, Some("too slow".into())), missing, certain)
+        };
+        let (verdict, reason) = judged(Verdict::Fail, false, &nobody);
+        assert_eq!(verdict, Verdict::Error);
+        assert_eq!(
+            reason.as_deref(),
+            Some("nobody answers at 127.0.0.1:17050 for site-01/ems (else fail: too slow)")
+        );
+        assert_eq!(judged(Verdict::Inconclusive, false, &nobody).0, Verdict::Error);
+        assert_eq!(
+            judged(Verdict::Fail, false, &[]).0,
+            Verdict::Fail,
+            "it was there and vanished"
+        );
+        assert_eq!(
+            judged(Verdict::Fail, true, &nobody).0,
+            Verdict::Fail,
+            "its process died"
+        );
+        assert_eq!(judged(Verdict::Pass, false, &nobody).0, Verdict::Pass);
     }
 
     #[test]

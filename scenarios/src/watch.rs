@@ -20,12 +20,30 @@ pub(crate) struct Key {
     pub(crate) tag: String,
     pub(crate) name: String,
     pub(crate) point: PointKey,
-    /// Changes of it are in the event log.
-    pub(crate) state: bool,
+    /// Names of its states; changes of a point with some are in the event log.
+    states: Vec<String>,
     unit: String,
 }
 
 impl Key {
+    fn is_state(&self) -> bool {
+        !self.states.is_empty()
+    }
+
+    /// A value of it in words: the state's name, or the number with its unit.
+    fn in_words(&self, value: f64) -> String {
+        let state = self
+            .states
+            .iter()
+            .zip(0_u16..)
+            .find(|(_, number)| f64::from(*number) == value);
+        match state {
+            Some((state, _)) if !state.is_empty() => state.clone(),
+            _ if self.unit == "1" || self.unit.is_empty() => value.to_string(),
+            _ => format!("{value} {}", self.unit),
+        }
+    }
+
     fn is(&self, other: &Self) -> bool {
         self.tag == other.tag && self.name == other.name
     }
@@ -82,7 +100,7 @@ impl Names {
             tag: tag.into(),
             name: name.into(),
             point,
-            state: facts.is_some_and(|facts| !facts.states.is_empty()),
+            states: facts.map_or_else(Vec::new, |facts| facts.states.clone()),
             unit: facts.map_or_else(String::new, |facts| facts.unit.clone()),
         })
     }
@@ -246,10 +264,7 @@ impl Condition {
             .by_ref()
             .take(3)
             .map(|Term { key, .. }| match observe(rig, key) {
-                Some(value) if key.unit == "1" || key.unit.is_empty() => {
-                    format!("{} of {} is {value}", key.name, key.tag)
-                }
-                Some(value) => format!("{} of {} is {value} {}", key.name, key.tag, key.unit),
+                Some(value) => format!("{} of {} is {}", key.name, key.tag, key.in_words(value)),
                 None => format!("{} of {} has no valid value", key.name, key.tag),
             })
             .collect();
@@ -580,7 +595,7 @@ impl Watch {
                     timeline.changes.push((*at, ok));
                 }
             }
-        } else if term.key.state || term.contact {
+        } else if term.key.is_state() || term.contact {
             // A state without an event never changed.
             timeline.at_cause = term.holds(rig);
         } else {

@@ -130,6 +130,68 @@ fn rig_with_a_tag_twice() {
 }
 
 #[test]
+fn rig_with_a_tag_that_is_a_slip() {
+    insta::assert_snapshot!(overlay(
+        "[[pcs]]\ntag = \"container-1/pcs\"\nproduct = \"pcs-100-380\"\n"
+    ));
+    insta::assert_snapshot!(overlay("[[meter]]\ntag = \"site-01/metre\"\n"));
+}
+
+/// What `check` says of a scenario with this step after an E-stop.
+fn check_step(step: &str) -> String {
+    check(
+        "x.feature",
+        &format!("Feature: f\n  Scenario: s\n    When the E-stop is pressed\n    {step}\n"),
+    )
+}
+
+#[test]
+fn slips_in_steps() {
+    assert_eq!(
+        check_step("Then within 200ms the contactors of cluster 1 are open [x]"),
+        "exit 0\n"
+    );
+    insta::assert_snapshot!(check_step("Then the PCS is running"));
+    insta::assert_snapshot!(check_step("Then in 2s the PCS is running"));
+    insta::assert_snapshot!(check_step("Given the E-stop is released"));
+    insta::assert_snapshot!(check_step("Given the PCS is runing is reached within 5 s"));
+    insta::assert_snapshot!(check_step("When fault can-drop hits container-01/cluster-1/bcu"));
+}
+
+#[test]
+fn steps_are_listed_and_narrowed() {
+    let all = printed(&["steps"]);
+    for part in [
+        "  between 5 and 22 min later PHRASE ",
+        "\n  the PCS is running\n      the PCS (is|stays) (off|running|on standby|in fault)\n",
+        "\n  Given the plant is in operation\n",
+        "\n  When the operator asks for 500 kW\n",
+        "\n  closing-gap             a main contactor makes contact with more than 50 V across it\n",
+    ] {
+        assert!(all.contains(part), "{part} is not in\n{all}");
+    }
+    insta::assert_snapshot!(printed(&["steps", "suppression", "hold"]));
+    let folder = TempDir::new().unwrap();
+    insta::assert_snapshot!(complaint(&folder, &["steps", "perpetuum", "mobile"]));
+}
+
+#[test]
+fn a_controller_whose_program_is_not_there() {
+    let cut = |start: &str| {
+        let base = root().join("scenarios/rigs/liquid-20ft-tcp.toml");
+        let text = format!(
+            "inherits = {:?}\n[[cut]]\nname = \"my-ems\"\nstart = [\"{start}\", \"ems.py\"]\n",
+            base.to_string_lossy()
+        );
+        let (folder, path) = file("rig.toml", text.as_bytes());
+        let said = complaint(&folder, &["test", "features/site/e-stop.feature", "--rig", &path]);
+        said.replace(&*root().to_string_lossy(), "ROOT")
+    };
+    insta::assert_snapshot!(cut("pythn"));
+    insta::assert_snapshot!(cut("./my-ems"));
+}
+
+#[test]
 fn wrong_command_line_is_an_error() {
     assert_eq!(bessrig(&["tset"]).status.code(), Some(3));
     assert_eq!(bessrig(&["--version"]).status.code(), Some(0));
@@ -273,6 +335,19 @@ fn verdicts_are_exit_codes() {
         assert_eq!(output.status.code(), Some(code), "{stdout}");
         let summary: serde_json::Value =
             serde_json::from_slice(&fs::read(out.join("summary.json")).unwrap()).unwrap();
+        let steps = &summary["scenarios"][0]["steps"];
+        assert_eq!(steps[0]["began_s"], 0.0);
+        assert_eq!(steps[1]["began_s"], 2.0);
+        assert!(steps[2]["decided_s"].as_f64().unwrap() > 2.0);
+        let page = fs::read_to_string(out.join("report.html")).unwrap();
+        assert!(
+            page.contains("<td class=n>0.000 s<br>to 2.000 s</td><td><b>Given</b> 2 s have passed"),
+            "{page}"
+        );
+        assert!(page.contains("<summary>Before the first When</summary>"));
+        assert!(
+            page.contains("<tr class=step><td class=n>2.000 s</td><td>step</td><td colspan=2><b>When</b>")
+        );
         let measured = &summary["scenarios"][0]["measurements"][0];
         assert_eq!(measured["limit"]["at-most"], 0.2);
         assert_eq!(measured["measured"].is_null(), code == 2);
@@ -286,6 +361,20 @@ fn verdicts_are_exit_codes() {
             assert!(out.join(report).is_file(), "{report}");
         }
     }
+}
+
+#[test]
+fn a_precondition_that_is_not_reached_names_the_state() {
+    let feature = "Feature: f\n  Scenario: s\n    Given the stack is connected is reached within 20 s\n";
+    let (folder, path) = file("x.feature", feature.as_bytes());
+    let out = folder.path().join("out");
+    let output = bessrig(&["test", &path, "--out", &out.to_string_lossy()]);
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{stdout}");
+    assert!(
+        stdout.contains("within 20 s (stack-state of container-01/bau is standby)"),
+        "{stdout}"
+    );
 }
 
 #[test]

@@ -31,15 +31,24 @@ fn root() -> PathBuf {
         .unwrap()
 }
 
-/// Starts a paced run in `folder`; `extra` goes into the rig file.
-fn start(folder: &TempDir, extra: &str) -> Child {
+/// Writes `rig.toml` in `folder`, paced; `extra` goes into it.
+fn write_rig(folder: &TempDir, extra: &str) {
     let base = root().join("scenarios/rigs/liquid-20ft.toml");
     let rig = format!(
         "inherits = \"{}\"\n[clock]\nmode = \"paced\"\nsoft_limit_ms = 5\nhard_limit_ms = 50\n[plant]\nclusters = 1\n{extra}",
         base.display()
     );
     fs::write(folder.path().join("rig.toml"), rig).unwrap();
-    fs::write(folder.path().join("x.feature"), FEATURE).unwrap();
+}
+
+/// Starts a paced run in `folder`; `extra` goes into the rig file.
+fn start(folder: &TempDir, extra: &str) -> Child {
+    start_with(folder, extra, FEATURE)
+}
+
+fn start_with(folder: &TempDir, extra: &str, feature: &str) -> Child {
+    write_rig(folder, extra);
+    fs::write(folder.path().join("x.feature"), feature).unwrap();
     let path = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
     Command::new(env!("CARGO_BIN_EXE_bessrig"))
         .args([
@@ -142,4 +151,63 @@ fn interrupt_writes_what_was_gathered_and_leaves_no_controller() {
         !Path::new("/proc").join(pid.trim()).exists(),
         "the controller process is still there"
     );
+}
+
+const REAL_EMS: &str = "[[ems]]\ntag = \"site-01/ems\"\nbacking = \"real\"\nlisten = \"127.0.0.1:17051\"\n";
+
+#[test]
+fn a_controller_that_is_not_there_is_an_error_with_its_address() {
+    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let folder = TempDir::new().unwrap();
+    let feature =
+        "Feature: Waiting\n  Scenario: Nobody\n    Given the EMS runs the plant is reached within 5 s\n";
+    let cut = "[[cut]]\nname = \"my-ems\"\nstart = [\"sh\", \"-c\", \"echo no port free; exec sleep 60\"]\n";
+    let run = start_with(&folder, &format!("{REAL_EMS}{cut}"), feature)
+        .wait()
+        .unwrap();
+    assert_eq!(run.code(), Some(3));
+    let scenario = scenario(&folder);
+    let reason = scenario["reason"].as_str().unwrap();
+    assert!(
+        reason.starts_with("nobody answers at 127.0.0.1:17051 for site-01/ems"),
+        "{reason}"
+    );
+    let log = &scenario["controllers"][0];
+    assert_eq!(log["file"], "nobody/my-ems.log");
+    assert_eq!(log["last_lines"], "no port free");
+    let page = fs::read_to_string(folder.path().join("out/report.html")).unwrap();
+    assert!(
+        page.contains("<code>nobody/my-ems.log</code></h3><pre>no port free</pre>"),
+        "{page}"
+    );
+}
+
+#[test]
+fn a_live_rig_says_what_it_serves_and_whom_it_asks_once_it_has_its_ports() {
+    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let folder = TempDir::new().unwrap();
+    write_rig(&folder, REAL_EMS);
+    let run = || {
+        let child = Command::new(env!("CARGO_BIN_EXE_bessrig"))
+            .args(["run", "--rig", &folder.path().join("rig.toml").to_string_lossy()])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn();
+        child.unwrap()
+    };
+    let live = run();
+    sleep(Duration::from_secs(3));
+    signal("INT", &live.id().to_string());
+    let said = String::from_utf8(live.wait_with_output().unwrap().stdout).unwrap();
+    for line in [
+        "Modbus  container-01/bau   on 127.0.0.1:15010\n",
+        "Modbus  site-01/ems        is asked at 127.0.0.1:17051 (by site-01/hmi)\n",
+    ] {
+        assert!(said.contains(line), "{said}");
+    }
+    let taken = std::net::TcpListener::bind("127.0.0.1:15010").unwrap();
+    let output = run().wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    assert_eq!(output.stdout, b"", "nothing is said to be served");
+    drop(taken);
 }

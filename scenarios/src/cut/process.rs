@@ -12,6 +12,8 @@ use bess_rig::RigConfig;
 use bess_rig::config::CutConfig;
 use rustix::process::{Pid, Signal, kill_process_group};
 
+use crate::mistake::Mistake;
+
 /// Tells a `bessrig host` that it was started by a rig, and must not outlive it.
 pub(crate) const SUPERVISED: &str = "BESSRIG_SUPERVISED";
 
@@ -36,6 +38,48 @@ struct Controller {
 
 /// Time left to new processes for loading before the rig's clock runs, so that it is not the rig's lateness.
 const LOADING: Duration = Duration::from_millis(1500);
+
+/// Every program that controllers are started with is there.
+///
+/// # Errors
+/// At the entry of the first that is not.
+pub(crate) fn check(config: &RigConfig) -> Result<(), Mistake> {
+    let here = std::env::current_dir().unwrap_or_default();
+    for cut in &config.cuts {
+        let Some(program) = command_line(cut, "{bessrig}", &config.path).into_iter().next() else {
+            continue;
+        };
+        let (found, help) = if program == "{bessrig}" {
+            (true, String::new())
+        } else if program.contains('/') {
+            let help = format!(
+                "paths in `start` are relative to the folder bessrig was started in, here {}",
+                here.display()
+            );
+            (here.join(&program).is_file(), help)
+        } else {
+            let folders = std::env::var_os("PATH").unwrap_or_default();
+            let found = std::env::split_paths(&folders).any(|folder| folder.join(&program).is_file());
+            (
+                found,
+                "no folder of PATH has it: correct the name, or give a path; `start` is no shell line".into(),
+            )
+        };
+        if !found {
+            return Err(cut
+                .origin
+                .error(
+                    format!(
+                        "controller `{}` cannot be started: there is no program `{program}`",
+                        cut.name
+                    ),
+                    help,
+                )
+                .into());
+        }
+    }
+    Ok(())
+}
 
 impl Processes {
     /// Starts every `[[cut]]` of the rig, each in its own process group, output into `folder`.
@@ -63,7 +107,8 @@ impl Processes {
                 .spawn()
                 .map_err(|error| {
                     format!(
-                        "controller process `{}` cannot be started: {program}: {error}",
+                        "{}: controller process `{}` cannot be started: {program}: {error}",
+                        cut.origin.line(),
                         cut.name
                     )
                 })?;
@@ -80,6 +125,14 @@ impl Processes {
             thread::sleep(LOADING);
         }
         Ok(processes)
+    }
+
+    /// Name of each, and where what it prints goes.
+    pub(crate) fn logs(&self) -> Vec<(String, PathBuf)> {
+        self.list
+            .iter()
+            .map(|controller| (controller.name.clone(), controller.log.clone()))
+            .collect()
     }
 
     /// Whether one that should be alive is not.
@@ -219,7 +272,7 @@ impl Controller {
 }
 
 /// The last lines of a log file.
-fn tail(path: &Path) -> String {
+pub(crate) fn tail(path: &Path) -> String {
     let bytes = fs::read(path).unwrap_or_default();
     let text = String::from_utf8_lossy(&bytes);
     let lines: Vec<_> = text.lines().collect();

@@ -2,11 +2,11 @@
 
 use std::fmt::Write as _;
 
-use bess_types::{Source, Verdict};
+use bess_types::{Event, Source, Verdict};
 
 use super::summary::Summary;
 use crate::measure::{Measurement, round};
-use crate::suite::ScenarioResult;
+use crate::suite::{ScenarioResult, StepResult};
 
 const STYLE: &str = "\
 body{font:15px/1.45 system-ui,sans-serif;margin:2rem auto;max-width:72rem;padding:0 1rem;color:#1b2733;background:#fff}
@@ -19,9 +19,9 @@ th{color:#5b6b7b;font-weight:600}td.n{text-align:right;font-variant-numeric:tabu
 .pass{background:#d9f2e3;color:#0b5d33}.fail{background:#fbdcdc;color:#8c1616}
 .inconclusive{background:#fdf0cf;color:#7a5300}.error{background:#e7dcf5;color:#4b1d86}.none{background:#edf0f3;color:#5b6b7b}
 .s{color:#5b6b7b;font-size:.85rem}pre{white-space:pre-wrap;background:#f5f7f9;padding:.6rem;border-radius:.4rem}
-summary{cursor:pointer;color:#1a5fa8}";
+summary{cursor:pointer;color:#1a5fa8}.step td{background:#eaf2fa}.fault td{background:#fdf0cf}";
 
-/// Rows of the event table; the rest is in events.jsonl.
+/// Rows of a part of the timeline; the rest is in events.jsonl.
 const MAX_EVENTS: usize = 400;
 
 pub(crate) fn render(summary: &Summary<'_>) -> String {
@@ -109,7 +109,7 @@ fn write_scenario(page: &mut String, index: usize, result: &ScenarioResult) -> s
         )?;
     }
     page.push_str(
-        "<table><tr><th></th><th>Step</th><th>Measured</th><th>Allowed</th><th>Margin</th><th>Source of the limit</th></tr>\n",
+        "<table><tr><th></th><th>Time</th><th>Step</th><th>Measured</th><th>Allowed</th><th>Margin</th><th>Source of the limit</th></tr>\n",
     );
     let mut shown = vec![false; result.measurements.len()];
     for step in &result.steps {
@@ -117,15 +117,16 @@ fn write_scenario(page: &mut String, index: usize, result: &ScenarioResult) -> s
         if step.measurements.is_empty() {
             writeln!(
                 page,
-                "<tr><td>{}</td><td>{words}</td><td></td><td></td><td></td><td>{}</td></tr>",
+                "<tr><td>{}</td><td class=n>{}</td><td>{words}</td><td></td><td></td><td></td><td>{}</td></tr>",
                 badge(step.verdict),
+                time_of(step),
                 text(step.source.as_deref().unwrap_or_default()),
             )?;
         }
         for measured in &step.measurements {
             if let Some(row) = result.measurements.get(*measured) {
                 shown[*measured] = true;
-                write_figures(page, &words, row)?;
+                write_figures(page, &time_of(step), &words, row)?;
             }
         }
     }
@@ -140,7 +141,8 @@ fn write_scenario(page: &mut String, index: usize, result: &ScenarioResult) -> s
             text(&measured.step),
             text(&measured.subject)
         );
-        write_figures(page, &words, measured)?;
+        let at = measured.seen_s.map_or_else(String::new, seconds);
+        write_figures(page, &at, &words, measured)?;
     }
     page.push_str("</table>\n");
     for violation in &result.violations {
@@ -153,6 +155,15 @@ fn write_scenario(page: &mut String, index: usize, result: &ScenarioResult) -> s
             text(&violation.text)
         )?;
     }
+    for log in &result.controllers {
+        writeln!(
+            page,
+            "<h3>Controller {}: <code>{}</code></h3><pre>{}</pre>",
+            text(&log.name),
+            text(&log.file),
+            text(&log.last_lines)
+        )?;
+    }
     for note in &result.notes {
         writeln!(page, "<p class=s>{}</p>", text(note))?;
     }
@@ -160,12 +171,27 @@ fn write_scenario(page: &mut String, index: usize, result: &ScenarioResult) -> s
     write_events(page, result)
 }
 
-fn write_figures(page: &mut String, words: &str, row: &Measurement) -> std::fmt::Result {
+/// When a step began and when it was decided.
+fn time_of(step: &StepResult) -> String {
+    match (step.began_s, step.decided_s) {
+        (Some(began), Some(decided)) if began < decided => {
+            format!("{}<br>to {}", seconds(began), seconds(decided))
+        }
+        (began, decided) => began.or(decided).map_or_else(String::new, seconds),
+    }
+}
+
+/// As the time of an event is written.
+fn seconds(time: f64) -> String {
+    format!("{time:.3} s")
+}
+
+fn write_figures(page: &mut String, time: &str, words: &str, row: &Measurement) -> std::fmt::Result {
     let unit = text(&row.unit);
     let figure = |value: Option<f64>| value.map_or_else(|| "–".into(), |v| format!("{} {unit}", round(v)));
     writeln!(
         page,
-        "<tr><td>{}</td><td>{words}</td><td class=n>{}</td><td class=n>{} {unit}</td><td class=n>{}</td><td>{}</td></tr>",
+        "<tr><td>{}</td><td class=n>{time}</td><td>{words}</td><td class=n>{}</td><td class=n>{} {unit}</td><td class=n>{}</td><td>{}</td></tr>",
         badge(Some(row.verdict)),
         figure(row.measured),
         text(&row.limit.to_string()),
@@ -198,37 +224,86 @@ fn write_health(page: &mut String, result: &ScenarioResult) -> std::fmt::Result 
     )
 }
 
+/// Events and steps in order of time; what came before the first When, mostly power-up, is folded.
 fn write_events(page: &mut String, result: &ScenarioResult) -> std::fmt::Result {
     let total = result.events.len();
     if total == 0 {
         return Ok(());
     }
+    let steps = result.steps.iter();
+    let mut rows: Vec<(f64, String)> = steps.filter_map(step_row).collect();
+    rows.extend(
+        result
+            .events
+            .iter()
+            .map(|event| (event.at.as_secs_f64(), event_row(event))),
+    );
+    rows.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let cause = result.steps.iter().find(|step| step.keyword == "When");
+    let begin = cause.and_then(|step| step.began_s).unwrap_or(0.0);
+    let before = rows.partition_point(|(at, _)| *at < begin);
     writeln!(
         page,
-        "<details><summary>Event timeline ({} of {total}; all in {}/events.jsonl)</summary>\n\
-         <table><tr><th>Time</th><th>Seen</th><th>Where</th><th>What</th><th></th></tr>",
-        total.min(MAX_EVENTS),
+        "<details><summary>Timeline with steps and faults; all {total} events in {}/events.jsonl</summary>",
         text(&result.folder)
     )?;
-    // The end of a scenario tells more than its power-up.
-    for event in result.events.iter().skip(total.saturating_sub(MAX_EVENTS)) {
-        let source = match event.source {
-            Source::Plant => "plant",
-            Source::Wire => "wire",
-            Source::Device => "device",
-            Source::Rig => "rig",
-        };
-        writeln!(
-            page,
-            "<tr><td class=n>{}</td><td>{source}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
-            event.at,
-            event.tag,
-            text(&event.point),
-            text(&event.text)
-        )?;
+    let (before, after) = rows.split_at(before);
+    if !before.is_empty() {
+        page.push_str("<details><summary>Before the first When</summary>\n");
+        write_rows(page, before)?;
+        page.push_str("</details>\n");
     }
-    page.push_str("</table></details>\n");
+    write_rows(page, after)?;
+    page.push_str("</details>\n");
     Ok(())
+}
+
+fn write_rows(page: &mut String, rows: &[(f64, String)]) -> std::fmt::Result {
+    let left_out = rows.len().saturating_sub(MAX_EVENTS);
+    if left_out > 0 {
+        writeln!(page, "<p class=s>{left_out} earlier rows are left out here.</p>")?;
+    }
+    page.push_str("<table><tr><th>Time</th><th>Seen</th><th>Where</th><th>What</th><th></th></tr>\n");
+    // The end of a scenario tells more than its beginning.
+    for (_, row) in &rows[left_out..] {
+        page.push_str(row);
+    }
+    page.push_str("</table>\n");
+    Ok(())
+}
+
+fn step_row(step: &StepResult) -> Option<(f64, String)> {
+    let began = step.began_s?;
+    let row = format!(
+        "<tr class=step><td class=n>{}</td><td>step</td><td colspan=2><b>{}</b> {}</td><td>{}</td></tr>\n",
+        seconds(began),
+        text(&step.keyword),
+        text(&step.text),
+        badge(step.verdict)
+    );
+    Some((began, row))
+}
+
+fn event_row(event: &Event) -> String {
+    let source = match event.source {
+        Source::Plant => "plant",
+        Source::Wire => "wire",
+        Source::Device => "device",
+        Source::Rig => "rig",
+    };
+    // What is done to the rig: faults, commands, contacts.
+    let class = if event.source == Source::Rig {
+        " class=fault"
+    } else {
+        ""
+    };
+    format!(
+        "<tr{class}><td class=n>{}</td><td>{source}</td><td>{}</td><td>{}</td><td>{}</td></tr>\n",
+        event.at,
+        event.tag,
+        text(&event.point),
+        text(&event.text)
+    )
 }
 
 /// The measurement nearest to its limit, as a share of the limit.

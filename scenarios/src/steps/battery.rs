@@ -274,6 +274,30 @@ pub(super) const PHRASES: &[Entry] = &[
     },
 ];
 
+/// An example of each step here.
+pub(super) const STEPS: &[&str] = &[
+    "When a nail is driven into cell 17 of pack 5 in cluster 3",
+    "When a heater warms cell 17 of pack 5 in cluster 3 by 5 K per minute",
+    "When cell 17 of pack 5 in cluster 3 reaches 90 °C",
+    "When the voltage measured at cell 17 of pack 5 in cluster 3 reads 3.72 V",
+    "When temperature sensor 3 of pack 5 in cluster 3 reads 65 °C",
+    "Given cluster 3 stands at 48 % state of charge",
+    "Given every cluster stands at 50 % state of charge",
+    "When the BMU of pack 5 in cluster 3 falls silent",
+    "When the life counter of the BMU of pack 5 in cluster 3 stands still",
+    "Given every cell voltage stays between 2.5 V and 3.65 V throughout",
+    "Given every cell temperature stays between 0 °C and 55 °C throughout",
+    "Given every cluster current stays between -310 A and 310 A throughout",
+    "When the plant discharges at 0.5 C until the state of charge has fallen by 5 %",
+    "When the plant charges at 0.5 C until the state of charge has risen by 5 %",
+    "When the plant discharges at 0.5 C until the state of charge is 10 %",
+    "When the plant charges at 0.5 C until the state of charge is 90 %",
+    "Then the mean state of charge is between 45 % and 55 %",
+    "Then the state of charge reported by the BAU is within 3 % of the true one",
+    "Then the round-trip efficiency of the battery is between 92 % and 98 %",
+    "Given the stack is connected is reached within 60 s",
+];
+
 /// 0-based cluster, pack and cell of a place that names all three.
 fn indices(session: &mut Session, place: Place) -> Result<(usize, usize, usize), Stop> {
     match (place.pack, place.cell) {

@@ -86,6 +86,15 @@ pub(super) const PHRASES: &[Entry] = &[
     },
 ];
 
+/// An example of each step here.
+pub(super) const STEPS: &[&str] = &[
+    "When the coolant pump fails",
+    "When the manual call point is pressed",
+    "When the suppression hold button is pressed",
+    "When the suppression hold button is released",
+    "Given hydrogen stays below 25 % of its lower flammability limit throughout",
+];
+
 #[when(expr = "the coolant pump fails")]
 fn pump_fails(session: &mut Session) -> Outcome {
     session.mark_cause();

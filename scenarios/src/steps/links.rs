@@ -56,6 +56,12 @@ pub(crate) fn fault_in(words: &str) -> Option<Result<LinkFault, String>> {
     Some(fault(part(1), part(2), part(3), part(4)))
 }
 
+/// An example of each step here.
+pub(super) const STEPS: &[&str] = &[
+    "When fault can-delay with by 20 and share 0.5 hits container-01/cluster-01/pack-03/bmu for 10 s",
+    "When fault can-delay of container-01/cluster-01/pack-03/bmu ends",
+];
+
 /// `fault can-drop hits TARGET`, `fault can-delay with by 20 and share 0.5 hits TARGET for 10 s`.
 #[when(regex = r"^(fault \S+ (?:with .+ )?hits \S+.*)$")]
 fn begin(session: &mut Session, words: String) -> Outcome {

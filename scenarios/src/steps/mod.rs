@@ -1,9 +1,9 @@
 //! The words of features.
 //!
-//! A step is a *timing* and a *phrase*. The timings are here: `within 200 ms …`, `for 30 s …`,
-//! `between 5 and 22 min later …`, `first …, then …`, `by the time …, …`, `still …`. A phrase says something about the plant that is true or not:
+//! A step is a *timing* and a *phrase*. The timings are here. A phrase says something about the plant that is true or not:
 //! "the contactors of cluster 3 are open". Each domain module lists its phrases, and its own causes
-//! (`When …`) and preconditions (`Given …`). Every phrase goes with every timing.
+//! (`When …`) and preconditions (`Given …`) with an example of each. Every phrase goes with every timing. `bessrig steps`
+//! ([`vocabulary`]) lists them all.
 //!
 //! A bracket at the end of a step, `[assumption §6]`, says where its figure comes from and goes to the report.
 
@@ -17,8 +17,6 @@ use std::str::FromStr;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use cucumber::codegen::{StepConstructor as _, WorldInventory};
-use cucumber::gherkin::StepType;
 use cucumber::{Parameter, given, then, when};
 use regex::{Captures, Regex};
 
@@ -33,6 +31,7 @@ pub(crate) mod names;
 pub(crate) mod pcs;
 pub(crate) mod rated;
 pub(crate) mod site;
+pub(crate) mod vocabulary;
 
 /// A length of time: `200 ms`, `1.5 s`, `11 min`, `2 h`.
 #[derive(Clone, Copy, Debug, PartialEq, Parameter)]
@@ -67,7 +66,7 @@ pub(crate) struct Phrase {
 pub(crate) struct Entry {
     /// Regular expression of the whole phrase.
     pub(crate) pattern: &'static str,
-    /// What it looks like, for the message that a phrase is not known.
+    /// What it looks like, for the list of steps and for the message that a phrase is not known.
     pub(crate) example: &'static str,
     /// What it demands.
     pub(crate) demands: fn(&Captures<'_>, Topology) -> Result<Demands, String>,
@@ -75,21 +74,13 @@ pub(crate) struct Entry {
 
 /// All phrases, compiled.
 static PHRASES: LazyLock<Vec<(Regex, &'static Entry)>> = LazyLock::new(|| {
-    [
-        battery::PHRASES,
-        site::PHRASES,
-        fire::PHRASES,
-        links::PHRASES,
-        pcs::PHRASES,
-    ]
-    .into_iter()
-    .flatten()
-    .map(|entry| {
-        let regex =
-            Regex::new(&format!("^(?:{})$", entry.pattern)).expect("phrase patterns are fixed and tested");
-        (regex, entry)
-    })
-    .collect()
+    vocabulary::phrases()
+        .map(|entry| {
+            let regex = Regex::new(&format!("^(?:{})$", entry.pattern))
+                .expect("phrase patterns are fixed and tested");
+            (regex, entry)
+        })
+        .collect()
 });
 
 impl FromStr for Phrase {
@@ -100,7 +91,10 @@ impl FromStr for Phrase {
             .enumerate()
             .filter(|(_, (regex, _))| regex.is_match(text));
         let Some((entry, _)) = found.next() else {
-            return Err(format!("`{text}` is not a phrase the rig knows{}", nearest(text)));
+            return Err(format!(
+                "`{text}` is not a phrase the rig knows; {}",
+                vocabulary::nearest_phrases(text)
+            ));
         };
         if let Some((_, (_, other))) = found.next() {
             return Err(format!(
@@ -113,21 +107,6 @@ impl FromStr for Phrase {
             entry,
         })
     }
-}
-
-/// The known phrases that look most like `text`.
-fn nearest(text: &str) -> String {
-    let mut ranked: Vec<_> = PHRASES
-        .iter()
-        .map(|(_, entry)| (strsim::normalized_levenshtein(text, entry.example), entry.example))
-        .collect();
-    ranked.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
-    let close: Vec<_> = ranked
-        .iter()
-        .take(3)
-        .map(|(_, example)| format!("\n  {example}"))
-        .collect();
-    format!("; the nearest are{}", close.concat())
 }
 
 impl Phrase {
@@ -148,59 +127,6 @@ impl fmt::Display for Phrase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
     }
-}
-
-/// Phrases that a step of `text` uses, or why one is not known; for checking before anything starts.
-pub(crate) fn phrases_in(text: &str) -> Result<Vec<Phrase>, String> {
-    #[expect(clippy::unwrap_used, reason = "fixed patterns")]
-    static TIMED: LazyLock<[Regex; 5]> = LazyLock::new(|| {
-        [
-            r"^(?:within|for) \d+(?:\.\d+)? (?:ms|s|min|h) (.+)$",
-            r"^still (.+)$",
-            r"^first (.+), then (.+)$",
-            r"^by the time (.+), (.+)$",
-            r"^between \d+(?:\.\d+)? and \d+(?:\.\d+)? (?:ms|s|min|h) later (.+)$",
-        ]
-        .map(|pattern| Regex::new(pattern).unwrap())
-    });
-    TIMED
-        .iter()
-        .filter_map(|regex| regex.captures(text))
-        .flat_map(|captures| {
-            captures
-                .iter()
-                .skip(1)
-                .flatten()
-                .map(|phrase| phrase.as_str().parse())
-                .collect::<Vec<_>>()
-        })
-        .collect()
-}
-
-/// Every step of a kind, as readable text; for the message that a step is not known.
-pub(crate) fn known(kind: StepType) -> Vec<String> {
-    let readable = |regex: String| {
-        #[expect(clippy::unwrap_used, reason = "a fixed pattern")]
-        static GROUP: LazyLock<Regex> =
-            LazyLock::new(|| Regex::new(r"\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)").unwrap());
-        GROUP
-            .replace_all(regex.trim_start_matches('^').trim_end_matches('$'), "…")
-            .replace('\\', "")
-    };
-    let mut all: Vec<String> = Vec::new();
-    macro_rules! of {
-        ($inventory:ty) => {
-            for item in inventory::iter::<$inventory> {
-                all.push(readable(item.inner().1().as_str().to_owned()));
-            }
-        };
-    }
-    match kind {
-        StepType::Given => of!(<Session as WorldInventory>::Given),
-        StepType::When => of!(<Session as WorldInventory>::When),
-        StepType::Then => of!(<Session as WorldInventory>::Then),
-    }
-    all
 }
 
 /// A demand on a point.
@@ -225,7 +151,7 @@ pub(crate) fn number(captures: &Captures<'_>, name: &str) -> Result<usize, Strin
         .ok_or_else(|| format!("the phrase names no {name}"))
 }
 
-// Timings.
+// Timings; `vocabulary` tells them.
 
 #[then(expr = "within {span} {phrase}")]
 fn within(session: &mut Session, limit: Span, phrase: Phrase) -> Outcome {
@@ -306,6 +232,15 @@ fn by_the_time(session: &mut Session, moment: Phrase, state: Phrase) -> Outcome 
     }
     Err(session.fail(format!("at {at}, when {moment}, it was not so that {state}")))
 }
+
+/// An example of each step here.
+pub(super) const STEPS: &[&str] = &[
+    "When 30 s pass",
+    "Given 2 s have passed",
+    "When the controller process \"bms\" is killed",
+    "When the controller process \"bms\" stops responding",
+    "When the controller process \"bms\" responds again",
+];
 
 #[when(expr = "{span} pass(es)")]
 fn pass(session: &mut Session, duration: Span) -> Outcome {

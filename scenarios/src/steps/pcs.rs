@@ -175,6 +175,18 @@ pub(super) const PHRASES: &[Entry] = &[
     },
 ];
 
+/// An example of each step here.
+pub(super) const STEPS: &[&str] = &[
+    "When the grid is lost",
+    "When the grid returns",
+    "When the grid voltage steps to 60 % of nominal",
+    "When the grid voltage recovers",
+    "When the operator asks the PCS for the volt-var curve 95/30 105/-30",
+    "When the operator switches volt-var of the PCS on",
+    "When the operator limits the PCS to 50 % for 60 s",
+    "Given the PCS power stays between -900 kW and 900 kW throughout",
+];
+
 #[when(expr = "the grid is lost")]
 fn lost(session: &mut Session) -> Outcome {
     session.mark_cause();

@@ -19,6 +19,23 @@ const PATIENCE: f64 = 1.25;
 /// How often power, temperatures and limits are looked at.
 const LOOK: Duration = Duration::from_secs(10);
 
+/// An example of each step here.
+pub(super) const STEPS: &[&str] = &[
+    "Given every cell voltage stays inside the rated window throughout",
+    "Given every cluster voltage stays inside the rated window throughout",
+    "Given every cluster current stays inside the rating of its HV box throughout",
+    "Given the BAU reports no alarm of level 3 throughout",
+    "When the plant charges at rated power until the BMS allows no more",
+    "When the plant discharges at rated power until the BMS allows no more",
+    "Then the charge moved is at least 90 % of the capacity",
+    "Then rated power was held for at least 90 % of the time",
+    "Then the mean stack current is within 5 % of rated power at nominal voltage",
+    "Then the energy moved is within 5 % of the installed energy for the charge moved",
+    "Then the round-trip efficiency of the battery is within 2 % of the rated one",
+    "Then where an overall efficiency is rated, it is met within 2 %",
+    "Then where the spread of cell temperatures is rated, it is not exceeded",
+];
+
 // Limits that hold to the end of the scenario.
 
 #[given(expr = "every cell voltage stays inside the rated window throughout")]

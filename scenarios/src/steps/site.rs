@@ -56,6 +56,22 @@ pub(super) const PHRASES: &[Entry] = &[
     },
 ];
 
+/// An example of each step here.
+pub(super) const STEPS: &[&str] = &[
+    "Given the plant is powered up",
+    "Given the plant is in operation",
+    "Given the plant discharges at 0.5 C",
+    "Given the plant charges at 0.5 C",
+    "When the operator starts the plant",
+    "When the operator stops the plant",
+    "When the operator resets the alarms",
+    "When the operator asks for 500 kW",
+    "When the E-stop is pressed",
+    "When only channel A of the E-stop opens",
+    "When the E-stop is released",
+    "When the safety reset button is pressed",
+];
+
 /// Presses at both buttons: how long a hand rests on one.
 const PRESS: Duration = Duration::from_millis(300);
 
