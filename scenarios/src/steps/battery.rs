@@ -294,6 +294,8 @@ pub(super) const STEPS: &[&str] = &[
     "When the plant charges at 0.5 C until the state of charge is 90 %",
     "Then the mean state of charge is between 45 % and 55 %",
     "Then the state of charge reported by the BAU is within 3 % of the true one",
+    "Then the voltage the BAU reports of cell 17 of pack 5 in cluster 3 is within 5 mV of the true one",
+    "Then the temperature the BAU reports of cell 17 of pack 5 in cluster 3 is within 2 K of the true one",
     "Then the round-trip efficiency of the battery is between 92 % and 98 %",
     "Given the stack is connected is reached within 60 s",
 ];

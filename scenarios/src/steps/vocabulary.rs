@@ -139,7 +139,7 @@ pub(crate) fn phrases_in(text: &str) -> Result<Vec<Phrase>, String> {
 /// Numbers and units as steps have them: `200ms` is `200 ms`, and between words is one space. What is in quotes stays.
 pub(crate) fn respaced(words: &str) -> String {
     static JOINED: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(r"\b(\d+(?:\.\d+)?)((?:ms|min|s|h|kWh|kW|kvar|V|A|K|C)\b|%|°C)")
+        Regex::new(r"\b(\d+(?:\.\d+)?)((?:ms|min|s|h|kWh|kW|kvar|mV|V|A|K|C)\b|%|°C)")
             .expect("the pattern is fixed and tested")
     });
     if words.contains('"') {
