@@ -1,9 +1,9 @@
 //! From a vendor's list of registers to a register map. Everything concluded is said, and every row that cannot be used
 //! is reported and kept as a comment.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use bess_devices::codec::modbus::listing::{Meaning, Register, Revert};
+use bess_devices::codec::modbus::listing::{Register, Revert};
 use bess_devices::codec::modbus::{OutOfRangeWrite, ReadOnlyWrite};
 use bess_devices::codec::pattern;
 use bess_devices::finding::Finding;
@@ -11,7 +11,7 @@ use bess_devices::product::Place;
 use bess_types::Table;
 
 use super::bindings::{Against, Bindings};
-use super::cells::{self, Form, Written};
+use super::cells::{self, Written};
 use super::columns::{Columns, Key, Picked};
 use super::habits::{self, Base, Evidence};
 use super::naming::{bit_range, named};

@@ -117,7 +117,7 @@ fn bit_marks(text: &str) -> Vec<Mark> {
             if let Some((first, _)) = key.as_str().split_once(" - ")
                 && !key.as_str().to_lowercase().contains('b')
             {
-                mark.key = first.to_owned();
+                first.clone_into(&mut mark.key);
                 mark.name = key.start() + first.len() + 3;
             }
         }

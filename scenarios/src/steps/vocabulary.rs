@@ -224,15 +224,17 @@ fn timed(phrase: &str) -> String {
     let single = TIMINGS
         .iter()
         .filter(|timing| timing.form.matches(PHRASE).count() == 1);
-    single
-        .map(|timing| format!("\n  {}", timing.form.replace(PHRASE, phrase)))
-        .collect()
+    single.fold(String::new(), |said, timing| {
+        said + "\n  " + &timing.form.replace(PHRASE, phrase)
+    })
 }
 
 /// Examples of the steps of one kind, without keyword.
 fn of_kind(kind: StepType) -> impl Iterator<Item = String> {
     let wanted = keyword(kind);
-    examples().filter_map(move |(keyword, words)| (keyword == wanted).then(|| words.to_owned()))
+    examples()
+        .filter(move |(keyword, _)| *keyword == wanted)
+        .map(|(_, words)| words.to_owned())
 }
 
 /// Texts by likeness to `text`, the likest first. Which numbers stand in them does not count.

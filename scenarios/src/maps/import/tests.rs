@@ -13,6 +13,8 @@ use proptest::prelude::*;
 use super::super::doc::Document;
 use super::super::write;
 use super::draft::MOST_EQUAL;
+use bess_devices::codec::modbus::listing::Meaning;
+
 use super::*;
 
 fn import(text: &str, wishes: &Wishes) -> Result<Import, Mistake> {
@@ -535,13 +537,13 @@ fn fuzz_register_list() {
         .memory(16 << 20, 8192)
         .runs(300)
         .check(|input| {
-            let sheet = if Sheet::is_workbook(input) {
-                Sheet::of_workbook(input, None)
+            let sheets = if Sheet::is_workbook(input) {
+                Sheet::of_workbook(input, &[], &[])
             } else {
-                Ok(Sheet::of_csv(input))
+                Ok(vec![Sheet::of_csv(input)])
             };
-            let Ok(sheet) = sheet else { return };
-            match Import::of("list", &sheet, &Wishes::default()) {
+            let Ok(sheets) = sheets else { return };
+            match Import::of("list", &sheets, &Wishes::default()) {
                 Err(mistake) => assert!(mistake.diagnostic().help().is_some(), "{mistake}"),
                 Ok(import) => {
                     let text = write::map(&import, &import.said);
