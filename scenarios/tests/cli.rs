@@ -693,7 +693,7 @@ fn a_bad_data_file_is_told_to_whoever_uses_it_and_to_nobody_else() {
     let base = root().join("scenarios/rigs/liquid-20ft.toml");
     let rig = |product: &str| {
         let text = format!(
-            "inherits = {:?}\n[[meter]]\ntag = \"site-01/m2\"\nproduct = \"{product}\"\n",
+            "inherits = {:?}\n[[meter]]\ntag = \"site-01/meter\"\nproduct = \"{product}\"\n",
             base.to_string_lossy()
         );
         let (_keep, file) = file("rig.toml", text.as_bytes());

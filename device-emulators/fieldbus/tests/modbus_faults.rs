@@ -256,11 +256,9 @@ fn every_fault_of_bytes_is_seen_on_the_wire_and_ends() {
             afterwards() && client.is_answered() && client.is_answered()
         });
         assert!(clean, "{name} did not end");
-        let marks = driver
-            .rig()
-            .events()
-            .iter()
-            .filter(|event| event.text.starts_with(name));
+        let marks = driver.rig().events().iter().filter(|event| {
+            event.point == "link-fault" && event.text.split_whitespace().any(|word| word == *name)
+        });
         let marks: Vec<_> = marks.map(|event| (event.tag.to_string(), event.value)).collect();
         assert_eq!(
             marks,

@@ -176,7 +176,7 @@ pub(super) fn table_of_title(title: &str) -> Option<Table> {
     static WORDS: LazyLock<[(Regex, Table); 4]> = LazyLock::new(|| {
         [
             (
-                r"input[ _-]*reg|eingangsregister|eingaberegister|输入寄存器|\b3x\b",
+                r"input[ _-]*reg|\binputs?\b.*holding|holding.*\binputs?\b|eingangsregister|eingaberegister|输入寄存器|\b3x\b",
                 Table::Input,
             ),
             (r"holding|halteregister|保持寄存器|\b4x\b", Table::Holding),
@@ -615,7 +615,7 @@ mod tests {
             ("0.1%", Some(0.1), "%"),
             ("0.1", Some(0.1), ""),
             ("kW", None, "kW"),
-            ("1/min", None, "1/min"),
+            ("1/min", None, "rpm"),
             ("1", None, ""),
             ("", None, ""),
         ] {
