@@ -9,7 +9,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-buses=(socketcand modbus_pymodbus modbus_libmodbus modbus_mbpoll modbus_serial sunspec_scan tshark_captures)
+# tshark before the others: some of them send requests that are malformed on purpose, which it would rightly report
+buses=(tshark_captures socketcand modbus_pymodbus modbus_libmodbus modbus_mbpoll modbus_serial sunspec_scan)
 lines=(modbus_rtu modbus_tls tshark_lines)
 settled=15 # seconds until the controllers have tested themselves and are on standby
 wanted=("$@")
