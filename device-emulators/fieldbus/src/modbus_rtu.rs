@@ -1,5 +1,6 @@
 //! Modbus RTU frames (Serial Line V1.02 [R]): checksum, where a frame ends, and how long one takes.
 
+use bess_devices::codec::can::Profile;
 use std::time::Duration;
 
 use bess_devices::codec::modbus::pdu::MAX_PDU;
@@ -12,14 +13,9 @@ const CRC: usize = 2;
 /// Shortest frame: unit id, function, checksum.
 const MIN_FRAME: usize = 2 + CRC;
 
-/// The checksum, polynomial 0xA001.
-pub(crate) fn crc(bytes: &[u8]) -> u16 {
-    bytes.iter().fold(0xFFFF, |crc, byte| {
-        (0..8).fold(crc ^ u16::from(*byte), |crc, _| {
-            let shifted = crc >> 1;
-            if crc & 1 == 0 { shifted } else { shifted ^ 0xA001 }
-        })
-    })
+/// The checksum.
+fn crc(bytes: &[u8]) -> u16 {
+    Profile::Crc16Modbus.of(bytes.iter().copied())
 }
 
 fn crc_bytes(bytes: &[u8], order: CrcOrder) -> [u8; CRC] {

@@ -231,17 +231,12 @@ fn write_events(page: &mut String, result: &ScenarioResult) -> std::fmt::Result 
         return Ok(());
     }
     let steps = result.steps.iter();
-    let mut rows: Vec<(f64, String)> = steps.filter_map(step_row).collect();
-    rows.extend(
-        result
-            .events
-            .iter()
-            .map(|event| (event.at.as_secs_f64(), event_row(event))),
-    );
-    rows.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let mut rows: Vec<Row> = steps.filter_map(step_row).collect();
+    rows.extend(result.events.iter().map(event_row));
+    rows.sort_by(|a, b| a.at_s.total_cmp(&b.at_s));
     let cause = result.steps.iter().find(|step| step.keyword == "When");
     let begin = cause.and_then(|step| step.began_s).unwrap_or(0.0);
-    let before = rows.partition_point(|(at, _)| *at < begin);
+    let before = rows.partition_point(|row| row.at_s < begin);
     writeln!(
         page,
         "<details><summary>Timeline with steps and faults; all {total} events in {}/events.jsonl</summary>",
@@ -258,52 +253,70 @@ fn write_events(page: &mut String, result: &ScenarioResult) -> std::fmt::Result 
     Ok(())
 }
 
-fn write_rows(page: &mut String, rows: &[(f64, String)]) -> std::fmt::Result {
-    let left_out = rows.len().saturating_sub(MAX_EVENTS);
+/// A row of the timeline.
+struct Row {
+    at_s: f64,
+    /// A step, or something done to the rig: never left out.
+    stands_out: bool,
+    html: String,
+}
+
+fn write_rows(page: &mut String, rows: &[Row]) -> std::fmt::Result {
+    let (early, late) = rows.split_at(rows.len().saturating_sub(MAX_EVENTS));
+    let kept = early.iter().filter(|row| row.stands_out);
+    let left_out = early.len() - kept.clone().count();
     if left_out > 0 {
         writeln!(page, "<p class=s>{left_out} earlier rows are left out here.</p>")?;
     }
     page.push_str("<table><tr><th>Time</th><th>Seen</th><th>Where</th><th>What</th><th></th></tr>\n");
     // The end of a scenario tells more than its beginning.
-    for (_, row) in &rows[left_out..] {
-        page.push_str(row);
+    for row in kept.chain(late) {
+        page.push_str(&row.html);
     }
     page.push_str("</table>\n");
     Ok(())
 }
 
-fn step_row(step: &StepResult) -> Option<(f64, String)> {
+fn step_row(step: &StepResult) -> Option<Row> {
     let began = step.began_s?;
-    let row = format!(
+    let html = format!(
         "<tr class=step><td class=n>{}</td><td>step</td><td colspan=2><b>{}</b> {}</td><td>{}</td></tr>\n",
         seconds(began),
         text(&step.keyword),
         text(&step.text),
         badge(step.verdict)
     );
-    Some((began, row))
+    Some(Row {
+        at_s: began,
+        stands_out: true,
+        html,
+    })
 }
 
-fn event_row(event: &Event) -> String {
+/// Points under which the rig notes what is done to it: faults, commands, contacts.
+const DONE: [&str; 5] = ["fault", "device-fault", "link-fault", "contact", "operator"];
+
+fn event_row(event: &Event) -> Row {
     let source = match event.source {
         Source::Plant => "plant",
         Source::Wire => "wire",
         Source::Device => "device",
         Source::Rig => "rig",
     };
-    // What is done to the rig: faults, commands, contacts.
-    let class = if event.source == Source::Rig {
-        " class=fault"
-    } else {
-        ""
-    };
-    format!(
+    let stands_out = event.source == Source::Rig && DONE.contains(&event.point.as_str());
+    let class = if stands_out { " class=fault" } else { "" };
+    let html = format!(
         "<tr{class}><td class=n>{}</td><td>{source}</td><td>{}</td><td>{}</td><td>{}</td></tr>\n",
         event.at,
         event.tag,
         text(&event.point),
         text(&event.text)
-    )
+    );
+    Row {
+        at_s: event.at.as_secs_f64(),
+        stands_out,
+        html,
+    }
 }
 
 /// The measurement nearest to its limit, as a share of the limit.

@@ -8,6 +8,7 @@ use core::cmp::Reverse;
 use std::sync::Arc;
 
 use self::packs::PackIds;
+pub(super) use self::packs::Spread;
 use super::points::BauTable;
 use super::settings::BauSettings;
 use crate::bcu::STACK_ADDRESS;

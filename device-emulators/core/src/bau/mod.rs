@@ -842,7 +842,7 @@ impl Bau {
                 limits,
                 events,
             };
-            bus.publish(keep_alive_lost, told, (&single, &self.table.packs), points);
+            bus.publish(keep_alive_lost, told, &single, points);
             bus.start_if_ready(now, &single, points);
         }
         let current = points.get(single.current).unwrap_or(0.0);
@@ -855,6 +855,9 @@ impl Bau {
         points.set(single.charge_status, status);
         if self.beat.due(now) {
             self.clusters.publish_packs(points, &self.table);
+            if let Some(bus) = &self.pcs_bus {
+                bus.publish_places(&self.table.packs, points);
+            }
             if !self.frozen {
                 let beat = points.get(single.heartbeat).unwrap_or(0.0);
                 points.set(single.heartbeat, (beat + 1.0) % 65_536.0);

@@ -6,6 +6,7 @@
 use bess_types::{CanFrame, CanId, SimTime};
 
 use super::Stack;
+use super::clusters::Spread;
 use super::points::{BauPoints, PackRows, PcsBusPoints};
 use super::settings::PcsBusSettings;
 use crate::codec::can::{CanPort, MessageRef};
@@ -163,42 +164,55 @@ impl PcsBus {
         self.lost(now, started, self.settings.lost_s)
     }
 
-    /// Where the extremes are, from the rows of modules and cells.
-    fn publish_places(&self, rows: &PackRows, points: &mut Points) {
+    /// Where the extremes are, from the rows of modules and cells, when these are new.
+    pub(super) fn publish_places(&self, rows: &PackRows, points: &mut Points) {
         let ids = self.ids;
         let (modules, cells) = (self.modules, self.cells_per_module);
-        let extreme = |row: PointRange, sign: f64, points: &Points| {
-            let known = (0..row.len()).filter_map(|i| Some((i, points.get(row.at(i))?)));
-            known.max_by(|a, b| (sign * a.1).total_cmp(&(sign * b.1)).then(b.0.cmp(&a.0)))
-        };
-        for (row, sign, value, at) in [
+        let spread =
+            |row: PointRange, points: &Points| Spread::of((0..row.len()).map(|i| points.get(row.at(i))));
+        let voltage = spread(rows.voltage, points);
+        for (extreme, value, at) in [
             (
-                rows.voltage,
-                1.0,
+                voltage.max,
                 Some(ids.module_voltage_max),
                 ids.module_voltage_max_at,
             ),
             (
-                rows.voltage,
-                -1.0,
+                voltage.min,
                 Some(ids.module_voltage_min),
                 ids.module_voltage_min_at,
             ),
-            (rows.temperature_max, 1.0, None, ids.temperature_max_at),
-            (rows.temperature_min, -1.0, None, ids.temperature_min_at),
+            (
+                spread(rows.temperature_max, points).max,
+                None,
+                ids.temperature_max_at,
+            ),
+            (
+                spread(rows.temperature_min, points).min,
+                None,
+                ids.temperature_min_at,
+            ),
         ] {
-            if let Some((i, extreme)) = extreme(row, sign, points) {
+            if let Some((i, extreme)) = extreme {
                 points.set(at, (i % modules + 1) as f64);
                 if let Some(value) = value {
                     points.set(value, extreme);
                 }
             }
         }
-        for (row, cell, sign, at) in [
-            (rows.cell_max, rows.cell_max_cell, 1.0, ids.cell_voltage_max_at),
-            (rows.cell_min, rows.cell_min_cell, -1.0, ids.cell_voltage_min_at),
+        for (extreme, cell, at) in [
+            (
+                spread(rows.cell_max, points).max,
+                rows.cell_max_cell,
+                ids.cell_voltage_max_at,
+            ),
+            (
+                spread(rows.cell_min, points).min,
+                rows.cell_min_cell,
+                ids.cell_voltage_min_at,
+            ),
         ] {
-            if let Some((i, _)) = extreme(row, sign, points)
+            if let Some((i, _)) = extreme
                 && let Some(cell) = points.get(cell.at(i))
             {
                 points.set(at, (i % modules * cells) as f64 + cell);
@@ -207,15 +221,8 @@ impl PcsBus {
     }
 
     /// Brings the points of the port up to date.
-    pub(super) fn publish(
-        &self,
-        lost: bool,
-        told: Told,
-        (single, rows): (&BauPoints, &PackRows),
-        points: &mut Points,
-    ) {
+    pub(super) fn publish(&self, lost: bool, told: Told, single: &BauPoints, points: &mut Points) {
         let ids = self.ids;
-        self.publish_places(rows, points);
         let [charge_a, discharge_a] = told.limits;
         let soc = points.get(single.soc);
         let remaining = soc

@@ -33,14 +33,14 @@ const CELLS_OF_MAP: usize = 52;
 
 /// Extremes and mean of a row of values, with the places of the extremes.
 #[derive(Clone, Copy, Debug, Default)]
-struct Spread {
-    max: Option<(usize, f64)>,
-    min: Option<(usize, f64)>,
+pub(in crate::bau) struct Spread {
+    pub(in crate::bau) max: Option<(usize, f64)>,
+    pub(in crate::bau) min: Option<(usize, f64)>,
     mean: Option<f64>,
 }
 
 impl Spread {
-    fn of(values: impl Iterator<Item = Option<f64>>) -> Self {
+    pub(in crate::bau) fn of(values: impl Iterator<Item = Option<f64>>) -> Self {
         let (mut spread, mut sum, mut count) = (Self::default(), 0.0, 0.0);
         for (at, value) in values.enumerate() {
             let Some(value) = value else { continue };
