@@ -38,7 +38,7 @@ pub(crate) fn list() {
     }
     say(&format!(
         "Numbers go between name and target, as in `When fault can-delay with by 20 and {SHARE} 0.5 hits ...`; every\n\
-         fault but modbus-refuse and bmu-... takes {SHARE}, 0 to 1: how many of the frames or requests it hits. `fault NAME of TARGET\n\
+         fault but modbus-refuse, modbus-restart and bmu-... takes {SHARE}, 0 to 1: how many of the frames or requests it hits. `fault NAME of TARGET\n\
          ends` ends one early.\n\
          TARGET is a tag, a tag and a bus (TAG@BUS), or the name of a bus."
     ));

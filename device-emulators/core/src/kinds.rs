@@ -3,7 +3,8 @@
 use crate::points::PointTable;
 use crate::product::{DeviceKind, Product, ProductError};
 use crate::{
-    addressing, bau, bcu, bmu, chiller, ems, fire_panel, hmi, hv_unit, meter, pcs, remote_io, safety_relay,
+    addressing, bau, bcu, bmu, chiller, ems, fire_panel, hmi, hv_unit, hvac, meter, pcs, remote_io,
+    safety_relay,
 };
 
 /// The points a device of this product has.
@@ -20,6 +21,7 @@ pub fn point_table(product: &Product) -> Result<PointTable, ProductError> {
         Kind::Pcs => pcs::point_table(product),
         Kind::FirePanel => Ok(fire_panel::points::table().0),
         Kind::Chiller => Ok(chiller::points::table().0),
+        Kind::Hvac => Ok(hvac::points::table().0),
         Kind::Meter => Ok(meter::points::table().0),
         Kind::Bcu => bcu::point_table(product),
         Kind::Bau => bau::point_table(product),

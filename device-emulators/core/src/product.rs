@@ -9,6 +9,7 @@
 
 use core::fmt;
 use core::ops::Range;
+use core::time::Duration;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -45,6 +46,8 @@ pub enum DeviceKind {
     FirePanel,
     /// Liquid chiller.
     Chiller,
+    /// Air conditioning of a container.
+    Hvac,
     /// Power meter.
     Meter,
     /// Battery control unit of one cluster.
@@ -68,6 +71,7 @@ impl DeviceKind {
             Self::Pcs => "pcs",
             Self::FirePanel => "fire-panel",
             Self::Chiller => "chiller",
+            Self::Hvac => "hvac",
             Self::Meter => "meter",
             Self::Bcu => "bcu",
             Self::Bau => "bau",
@@ -105,6 +109,8 @@ pub struct Product {
     base: Option<Arc<Self>>,
     /// Settings given elsewhere, laid over the file's own.
     overrides: toml::Table,
+    /// Start-up time and turnaround of its Modbus server given elsewhere.
+    modbus_times: (Option<Duration>, Option<Duration>),
     source: Source,
 }
 
@@ -389,6 +395,7 @@ impl Product {
             identification: read.identification,
             base,
             overrides: toml::Table::new(),
+            modbus_times: (None, None),
             source,
         })
     }
@@ -457,6 +464,13 @@ impl Product {
         product
     }
 
+    /// The same product with another start-up time or turnaround of its Modbus server.
+    #[must_use]
+    pub fn with_modbus_times(mut self, start_up: Option<Duration>, turnaround: Option<Duration>) -> Self {
+        self.modbus_times = (start_up, turnaround);
+        self
+    }
+
     /// The error for a setting that is well formed but makes no sense.
     pub fn invalid_setting(&self, key: &str, message: &str, help: &str) -> ProductError {
         let written = self.chain().find_map(|product| product.source.place_of_key(key));
@@ -489,7 +503,12 @@ impl Product {
 
     /// How its Modbus server differs from one that can do everything.
     pub fn modbus(&self) -> ModbusSettings {
-        ModbusSettings::of_specs(self.chain().filter_map(|product| product.modbus.as_ref()))
+        let mut settings =
+            ModbusSettings::of_specs(self.chain().filter_map(|product| product.modbus.as_ref()));
+        let (start_up, turnaround) = self.modbus_times;
+        settings.start_up = start_up.unwrap_or(settings.start_up);
+        settings.turnaround = turnaround.unwrap_or(settings.turnaround);
+        settings
     }
 
     /// What it says of itself on Modbus, nearest first.

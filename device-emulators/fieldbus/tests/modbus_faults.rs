@@ -26,6 +26,9 @@ const CONTAINER: &str = include_str!("../../../scenarios/rigs/base/container.tom
 const RIG: &str = include_str!("../../../scenarios/rigs/liquid-20ft.toml");
 const CHILLER: &str = "container-01/chiller";
 
+/// A server that answers from the first moment on.
+const AT_ONCE: &str = "modbus = { start_up_ms = 0, turnaround_ms = 0 }\n";
+
 /// A live rig of one cluster, every server on a port of its own, and the chiller's address; the chiller may be elsewhere.
 fn rig(overlay: &str) -> (Rig, SocketAddr) {
     let mut top =
@@ -49,7 +52,11 @@ fn rig(overlay: &str) -> (Rig, SocketAddr) {
                 continue;
             }
         }
-        write!(top, "[[{table}]]\ntag = \"{tag}\"\nlisten = \"{listen}\"\n").unwrap();
+        write!(
+            top,
+            "[[{table}]]\ntag = \"{tag}\"\nlisten = \"{listen}\"\n{AT_ONCE}"
+        )
+        .unwrap();
     }
     top.push_str(overlay);
     let read = |path: &str| match path {
@@ -283,7 +290,7 @@ fn of_bytes(on: fn(Option<Wire>) -> bool) -> impl Iterator<Item = &'static str> 
 fn every_fault_of_an_rtu_line_is_seen_on_it_and_ends() {
     let (rig, _) = rig(&format!(
         "[[rtu_line]]\nname = \"aux\"\nattach = \"pty\"\nbaud = 115200\n\
-         [[chiller]]\ntag = \"{CHILLER}\"\nline = \"aux\"\nunit = 5\n"
+         [[chiller]]\ntag = \"{CHILLER}\"\nline = \"aux\"\nunit = 5\n{AT_ONCE}"
     ));
     let mut driver = PacedDriver::new(rig, Limits::default()).unwrap();
     driver.run(SimTime::from_millis(100), &mut |_| false);

@@ -3,8 +3,8 @@
 //! Modelled: one air node, one node for racks and walls that the sun and the equipment warm, outside air that is constant
 //! or follows a daily sine with its highest at 15 h, sun as a half sine from 6 to 18 h of a clear day; the ceiling sensor's
 //! place as air plus a plume rise in proportion to the heat of vent gas and flame; air changed with outside; hot gas of a
-//! deflagration that no longer fits leaves through the panels; HVAC units with a thermostat each: compressor with
-//! hysteresis and least time off, electric heater, coil and element that follow with a lag, capacity and coefficient of
+//! deflagration that no longer fits leaves through the panels; HVAC units with a thermostat each, or driven by a
+//! controller, which then keeps hysteresis and rest: compressor with hysteresis and least time off, electric heater, coil and element that follow with a lag, capacity and coefficient of
 //! performance over outside temperature, circulation fan whose power warms the air; failed units; loss of mains. Not
 //! modelled: flow, humidity and latent heat, frost, clouds, heat left in a coil whose fan stops.
 //! Constants: cell-and-thermal §6 and §10, mostly assumptions.
@@ -36,7 +36,10 @@ pub(crate) struct Air {
     /// Rise at the ceiling over mean air, K.
     plume_k: f64,
     units: Vec<Unit>,
+    /// HVAC allowed to run.
     pub(crate) hvac: bool,
+    /// What a controller asks of the units, once there is one.
+    pub(crate) demand: Option<Demand>,
     /// Mains present, for HVAC.
     pub(crate) powered: bool,
     /// Auxiliary supply present, for vent fan and damper.
@@ -51,6 +54,14 @@ pub(crate) struct Air {
     /// Sensors' lag: ceiling, air, ambient, °C.
     pub(crate) sensed_c: [f64; 3],
     pub(crate) account: AirAccount,
+}
+
+/// What a controller asks of the units; the first ones are the ones that run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Demand {
+    pub(crate) fan: bool,
+    pub(crate) cooling: usize,
+    pub(crate) heating: usize,
 }
 
 /// Outside air and sun.
@@ -120,6 +131,7 @@ impl Air {
             plume_k: 0.0,
             units: vec![unit; spec.hvac.units],
             hvac: false,
+            demand: None,
             powered: true,
             supplied: true,
             fan: false,
@@ -154,7 +166,11 @@ impl Air {
 
     /// HVAC fans turn.
     pub(crate) fn circulates(&self) -> bool {
-        self.hvac && self.powered && self.units.iter().any(|unit| !unit.failed)
+        self.fans_driven() && self.units.iter().any(|unit| !unit.failed)
+    }
+
+    fn fans_driven(&self) -> bool {
+        self.hvac && self.powered && self.demand.is_none_or(|demand| demand.fan)
     }
 
     /// Vent fan turns.
@@ -282,9 +298,9 @@ impl Air {
             ..
         } = self.spec.hvac;
         let follow = -libm::expm1(-dt_s / response_s);
-        let allowed = self.hvac && self.powered;
+        let allowed = self.fans_driven();
         let mut stage_k = 0.0;
-        for unit in &mut self.units {
+        for (i, unit) in self.units.iter_mut().enumerate() {
             let runs = allowed && !unit.failed;
             let over_k = self.mean_c - (setpoint_c + stage_k);
             let under_k = heat_setpoint_c - stage_k - self.mean_c;
@@ -297,14 +313,21 @@ impl Air {
                 }
             };
             let rested = unit.cooling || unit.off_s >= min_off_s;
-            let cools = runs && rested && over_k > edge_k(unit.cooling);
+            let [cools, heats] = match self.demand {
+                Some(demand) => [i < demand.cooling, i < demand.heating],
+                None => [
+                    rested && over_k > edge_k(unit.cooling),
+                    under_k > edge_k(unit.heating),
+                ],
+            };
+            let cools = runs && cools;
             unit.off_s = if cools || unit.cooling {
                 0.0
             } else {
                 unit.off_s + dt_s
             };
             unit.cooling = cools;
-            unit.heating = runs && under_k > edge_k(unit.heating);
+            unit.heating = runs && heats;
             unit.cold += (f64::from(unit.cooling) - unit.cold) * follow;
             unit.warm += (f64::from(unit.heating) - unit.warm) * follow;
             stage_k += STAGE_K;
@@ -321,7 +344,7 @@ impl Air {
     }
 
     fn fan_w(&self) -> f64 {
-        if self.hvac && self.powered {
+        if self.fans_driven() {
             self.running(|unit| !unit.failed) * self.spec.hvac.fan_w
         } else {
             0.0
@@ -406,6 +429,27 @@ mod tests {
         one.powered = false;
         run(&mut one, 1.0, 0.0);
         assert_eq!(one.electrical_w(), 0.0);
+    }
+
+    #[test]
+    fn a_controller_takes_the_thermostats_place() {
+        let mut air = air(&still(22.0, 35.0));
+        air.demand = Some(Demand {
+            fan: true,
+            cooling: 1,
+            heating: 0,
+        });
+        run(&mut air, 600.0, 0.0);
+        assert!(air.circulates() && air.units[0].cooling && !air.units[1].cooling);
+        assert!(air.mean_c < 20.0, "cools on without a thermostat: {}", air.mean_c);
+        air.demand = Some(Demand {
+            fan: false,
+            cooling: 2,
+            heating: 2,
+        });
+        run(&mut air, 1.0, 0.0);
+        assert!(!air.circulates());
+        assert_eq!(air.electrical_w(), 0.0, "nothing runs without its fan");
     }
 
     #[test]

@@ -153,6 +153,11 @@ fn any_act() -> impl Strategy<Value = (Place, Actuation)> {
         (any::<bool>(), any::<bool>())
             .prop_map(|(fan, damper_open)| Actuation::Ventilation { fan, damper_open }),
         any::<bool>().prop_map(|on| Actuation::Hvac { on }),
+        (any::<bool>(), 0_u8..4, 0_u8..4).prop_map(|(fan, cooling, heating)| Actuation::HvacDemand {
+            fan,
+            cooling,
+            heating
+        }),
         prop_oneof![0.0..=1.0, any::<f64>()].prop_map(|duty| Actuation::PackFan { duty }),
         Just(Actuation::ReleaseAgent),
     ];

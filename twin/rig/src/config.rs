@@ -231,6 +231,12 @@ pub struct ModbusPort {
     /// Role of clients without a certificate: on plain TCP, on a serial line, and in the rig itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plain_role: Option<String>,
+    /// Time from power-on until its server answers, ms, in place of the product's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_up_ms: Option<u16>,
+    /// Time from a request to its reply, ms, in place of the product's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turnaround_ms: Option<u16>,
 }
 
 const fn illegal_function() -> ModbusException {
@@ -243,11 +249,19 @@ impl Default for ModbusPort {
             read_only: false,
             refusal: illegal_function(),
             plain_role: None,
+            start_up_ms: None,
+            turnaround_ms: None,
         }
     }
 }
 
 impl ModbusPort {
+    /// Start-up time and turnaround, where the rig file gives them.
+    pub(crate) fn times(&self) -> (Option<Duration>, Option<Duration>) {
+        let time = |ms: Option<u16>| ms.map(|ms| Duration::from_millis(u64::from(ms)));
+        (time(self.start_up_ms), time(self.turnaround_ms))
+    }
+
     /// What a client may do here.
     pub(crate) fn access<'a>(&'a self, client: &'a ModbusClient) -> ModbusAccess<'a> {
         let role = match &client.certificate {

@@ -414,6 +414,17 @@ pub const CATALOGUE: &[FaultKind] = &[
         &[],
         |_| Effect::Silence,
     ),
+    FaultKind {
+        whole: true,
+        ..modbus(
+            "modbus-restart",
+            "the device loses its supply and starts anew: requests are lost until its start-up time is over",
+            &[ms("off", 500.0, "time without supply")],
+            |values| Effect::Reset {
+                off: values.ms("off"),
+            },
+        )
+    },
     modbus(
         "modbus-delay",
         "replies of the device come later",

@@ -14,9 +14,11 @@ use bess_devices::ems::{Ems, EmsConfig};
 use bess_devices::fire_panel::FirePanel;
 use bess_devices::hmi::Hmi;
 use bess_devices::hv_unit::{self, HvUnit};
+use bess_devices::hvac::Hvac;
 use bess_devices::kinds::{can_ports, point_table};
 use bess_devices::library::Library;
 use bess_devices::meter::Meter;
+use bess_devices::modbus_front::ModbusFront;
 use bess_devices::pcs::Pcs;
 use bess_devices::product::{DeviceKind, Product, ProductError};
 use bess_devices::remote_io::RemoteIo;
@@ -331,11 +333,15 @@ impl Products<'_> {
                 "name a product of the right kind, or move the entry to the right table",
             ));
         }
-        if device.settings.is_empty() {
-            Ok(product)
-        } else {
-            Ok(Arc::new(product.with_settings(&device.settings)))
+        let (start_up, turnaround) = device.modbus.times();
+        if device.settings.is_empty() && start_up.is_none() && turnaround.is_none() {
+            return Ok(product);
         }
+        Ok(Arc::new(
+            product
+                .with_settings(&device.settings)
+                .with_modbus_times(start_up, turnaround),
+        ))
     }
 
     /// Products of a kind, in words.
@@ -500,7 +506,7 @@ impl Products<'_> {
     fn emulator(&self, device: &DeviceConfig, product: &Arc<Product>) -> Result<Emulator, RigConfigError> {
         let library = self.library;
         let wrap = |error: ProductError| product_error(self.library, device, &error);
-        let boxed = |device: Box<dyn Device>| Ok(Emulator::Device(device));
+        let boxed = |device: Box<dyn Device>| Ok(Emulator::Device(ModbusFront::before(device, product)));
         match device.kind {
             DeviceKind::Bmu => boxed(Box::new(
                 Bmu::new(product, library, address(device), serial(&device.tag)).map_err(wrap)?,
@@ -513,6 +519,7 @@ impl Products<'_> {
             DeviceKind::Pcs => boxed(Box::new(Pcs::new(product, library).map_err(wrap)?)),
             DeviceKind::FirePanel => boxed(Box::new(FirePanel::new(product, library).map_err(wrap)?)),
             DeviceKind::Chiller => boxed(Box::new(Chiller::new(product, library).map_err(wrap)?)),
+            DeviceKind::Hvac => boxed(Box::new(Hvac::new(product, library).map_err(wrap)?)),
             DeviceKind::Meter => boxed(Box::new(Meter::new(product, library).map_err(wrap)?)),
             DeviceKind::Bcu => boxed(Box::new(
                 Bcu::new(&self.bcu(device, product)?, library).map_err(wrap)?,
@@ -689,6 +696,7 @@ fn lines_of(device: &DeviceConfig) -> Vec<Line> {
     match device.kind {
         DeviceKind::SafetyRelay => vec![Line::EstopA, Line::EstopB, Line::SafetyReset],
         DeviceKind::Pcs => vec![Line::SafetyOk, Line::BmsPermit],
+        DeviceKind::Hvac => vec![Line::FireLevel2],
         DeviceKind::FirePanel => vec![Line::VentRequest, Line::ManualCallPoint, Line::SuppressionHold],
         DeviceKind::RemoteIo if device.tag.index_of("cluster").is_none() => vec![
             Line::EstopA,

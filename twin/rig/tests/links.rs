@@ -674,6 +674,10 @@ fn every_modbus_fault_is_seen_by_a_client_and_ends() {
         let during = read_chiller(&mut driver, &config);
         match kind.name {
             "modbus-silence" => assert!(during.is_none()),
+            "modbus-restart" => {
+                assert!(during.is_none(), "off, then starting");
+                run(&mut driver, 11_000);
+            }
             "modbus-delay" => {
                 let (reply, took) = during.unwrap();
                 assert!(reply.is_ok() && took >= Duration::from_millis(200), "{took:?}");
@@ -702,7 +706,9 @@ fn every_modbus_fault_is_seen_by_a_client_and_ends() {
             name: kind.name.into(),
             target: CHILLER.into(),
         };
-        driver.rig_mut().command(end).unwrap();
+        if kind.name != "modbus-restart" {
+            driver.rig_mut().command(end).unwrap();
+        }
         let after = registers(read_chiller(&mut driver, &config));
         assert!(
             after[2].abs_diff(before[2]) < 100,
@@ -711,7 +717,7 @@ fn every_modbus_fault_is_seen_by_a_client_and_ends() {
         );
         seen.push(kind.name);
     }
-    assert_eq!(seen.len(), 7);
+    assert_eq!(seen.len(), 8);
 }
 
 #[test]
@@ -745,7 +751,9 @@ fn modbus_messages_are_kept_with_what_faults_do_to_them() {
             );
             hit += 1;
         } else {
-            assert_eq!((took, &reply.faults[..]), (Duration::ZERO, &[][..]));
+            // What a device takes itself; 20 ms are the slowest one's.
+            assert!(took <= Duration::from_millis(20), "{took:?}");
+            assert_eq!(reply.faults, []);
             well += 1;
         }
     }

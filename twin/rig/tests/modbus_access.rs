@@ -37,8 +37,9 @@ struct Bench {
 impl Bench {
     /// A rig whose file says this of the chiller.
     fn new(library: &Library, modbus: &str) -> Self {
+        let comma = if modbus.is_empty() { "" } else { ", " };
         let top = format!(
-            "inherits = \"rig.toml\"\n[plant]\nclusters = 1\n[[chiller]]\ntag = \"{CHILLER}\"\nmodbus = {{ {modbus} }}\n"
+            "inherits = \"rig.toml\"\n[plant]\nclusters = 1\n[[chiller]]\ntag = \"{CHILLER}\"\nmodbus = {{ {modbus}{comma}start_up_ms = 0, turnaround_ms = 0 }}\n"
         );
         let read = |path: &str| match path {
             "top.toml" => Ok(top.clone()),

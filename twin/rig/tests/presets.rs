@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is the test failing")]
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bess_catalogue::product::{Container, Pack, Pcs};
 use bess_catalogue::{Catalogue, Kind};
@@ -12,9 +13,12 @@ use bess_devices::bcu::settings::BcuSettings;
 use bess_devices::codec::modbus::{ModbusAccess, ModbusServer};
 use bess_devices::ems::EmsSettings;
 use bess_devices::product::DeviceKind;
-use bess_devices::{Library, Points, Product, bmu, kinds, pcs};
-use bess_rig::{Rig, RigConfig, Role};
-use bess_types::{ModbusData, ModbusRequest, SimTime, Table};
+use bess_devices::{Library, Points, Product, bmu, hvac, kinds, pcs};
+use bess_rig::fault::LinkFault;
+use bess_rig::{Driver, Rig, RigCommand, RigConfig, Role, VirtualDriver, WireInput, WireOutput};
+use bess_types::{
+    Line, ModbusClient, ModbusData, ModbusException, ModbusReply, ModbusRequest, SimTime, Table,
+};
 
 /// A rig file by its name.
 fn load(name: &str, catalogue: &Catalogue) -> RigConfig {
@@ -92,6 +96,219 @@ fn every_container_has_a_rig_that_builds() {
         let chillers = preset.products(DeviceKind::Chiller).len();
         let cooled = config.plant.spec.container.cooling.is_some();
         assert_eq!(chillers, usize::from(cooled), "{id}");
+    }
+}
+
+#[test]
+fn the_hvac_of_an_air_cooled_container_is_set_to_the_catalogue() {
+    for preset in Preset::all() {
+        let id = &preset.id;
+        let container = &preset.config.plant.spec.container;
+        let products = preset.products(DeviceKind::Hvac);
+        assert_eq!(products.len(), usize::from(container.cooling.is_none()), "{id}");
+        for product in products {
+            let settings = hvac::Settings::of(&product).unwrap();
+            let hvac = &container.air.hvac;
+            assert_eq!(usize::from(settings.units), hvac.units, "{id}");
+            assert_eq!(settings.cool_setpoint_c, hvac.setpoint_c, "{id}");
+            assert_eq!(settings.heat_setpoint_c, hvac.heat_setpoint_c, "{id}");
+            assert_eq!(settings.hysteresis_k, hvac.hysteresis_k, "{id}");
+            assert_eq!(settings.min_off_s as f64, hvac.min_off_s, "{id}");
+        }
+    }
+}
+
+/// The air-cooled container with one cluster, and a client on its wires.
+struct Field {
+    config: RigConfig,
+    driver: VirtualDriver,
+}
+
+impl Field {
+    fn new() -> Self {
+        let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../../scenarios/rigs");
+        let top = format!("{root}/top.toml");
+        let read = |path: &str| {
+            if path == top {
+                Ok("inherits = \"air-20ft-762.toml\"\n[plant]\nclusters = 1\n".to_owned())
+            } else {
+                std::fs::read_to_string(path).map_err(|error| error.to_string())
+            }
+        };
+        let config = RigConfig::load(&top, &Catalogue::shipped(), &read).unwrap();
+        let rig = Rig::new(&config, &Library::shipped(), Role::Rig).unwrap();
+        let driver = VirtualDriver::new(rig);
+        Self { config, driver }
+    }
+
+    fn run(&mut self, seconds: u64) {
+        let until = self.driver.rig().now() + Duration::from_secs(seconds);
+        self.driver.run(until, &mut |_| false).unwrap();
+    }
+
+    /// The reply, if there is one within a second.
+    fn ask(&mut self, tag: &str, request: ModbusRequest) -> Option<ModbusReply> {
+        let mut devices = self.config.devices.iter();
+        let server = devices.position(|device| device.tag.to_string() == tag).unwrap();
+        let rig = self.driver.rig_mut();
+        let asked = rig.now();
+        let input = WireInput::ModbusRequest {
+            client: ModbusClient::default(),
+            server,
+            unit: self.config.devices[server].unit,
+            request,
+            wire_token: 7,
+        };
+        rig.offer(asked, input);
+        for _ in 0..100 {
+            while let Some(output) = rig.poll_wire() {
+                if let WireOutput::ModbusReply {
+                    wire_token: 7, reply, ..
+                } = output
+                {
+                    return reply;
+                }
+            }
+            let next = rig.now() + Duration::from_millis(10);
+            rig.advance_to(next);
+        }
+        None
+    }
+
+    fn bits(&mut self, table: Table, address: u16, count: u16) -> Vec<bool> {
+        match self.ask(IO, read(table, address, count)) {
+            Some(Ok(ModbusData::Bits(bits))) => bits,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn registers(&mut self, tag: &str, address: u16, count: u16) -> Vec<u16> {
+        match self.ask(tag, read(Table::Holding, address, count)) {
+            Some(Ok(ModbusData::Registers(registers))) => registers,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn write(&mut self, tag: &str, address: u16, value: u16) {
+        let reply = self.ask(tag, ModbusRequest::WriteRegister { address, value });
+        assert_eq!(reply, Some(Ok(ModbusData::Written)));
+    }
+
+    fn shown(&self, tag: &str, point: &str) -> Option<f64> {
+        let rig = self.driver.rig();
+        let key = rig.resolve(tag, point).unwrap();
+        rig.observe(&key).and_then(|reading| reading.ok())
+    }
+
+    fn circulates(&self) -> bool {
+        self.shown("plant:container-01/air", "hvac") == Some(1.0)
+    }
+}
+
+const IO: &str = "container-01/io";
+const HVAC: &str = "container-01/hvac";
+
+const fn read(table: Table, address: u16, count: u16) -> ModbusRequest {
+    ModbusRequest::Read {
+        table,
+        address,
+        count,
+    }
+}
+
+#[test]
+fn the_containers_remote_io_can_be_in_the_style_of_an_adam() {
+    let mut field = Field::new();
+    field.run(20);
+    assert_eq!(field.shown("container-01/bau", "io-online"), Some(1.0));
+    let inputs = field.bits(Table::DiscreteInput, 0, 12);
+    assert_eq!(inputs, field.bits(Table::Coil, 0, 12));
+    let [door, estop_a, safety, fire] = [0, 4, 6, 8].map(|at: usize| inputs[at]);
+    assert!(door && estop_a && safety && !fire, "{inputs:?}");
+    let word = field.registers(IO, 300, 1)[0];
+    assert!(
+        inputs
+            .iter()
+            .enumerate()
+            .all(|(i, on)| ((word >> i) & 1 == 1) == *on)
+    );
+    let hole = field.ask(IO, read(Table::Coil, 12, 4)).unwrap();
+    assert_eq!(hole, Err(ModbusException::IllegalDataAddress));
+    // The BAU writes what it wants of the outputs at 16; the last three are nobody's.
+    let sounder = 2;
+    assert!(!field.bits(Table::Coil, 16, 6)[sounder]);
+    let spare = ModbusRequest::WriteCoil {
+        address: 21,
+        value: true,
+    };
+    assert_eq!(field.ask(IO, spare), Some(Ok(ModbusData::Written)));
+    assert!(field.bits(Table::Coil, 16, 6)[5]);
+}
+
+#[test]
+fn the_hvac_is_read_and_told_on_its_wire_and_the_fire_panel_stops_it() {
+    let mut field = Field::new();
+    field.run(3);
+    assert_eq!(field.ask(HVAC, read(Table::Holding, 100, 10)), None, "self-test");
+    assert!(!field.circulates());
+    field.run(20);
+    assert!(field.circulates());
+    let state = field.registers(HVAC, 100, 10);
+    assert_eq!(state[1], 0b011, "fan driven and running");
+    assert!((200..300).contains(&state[5]), "25 °C: {state:?}");
+    // 25 °C is over the set point of 22 °C: both units cool.
+    assert_eq!((state[0], state[2]), (2, 2));
+    field.write(HVAC, 0, 0);
+    field.run(2);
+    assert!(!field.circulates());
+    field.write(HVAC, 0, 4);
+    field.run(2);
+    assert!(field.circulates());
+    let resting = field.registers(HVAC, 102, 3);
+    assert!(
+        resting[0] == 0 && (170..=180).contains(&resting[2]),
+        "{resting:?}"
+    );
+    field
+        .driver
+        .rig_mut()
+        .command(RigCommand::Contact {
+            line: Line::ManualCallPoint,
+            level: true,
+        })
+        .unwrap();
+    field.run(2);
+    assert!(!field.circulates());
+    assert_eq!(
+        field.registers(HVAC, 100, 2),
+        [0, 0b100],
+        "off, by the fire panel"
+    );
+}
+
+/// Off for half a second, then starting: a request gets nothing in between, and an answer afterwards.
+#[test]
+fn every_modbus_server_can_lose_its_supply_and_starts_anew() {
+    for tag in [
+        "container-01/io",
+        "container-01/cluster-01/io",
+        "container-01/pcs",
+        "container-01/fire-panel",
+        HVAC,
+        "container-01/bau",
+        "site-01/ems",
+        "site-01/meter",
+    ] {
+        let mut field = Field::new();
+        field.run(10);
+        let request = || read(Table::Holding, 0, 1);
+        assert!(field.ask(tag, request()).is_some(), "{tag}");
+        let fault = LinkFault::new("modbus-restart", tag, &[]).unwrap();
+        let rig = field.driver.rig_mut();
+        rig.command(RigCommand::LinkFault(fault)).unwrap();
+        assert_eq!(field.ask(tag, request()), None, "{tag} without supply");
+        field.run(10);
+        assert!(field.ask(tag, request()).is_some(), "{tag} again");
     }
 }
 

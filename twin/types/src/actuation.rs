@@ -94,6 +94,16 @@ pub enum Actuation {
         /// Allowed.
         on: bool,
     },
+    /// What the controller of the container HVAC asks of its units, first unit first. Before the first demand each unit
+    /// goes by a thermostat of its own.
+    HvacDemand {
+        /// Fans driven; without them nothing runs.
+        fan: bool,
+        /// Compressors driven.
+        cooling: u8,
+        /// Heaters on.
+        heating: u8,
+    },
     /// Fan of the pack.
     PackFan {
         /// Duty of its PWM, 0 to 1.

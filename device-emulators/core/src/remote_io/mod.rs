@@ -1,18 +1,20 @@
-//! Remote inputs and outputs on Modbus TCP, as sold for DIN rails: digital inputs under function code 2 from
-//! address 0, digital outputs under 1, 5 and 15 from 0, analogue inputs under 4 from 0.
+//! Remote inputs and outputs on Modbus TCP, as sold for DIN rails. Where they stand is the register map's: in the style of
+//! ioLogik (inputs under function 2 from 0, outputs under 1, 5 and 15 from 0, analogue inputs under 4 from 0) or of
+//! ADAM (outputs from coil 16, inputs and outputs once more as words).
 //!
-//! Which terminal is wired to what is in the product file. A host watchdog drops every output when no valid
-//! request came in time; outputs then stay off until written again, and a discrete flag tells it until then.
-//! Inputs are as the wire is: a broken wire or a contact that was never sampled reads off.
+//! Which terminal is wired to what is in the product file. When no valid request came in time, a host watchdog gives
+//! every output its fail-safe value, off unless the product says otherwise; outputs then stay so until written again,
+//! and a flag tells it until then. Inputs are as the wire is: a broken wire or a contact that was never sampled reads off.
 
 mod settings;
 
+use core::time::Duration;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bess_types::{Actuation, Channel, Line, ModbusRequest, Reading, SimTime};
 
-pub use settings::{AnalogTerminal, InputTerminal, Load, OutputTerminal, Settings};
+pub use settings::{AnalogTerminal, FailSafe, InputTerminal, Load, OutputTerminal, Settings};
 
 use crate::codec::modbus::{ModbusAccess, ModbusServer};
 use crate::device::{Device, DeviceFault, Input, Output, Sense, Token, UnsupportedFault};
@@ -21,7 +23,7 @@ use crate::points::{PointId, PointTable, Points};
 use crate::product::{Product, ProductError};
 use crate::supply::Supply;
 
-/// Flag that the host watchdog dropped the outputs.
+/// Flag that the host watchdog gave the outputs their fail-safe values.
 const WATCHDOG_TRIPPED: &str = "watchdog-tripped";
 
 /// The points of a remote I/O of this product.
@@ -72,8 +74,9 @@ pub struct RemoteIo {
     analogs: Vec<(Channel, PointId)>,
     loads: Vec<Driven>,
     watchdog_tripped: PointId,
+    start_up: Duration,
     supply: Supply,
-    /// When the watchdog drops the outputs.
+    /// When the watchdog acts.
     watchdog_at: SimTime,
     written: Vec<PointId>,
     outputs: VecDeque<Output>,
@@ -84,6 +87,7 @@ pub struct RemoteIo {
 struct Driven {
     point: PointId,
     load: Load,
+    fail_safe: FailSafe,
     on: bool,
 }
 
@@ -114,7 +118,7 @@ impl RemoteIo {
             .chain(analog_senses)
             .map(|(channel, period_ms)| Sense {
                 channel,
-                period: core::time::Duration::from_millis(period_ms),
+                period: Duration::from_millis(period_ms),
             })
             .collect();
         let loads = settings
@@ -123,6 +127,7 @@ impl RemoteIo {
             .map(|terminal| Driven {
                 point: id(&terminal.point),
                 load: terminal.drives,
+                fail_safe: terminal.fail_safe,
                 on: false,
             })
             .collect();
@@ -147,6 +152,7 @@ impl RemoteIo {
             analogs,
             loads,
             watchdog_tripped,
+            start_up: product.modbus().start_up,
             supply: Supply::Applied,
             watchdog_at: SimTime::NEVER,
             written: Vec::new(),
@@ -155,7 +161,7 @@ impl RemoteIo {
     }
 
     fn wake(&mut self, now: SimTime) {
-        if self.supply.begins(now, self.settings.start_up()) {
+        if self.supply.begins(now, self.start_up) {
             self.feed_watchdog(now);
         }
         if self.supply == Supply::On && now >= self.watchdog_at {
@@ -164,9 +170,16 @@ impl RemoteIo {
             self.outputs.push_back(Output::Note {
                 point: WATCHDOG_TRIPPED,
                 value: 1.0,
-                text: "no valid request in time, outputs off".into(),
+                text: "no valid request in time, outputs take their fail-safe values".into(),
             });
-            self.all_off();
+            for driven in &self.loads {
+                match driven.fail_safe {
+                    FailSafe::Off => self.points.set_flag(driven.point, false),
+                    FailSafe::On => self.points.set_flag(driven.point, true),
+                    FailSafe::Hold => {}
+                }
+            }
+            self.drive();
         }
     }
 

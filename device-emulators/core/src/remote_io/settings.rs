@@ -11,10 +11,7 @@ use crate::product::{Product, ProductError};
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
-    /// Self-test after power-on, ms.
-    #[serde(default = "default_start_up_ms")]
-    pub start_up_ms: u64,
-    /// Host watchdog: outputs go off if no valid request came for this long, ms; 0 switches it off.
+    /// Host watchdog: outputs take their fail-safe values if no valid request came for this long, ms; 0 switches it off.
     pub watchdog_ms: u64,
     /// Digital inputs, first terminal first.
     #[serde(default)]
@@ -63,6 +60,22 @@ pub struct OutputTerminal {
     pub point: String,
     /// What it drives.
     pub drives: Load,
+    /// What the host watchdog makes of it.
+    #[serde(default)]
+    pub fail_safe: FailSafe,
+}
+
+/// What a host watchdog makes of an output.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FailSafe {
+    /// Switches it off.
+    #[default]
+    Off,
+    /// Switches it on.
+    On,
+    /// Leaves it as last written.
+    Hold,
 }
 
 /// What a digital output drives.
@@ -75,10 +88,6 @@ pub enum Load {
     Line(Line),
     /// The shunt trip of the cluster's DC breaker.
     BreakerTrip,
-}
-
-const fn default_start_up_ms() -> u64 {
-    500
 }
 
 const fn default_period_ms() -> u64 {
@@ -109,10 +118,6 @@ impl Settings {
             }
         }
         Ok(settings)
-    }
-
-    pub(super) fn start_up(&self) -> Duration {
-        Duration::from_millis(self.start_up_ms)
     }
 
     pub(super) fn watchdog(&self) -> Option<Duration> {

@@ -114,6 +114,41 @@ fn watchdog_drops_all_outputs_and_says_so_until_written_again() {
 }
 
 #[test]
+fn the_watchdog_gives_every_output_its_fail_safe_value() {
+    let mut io = io("rig-container-io-adam");
+    io.accept(at(2_000), Input::Wake);
+    ask(&mut io, at(3_000), &write(16, &[true, true, false, true]));
+    io.accept(at(5_000), Input::Wake);
+    let line = |line, level| Output::Line { line, level };
+    let acts = drain(&mut io);
+    assert_eq!(
+        acts[1..],
+        [line(Line::BmsPermit, false), line(Line::Sounder, true)]
+    );
+    let reply = ask(&mut io, at(5_100), &read(Table::Coil, 16, 6)).0;
+    let outputs = vec![false, true, true, true, false, false];
+    assert_eq!(reply, Some(Ok(ModbusData::Bits(outputs))), "held, and on");
+    // The word is another door to the same outputs.
+    let word = ModbusRequest::WriteRegister {
+        address: 302,
+        value: 0b001,
+    };
+    let (reply, acts) = ask(&mut io, at(5_200), &word);
+    assert_eq!(reply, Some(Ok(ModbusData::Written)));
+    assert_eq!(
+        acts[1..],
+        [
+            line(Line::BmsPermit, true),
+            line(Line::VentRequest, false),
+            line(Line::Sounder, false)
+        ]
+    );
+    let identify = ModbusRequest::Identify { access: 1, object: 0 };
+    let refused = ask(&mut io, at(5_300), &identify).0;
+    assert_eq!(refused, Some(Err(ModbusException::IllegalFunction)));
+}
+
+#[test]
 fn the_watchdog_runs_from_power_up() {
     let mut io = io("rig-hv-box-io");
     assert_eq!(io.next_wake(), at(2_500));
@@ -213,10 +248,12 @@ fn register_images() {
     );
     ask(&mut io_box, at(600), &write(1, &[true]));
     let container = io("rig-container-io");
+    let adam = io("rig-container-io-adam");
     insta::assert_snapshot!(format!(
-        "{}\n{}",
+        "{}\n{}\n{}",
         io_box.server.image(&io_box.points),
-        container.server.image(&container.points)
+        container.server.image(&container.points),
+        adam.server.image(&adam.points)
     ));
 }
 
@@ -224,4 +261,5 @@ fn register_images() {
 fn keeps_the_device_contract() {
     device_contract(|| Box::new(io("rig-hv-box-io")));
     device_contract(|| Box::new(io("rig-container-io")));
+    device_contract(|| Box::new(io("rig-container-io-adam")));
 }

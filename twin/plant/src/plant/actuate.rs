@@ -5,6 +5,7 @@ use core::time::Duration;
 use bess_types::{Actuation, SimTime};
 
 use super::Plant;
+use crate::air::{Air, Demand};
 use crate::topology::Place;
 
 impl Plant {
@@ -113,17 +114,30 @@ impl Plant {
                     fans.duty[self.topology.pack_index(c, p)] = duty.clamp(0.0, 1.0);
                 }
             }
-            Actuation::Hvac { on } => {
-                if core::mem::replace(&mut self.air.hvac, on) != on {
-                    self.note(
-                        "air",
-                        "hvac",
-                        f64::from(on),
-                        if on { "HVAC on" } else { "HVAC off" },
-                    );
-                }
-            }
+            Actuation::Hvac { on } => self.change_hvac(|air| air.hvac = on),
+            Actuation::HvacDemand {
+                fan,
+                cooling,
+                heating,
+            } => self.change_hvac(|air| {
+                air.demand = Some(Demand {
+                    fan,
+                    cooling: usize::from(cooling),
+                    heating: usize::from(heating),
+                });
+            }),
             Actuation::ReleaseAgent => self.suppression.release(now, &mut self.events),
+        }
+    }
+
+    /// Whether the HVAC circulates is news.
+    fn change_hvac(&mut self, change: impl FnOnce(&mut Air)) {
+        let before = self.air.circulates();
+        change(&mut self.air);
+        let on = self.air.circulates();
+        if on != before {
+            let text = if on { "HVAC on" } else { "HVAC off" };
+            self.note("air", "hvac", f64::from(on), text);
         }
     }
 

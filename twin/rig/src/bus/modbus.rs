@@ -76,7 +76,7 @@ pub(crate) struct ServerFault {
     pub fault: LinkFault,
     pub server: usize,
     pub until: SimTime,
-    effect: Effect,
+    pub effect: Effect,
     /// Replies as they were when first asked for under this fault.
     frozen: BTreeMap<Window, ModbusData>,
 }

@@ -42,6 +42,8 @@ pub(super) struct RigFile {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub chiller: Vec<Spanned<DeviceFile>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hvac: Vec<Spanned<DeviceFile>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub meter: Vec<Spanned<DeviceFile>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub bcu: Vec<Spanned<DeviceFile>>,

@@ -31,20 +31,6 @@ impl Rig {
     pub(super) fn begin(&mut self, fault: &LinkFault) -> Result<(), CommandError> {
         let aim = self.check_fault(fault)?;
         let effect = fault.effect();
-        if fault.kind.layer == Layer::Modbus {
-            self.mark(fault, &aim, true);
-            let until = fault
-                .duration
-                .map_or(SimTime::NEVER, |duration| self.now + duration);
-            let server = aim.device.expect("a Modbus fault hits a device");
-            let at_work = ServerFault::new(fault.clone(), server, until);
-            let about_connections = at_work.is_about_connections();
-            self.server_faults.push(at_work);
-            if about_connections {
-                self.tell_server(server);
-            }
-            return Ok(());
-        }
         if let Some(device) = aim.device {
             for (device, begins, _) in self.device_faults(effect, device) {
                 self.device_fault(device, begins)?;
@@ -56,6 +42,17 @@ impl Rig {
                 .duration
                 .map_or(SimTime::NEVER, |duration| self.now + duration),
         };
+        if fault.kind.layer == Layer::Modbus {
+            self.mark(fault, &aim, true);
+            let server = aim.device.expect("a Modbus fault hits a device");
+            let at_work = ServerFault::new(fault.clone(), server, until);
+            let about_connections = at_work.is_about_connections();
+            self.server_faults.push(at_work);
+            if about_connections {
+                self.tell_server(server);
+            }
+            return Ok(());
+        }
         self.mark(fault, &aim, true);
         for &bus in &aim.buses {
             self.fault_number += 1;
@@ -164,6 +161,10 @@ impl Rig {
             .position(|active| active.until <= self.now)
         {
             let active = self.server_faults.remove(at);
+            for (device, _, ends) in self.device_faults(active.effect, active.server) {
+                // it took the beginning of this fault, so it takes its end
+                let _ = self.device_fault(device, ends);
+            }
             let aim = Aim {
                 device: Some(active.server),
                 buses: vec![],

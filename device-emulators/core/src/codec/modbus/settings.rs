@@ -1,5 +1,7 @@
 //! What of Modbus is a property of a product: its `[modbus]` table.
 
+use core::time::Duration;
+
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -12,6 +14,8 @@ use crate::product::{ProductError, Source};
 const FUNCTIONS: [u8; 11] = [1, 2, 3, 4, 5, 6, 15, 16, 22, 23, 43];
 /// Clients a server takes at once if its product does not say; Messaging on TCP/IP wants several [R].
 const CLIENTS: u16 = 16;
+/// Longest turnaround, ms: beyond it any client has given up.
+const MAX_TURNAROUND_MS: u16 = 10_000;
 /// More than this is more than any rig's sockets.
 const MAX_CLIENTS: u16 = 1024;
 
@@ -33,6 +37,10 @@ pub struct ModbusSettings {
     /// What a request to a unit id that is nobody's gets; by default an answer where a device has the address for itself,
     /// and exception 0B behind a gateway.
     pub unknown_unit: Option<UnknownUnit>,
+    /// Time from power-on until the server answers.
+    pub start_up: Duration,
+    /// Time from a request to its reply.
+    pub turnaround: Duration,
     /// Functions served; all if none are named.
     functions: Option<Vec<u8>>,
 }
@@ -62,6 +70,8 @@ impl Default for ModbusSettings {
             registers_per_write: MAX_WRITE_REGISTERS,
             registers_per_read_write: MAX_READ_WRITE_REGISTERS,
             unknown_unit: None,
+            start_up: Duration::ZERO,
+            turnaround: Duration::ZERO,
             functions: None,
         }
     }
@@ -91,6 +101,13 @@ impl ModbusSettings {
             set(&mut all.registers_per_read, &spec.registers_per_read);
             set(&mut all.bits_per_write, &spec.bits_per_write);
             set(&mut all.registers_per_write, &spec.registers_per_write);
+            let time = |value: &mut Duration, given: &Option<Spanned<u16>>| {
+                if let Some(given) = given {
+                    *value = Duration::from_millis(u64::from(*given.get_ref()));
+                }
+            };
+            time(&mut all.start_up, &spec.start_up_ms);
+            time(&mut all.turnaround, &spec.turnaround_ms);
             all.unknown_unit = spec.unknown_unit.or(all.unknown_unit);
             if let Some(functions) = &spec.functions {
                 all.functions = Some(functions.get_ref().clone());
@@ -112,6 +129,8 @@ pub(crate) struct ModbusSpec {
     registers_per_write: Option<Spanned<u16>>,
     functions: Option<Spanned<Vec<u8>>>,
     unknown_unit: Option<UnknownUnit>,
+    start_up_ms: Option<Spanned<u16>>,
+    turnaround_ms: Option<Spanned<u16>>,
 }
 
 impl ModbusSpec {
@@ -123,22 +142,29 @@ impl ModbusSpec {
             message,
             help,
         };
-        for (key, given, most) in [
-            ("clients", &self.clients, MAX_CLIENTS),
-            ("bits_per_read", &self.bits_per_read, MAX_READ_BITS),
-            ("registers_per_read", &self.registers_per_read, MAX_READ_REGISTERS),
-            ("bits_per_write", &self.bits_per_write, MAX_WRITE_BITS),
+        for (key, given, least, most) in [
+            ("clients", &self.clients, 1, MAX_CLIENTS),
+            ("bits_per_read", &self.bits_per_read, 1, MAX_READ_BITS),
+            (
+                "registers_per_read",
+                &self.registers_per_read,
+                1,
+                MAX_READ_REGISTERS,
+            ),
+            ("bits_per_write", &self.bits_per_write, 1, MAX_WRITE_BITS),
             (
                 "registers_per_write",
                 &self.registers_per_write,
+                1,
                 MAX_WRITE_REGISTERS,
             ),
+            ("turnaround_ms", &self.turnaround_ms, 0, MAX_TURNAROUND_MS),
         ] {
             if let Some(given) = given
-                && !(1..=most).contains(given.get_ref())
+                && !(least..=most).contains(given.get_ref())
             {
-                let message = format!("{} is outside 1 to {most}", given.get_ref());
-                let help = format!("give 1 to {most}, or leave the key out");
+                let message = format!("{} is outside {least} to {most}", given.get_ref());
+                let help = format!("give {least} to {most}, or leave the key out");
                 return Err(refuse(given.span(), key, message, help));
             }
         }
