@@ -197,7 +197,7 @@ impl Field {
     fn shown(&self, tag: &str, point: &str) -> Option<f64> {
         let rig = self.driver.rig();
         let key = rig.resolve(tag, point).unwrap();
-        rig.observe(&key).and_then(|reading| reading.ok())
+        rig.observe(&key).and_then(bess_types::Reading::ok)
     }
 
     fn circulates(&self) -> bool {

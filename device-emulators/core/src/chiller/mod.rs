@@ -1,8 +1,9 @@
 //! Liquid chiller: pump, compressor and heater behind one set-point.
 //!
 //! It obeys its Modbus client while it hears one. Left alone for the watchdog time it cools by itself at its own
-//! set-point, because a silent BMS is no reason for a hot battery. The compressor keeps its shortest run and rest
-//! times whatever is asked, except that `off` stops it at once.
+//! set-point, because a silent BMS is no reason for a hot battery. The pump comes first: the heater waits until flow is
+//! proven, the compressor for its start delay after that. The compressor keeps its shortest run and rest times whatever
+//! is asked, except that `off` stops it at once.
 
 pub mod points;
 
@@ -34,6 +35,8 @@ pub struct Settings {
     pub heat_below_c: f64,
     /// Silence after which it cools by itself, s.
     pub comms_watchdog_s: u64,
+    /// How long flow must be proven before the compressor starts, s.
+    pub compressor_start_delay_s: u64,
     /// Shortest compressor run, s.
     pub compressor_min_on_s: u64,
     /// Shortest compressor rest, s.
@@ -91,6 +94,8 @@ pub struct Chiller {
     compressor_since: Option<SimTime>,
     compressor_stopped: Option<SimTime>,
     flow_low_since: Option<SimTime>,
+    /// Since when the pump runs and the coolant flows.
+    flow_proven_since: Option<SimTime>,
     fault: Fault,
     sent: Option<(CoolingMode, f64)>,
 }
@@ -129,6 +134,7 @@ impl Chiller {
             compressor_since: None,
             compressor_stopped: None,
             flow_low_since: None,
+            flow_proven_since: None,
             fault: Fault::None,
             sent: None,
             settings,
@@ -154,6 +160,7 @@ impl Chiller {
         }
         let heard = *self.heard.get_or_insert(now);
         self.set_comms(now - heard < Duration::from_secs(self.settings.comms_watchdog_s));
+        self.prove_flow(now);
         self.watch_faults(now);
         let wanted = self.wanted();
         self.switch(now, wanted);
@@ -173,12 +180,22 @@ impl Chiller {
         }
     }
 
+    fn prove_flow(&mut self, now: SimTime) {
+        let flows = self
+            .points
+            .get(self.ids.flow)
+            .is_some_and(|flow| flow >= self.settings.flow_min_l_per_min);
+        self.flow_proven_since = if flows && self.mode != CoolingMode::Off {
+            self.flow_proven_since.or(Some(now))
+        } else {
+            None
+        };
+    }
+
     fn watch_faults(&mut self, now: SimTime) {
         let p = &self.points;
         let pumping = self.mode != CoolingMode::Off;
-        let low = pumping
-            && p.get(self.ids.flow)
-                .is_none_or(|flow| flow < self.settings.flow_min_l_per_min);
+        let low = pumping && self.flow_proven_since.is_none();
         let low_for = if low {
             now - *self.flow_low_since.get_or_insert(now)
         } else {
@@ -271,10 +288,13 @@ impl Chiller {
             && wanted != CoolingMode::Off
             && self.fault != Fault::FlowLow
             && self.compressor_since.is_some_and(|since| now - since < min_on);
-        let must_rest = !running && self.compressor_stopped.is_some_and(|since| now - since < min_off);
+        let must_rest = self.compressor_stopped.is_some_and(|since| now - since < min_off);
+        let start_delay = Duration::from_secs(self.settings.compressor_start_delay_s);
+        let flows_for = |time| self.flow_proven_since.is_some_and(|since| now - since >= time);
         let mode = match wanted {
-            CoolingMode::Cool if must_rest => CoolingMode::Circulate,
             _ if must_run => CoolingMode::Cool,
+            CoolingMode::Cool if !running && (must_rest || !flows_for(start_delay)) => CoolingMode::Circulate,
+            CoolingMode::Heat if !flows_for(Duration::ZERO) => CoolingMode::Circulate,
             other => other,
         };
         if mode == self.mode {
@@ -319,10 +339,10 @@ impl Chiller {
         p.set_flag(ids.pump, self.mode != CoolingMode::Off);
         p.set_flag(ids.compressor, self.mode == CoolingMode::Cool);
         p.set_flag(ids.heater, self.mode == CoolingMode::Heat);
-        let flows = p
-            .get(ids.flow)
-            .is_some_and(|flow| flow >= self.settings.flow_min_l_per_min);
-        p.set_flag(ids.flow_ok, self.mode != CoolingMode::Off && flows);
+        p.set_flag(
+            ids.flow_ok,
+            self.mode != CoolingMode::Off && self.flow_proven_since.is_some(),
+        );
         p.set(ids.fault, f64::from(self.fault as u8));
         p.set(ids.fault_level, self.fault.level());
         p.set_flag(ids.comms_ok, self.comms_ok);
@@ -441,6 +461,7 @@ impl Device for Chiller {
                     self.compressor_since = None;
                     self.compressor_stopped = None;
                     self.flow_low_since = None;
+                    self.flow_proven_since = None;
                     self.fault = Fault::None;
                     self.sent = None;
                     self.server.restart();
@@ -566,16 +587,33 @@ mod tests {
         bench.write(1, 225);
         bench.write(0, 2);
         bench.run(1);
-        assert_eq!(bench.cooling, (CoolingMode::Cool, 22.5));
+        assert_eq!(bench.cooling, (CoolingMode::Circulate, 22.5), "the pump first");
+        assert!(!bench.chiller.points.is_on(bench.chiller.ids.flow_ok));
         bench.run(1);
         assert!(bench.chiller.points.is_on(bench.chiller.ids.flow_ok));
+        bench.run(14);
+        assert_eq!(bench.cooling.0, CoolingMode::Circulate, "flow is proven for 14 s");
+        bench.run(1);
+        assert_eq!(bench.cooling, (CoolingMode::Cool, 22.5));
+    }
+
+    #[test]
+    fn without_proven_flow_neither_compressor_nor_heater_starts() {
+        for mode in [2, 3] {
+            let mut bench = Bench::new();
+            bench.flow = 0.0;
+            bench.write(0, mode);
+            bench.run(60);
+            assert_eq!(bench.cooling.0, CoolingMode::Circulate);
+            assert_eq!(bench.chiller.fault, Fault::FlowLow);
+        }
     }
 
     #[test]
     fn the_compressor_keeps_its_run_and_rest_times() {
         let mut bench = Bench::new();
         bench.write(0, 2);
-        bench.run(10);
+        bench.run(27);
         bench.write(0, 1);
         bench.run(100);
         assert_eq!(bench.cooling.0, CoolingMode::Cool, "runs on for 120 s");
@@ -600,6 +638,8 @@ mod tests {
         bench.run(29);
         assert_eq!(bench.cooling.0, CoolingMode::Off);
         bench.run(2);
+        assert_eq!(bench.cooling, (CoolingMode::Circulate, 18.0));
+        bench.run(16);
         assert_eq!(bench.cooling, (CoolingMode::Cool, 18.0));
         bench.polled = true;
         bench.run(121);
@@ -627,7 +667,7 @@ mod tests {
     fn without_flow_the_compressor_stops_until_reset() {
         let mut bench = Bench::new();
         bench.write(0, 2);
-        bench.run(20);
+        bench.run(30);
         bench.flow = 0.0;
         bench.run(12);
         assert_eq!(bench.cooling.0, CoolingMode::Circulate);
@@ -644,7 +684,7 @@ mod tests {
     fn register_image_when_cooling() {
         let mut bench = Bench::new();
         bench.write(0, 2);
-        bench.run(10);
+        bench.run(20);
         insta::assert_snapshot!(bench.chiller.server.image(&bench.chiller.points));
     }
 

@@ -1,7 +1,8 @@
 //! Power meter at the point of interconnection.
 //!
 //! Its registers change only at the refresh period, as a real meter's do: between refreshes a client reads the same
-//! values again. Energy counters integrate the sampled power all the time and keep counting over a power loss.
+//! values again. Energy counters integrate the sampled power all the time and keep counting over a power loss. Below its
+//! starting current it shows no power and counts nothing.
 
 pub mod points;
 
@@ -29,6 +30,8 @@ pub struct Settings {
     pub refresh_ms: u64,
     /// Current transformer ratio as set, over the one fitted; 1 when set right.
     pub ct_ratio_factor: f64,
+    /// Phase current from which it shows and counts power, A.
+    pub start_current_a: f64,
 }
 
 /// One meter.
@@ -121,11 +124,22 @@ impl Meter {
         }
     }
 
+    /// Active and reactive power, or zero below the starting current.
+    fn metered(&self) -> [Option<f64>; 2] {
+        let (w, var) = (self.active.unwrap_or(0.0), self.reactive.unwrap_or(0.0));
+        let start_va = self
+            .phases
+            .map_or(0.0, |[a, b, c]| (a + b + c) * self.settings.start_current_a);
+        let starts = (w * w + var * var).sqrt() >= start_va;
+        [self.active, self.reactive].map(|power| power.map(|power| if starts { power } else { 0.0 }))
+    }
+
     /// Adds the energy since the last count, at the power sampled then.
     fn count(&mut self, now: SimTime) {
         let elapsed = self.counted.map_or(Duration::ZERO, |last| now - last);
         self.counted = Some(now);
-        let wh = self.active.unwrap_or(0.0) * elapsed.as_secs_f64() / 3600.0;
+        let [active, _] = self.metered();
+        let wh = active.unwrap_or(0.0) * elapsed.as_secs_f64() / 3600.0;
         if wh > 0.0 {
             self.exported_wh += wh;
         } else {
@@ -135,6 +149,7 @@ impl Meter {
 
     fn refresh(&mut self) {
         let ids = self.ids;
+        let [active, reactive] = self.metered();
         let p = &mut self.points;
         let mut put =
             |id: PointId, value: Option<f64>| p.put(id, value.map_or(Reading::invalid(), Reading::valid));
@@ -154,21 +169,18 @@ impl Meter {
         put(ids.voltage_ca, line(2, 0));
         put(ids.voltage_line, phase.map(|v| v * 3.0_f64.sqrt()));
         put(ids.frequency, self.frequency);
-        put(ids.active_power, self.active);
-        put(ids.reactive_power, self.reactive);
-        let apparent = self
-            .active
-            .zip(self.reactive)
-            .map(|(w, var)| (w * w + var * var).sqrt());
+        put(ids.active_power, active);
+        put(ids.reactive_power, reactive);
+        let apparent = active.zip(reactive).map(|(w, var)| (w * w + var * var).sqrt());
         put(ids.apparent_power, apparent);
         let factor = apparent
-            .zip(self.active)
+            .zip(active)
             .map(|(va, w)| if va > 0.0 { w / va } else { 1.0 });
         put(ids.power_factor, factor);
-        put(ids.power_phase, self.active.map(|w| w / 3.0));
-        put(ids.reactive_phase, self.reactive.map(|var| var / 3.0));
+        put(ids.power_phase, active.map(|w| w / 3.0));
+        put(ids.reactive_phase, reactive.map(|var| var / 3.0));
         put(ids.apparent_phase, apparent.map(|va| va / 3.0));
-        let current = match (apparent, phase, self.active) {
+        let current = match (apparent, phase, active) {
             (Some(va), Some(v), Some(w)) if v > 1.0 => Some((va / 3.0 / v).copysign(w)),
             (Some(_), Some(_), Some(_)) => Some(0.0),
             _ => None,
@@ -322,12 +334,27 @@ mod tests {
     fn registers_change_only_at_the_refresh() {
         let mut meter = meter();
         let active = meter.ids.active_power;
-        step(&mut meter, 0, 100.0);
-        assert_eq!(meter.points.get(active), Some(100.0));
-        step(&mut meter, 100, 200.0);
-        assert_eq!(meter.points.get(active), Some(100.0));
-        step(&mut meter, 200, 300.0);
-        assert_eq!(meter.points.get(active), Some(300.0));
+        step(&mut meter, 0, 10e3);
+        assert_eq!(meter.points.get(active), Some(10e3));
+        step(&mut meter, 100, 20e3);
+        assert_eq!(meter.points.get(active), Some(10e3));
+        step(&mut meter, 200, 30e3);
+        assert_eq!(meter.points.get(active), Some(30e3));
+    }
+
+    /// 1.5 A in each phase of 398 V is 1.79 kVA; the bench's reactive power is a tenth of the active.
+    #[test]
+    fn below_its_starting_current_it_shows_and_counts_nothing() {
+        let mut meter = meter();
+        let [active, current] = [meter.ids.active_power, meter.ids.current_phase];
+        for i in 0..=36_000 {
+            step(&mut meter, i * 100, 1_700.0);
+        }
+        assert_eq!(meter.points.get(active), Some(0.0));
+        assert_eq!(meter.points.get(current), Some(0.0));
+        assert_eq!(meter.exported_wh, 0.0);
+        step(&mut meter, 3_600_200, 1_800.0);
+        assert_eq!(meter.points.get(active), Some(1_800.0));
     }
 
     #[test]

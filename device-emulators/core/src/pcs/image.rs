@@ -66,6 +66,8 @@ impl Pcs {
     pub(super) fn publish(&mut self, now: SimTime) {
         let ids = self.ids;
         let sampled = self.sampled;
+        let metered = self.metered();
+        let service_permitted = self.grid.service_permitted();
         let blocked = {
             let mut word = (1_u32 << self.cause.number()) & !1;
             for (bad, cause) in [
@@ -94,6 +96,8 @@ impl Pcs {
             ids.inverter_state,
             match self.state {
                 State::Off => 0.0,
+                // Nothing starts before a client permits service again (703 `ES`, 123 `Conn`).
+                State::Starting if !service_permitted => 7.0,
                 State::Starting => 2.0,
                 State::Running if throttled => 4.0,
                 State::Running => 3.0,
@@ -112,6 +116,7 @@ impl Pcs {
         p.set(ids.power_target, self.drive.power);
         p.set(ids.reactive_target, self.drive.reactive);
 
+        let [active, reactive] = metered;
         let mut put =
             |id: PointId, value: Option<f64>| p.put(id, value.map_or(Reading::invalid(), Reading::valid));
         let [a, b, c] = sampled.phases.map_or([None; 3], |v| v.map(Some));
@@ -130,15 +135,12 @@ impl Pcs {
         put(ids.voltage_ca, line(2, 0));
         put(ids.voltage_line, phase.map(|v| v * 3.0_f64.sqrt()));
         put(ids.frequency, sampled.frequency);
-        put(ids.active_power, sampled.active_power);
-        put(ids.reactive_power, sampled.reactive_power);
-        let apparent = sampled
-            .active_power
-            .zip(sampled.reactive_power)
-            .map(|(w, var)| (w * w + var * var).sqrt());
+        put(ids.active_power, active);
+        put(ids.reactive_power, reactive);
+        let apparent = active.zip(reactive).map(|(w, var)| (w * w + var * var).sqrt());
         put(ids.apparent_power, apparent);
         let factor = apparent
-            .zip(sampled.active_power)
+            .zip(active)
             .map(|(va, w)| if va > 0.0 { w / va } else { 1.0 });
         put(ids.power_factor, factor);
         let current = apparent
@@ -146,8 +148,8 @@ impl Pcs {
             .map(|(va, v)| if v > 1.0 { va / 3.0 / v } else { 0.0 });
         put(ids.current_phase, current);
         put(ids.current_total, current.map(|amps| 3.0 * amps));
-        put(ids.power_phase, sampled.active_power.map(|w| w / 3.0));
-        put(ids.reactive_phase, sampled.reactive_power.map(|var| var / 3.0));
+        put(ids.power_phase, active.map(|w| w / 3.0));
+        put(ids.reactive_phase, reactive.map(|var| var / 3.0));
         put(ids.apparent_phase, apparent.map(|va| va / 3.0));
         put(ids.dc_voltage, sampled.dc_voltage);
         put(ids.dc_current, sampled.dc_current);

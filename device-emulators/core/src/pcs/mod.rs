@@ -268,8 +268,24 @@ impl Pcs {
         }
     }
 
+    /// Active and reactive power as the metering of its AC terminals gives them: nothing while the contactor is open, nor
+    /// below what it starts at.
+    fn metered(&self) -> [Option<f64>; 2] {
+        let Sampled {
+            active_power,
+            reactive_power,
+            ac_contactor,
+            ..
+        } = self.sampled;
+        let (w, var) = (active_power.unwrap_or(0.0), reactive_power.unwrap_or(0.0));
+        let starts = (w * w + var * var).sqrt() >= self.settings.metering_start_va();
+        let meters = starts && ac_contactor != Some(false);
+        [active_power, reactive_power].map(|power| power.map(|power| if meters { power } else { 0.0 }))
+    }
+
     fn count_energy(&mut self, elapsed: Duration) {
-        let wh = self.sampled.active_power.unwrap_or(0.0) * elapsed.as_secs_f64() / 3600.0;
+        let [active, _] = self.metered();
+        let wh = active.unwrap_or(0.0) * elapsed.as_secs_f64() / 3600.0;
         let id = if wh > 0.0 {
             self.ids.energy_discharged
         } else {
@@ -278,9 +294,12 @@ impl Pcs {
         let total = self.points.get(id).unwrap_or(0.0);
         self.points.set(id, total + wh.abs());
         let dc = self.sampled.dc_voltage.zip(self.sampled.dc_current);
+        let dc_w = dc
+            .map(|(v, i)| v * i)
+            .filter(|watts| watts.abs() >= self.settings.metering_start_va());
         let hours = elapsed.as_secs_f64() / 3600.0;
         self.der
-            .count_dc_energy(dc.map_or(0.0, |(v, i)| v * i), hours, &mut self.points);
+            .count_dc_energy(dc_w.unwrap_or(0.0), hours, &mut self.points);
     }
 
     /// Everything that trips, whatever the state; only a connected or connecting machine is tripped.

@@ -301,6 +301,16 @@ impl PcsPoints {
             self.voltage_line,
         ];
         limit(&lines, 0.0, line_v);
+        // A set point beyond the rating is refused (exception 03), as SunSpec's device specification has it for values out
+        // of range [R].
+        let watts = settings.rated_power_w;
+        limit(&[self.power_setpoint, self.power_setpoint_revert], -watts, watts);
+        let vars = settings.rated_apparent_va;
+        limit(
+            &[self.reactive_setpoint, self.reactive_setpoint_revert],
+            -vars,
+            vars,
+        );
         let phases = [self.voltage_a, self.voltage_b, self.voltage_c, self.voltage_phase];
         limit(&phases, 0.0, line_v / 3.0_f64.sqrt());
     }

@@ -28,6 +28,8 @@ pub struct Settings {
     pub cabinet_trip_c: f64,
     /// Efficiency taken when a battery current limit is turned into AC power, 0 to 1.
     pub efficiency: f64,
+    /// Share of the rated apparent power from which its own metering shows and counts power; below it reads 0.
+    pub metering_start_pu: f64,
     /// Power ramp at power-up of the control, % of rated power per second (SunSpec `WRmp`).
     pub ramp_pct_per_s: f64,
     /// How long a start may wait for DC voltage and BMS before it is a fault, s.
@@ -82,6 +84,11 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// Apparent power from which its own metering shows and counts, VA.
+    pub fn metering_start_va(&self) -> f64 {
+        self.metering_start_pu * self.rated_apparent_va
+    }
+
     /// Phase current at rated apparent power and nominal voltage, A.
     pub fn rated_current_a(&self) -> f64 {
         self.rated_apparent_va / (3.0_f64.sqrt() * self.nominal_line_voltage_v)

@@ -16,6 +16,8 @@ struct Bench {
     hz: f64,
     dc: Option<f64>,
     contactor_follows: bool,
+    /// What its active power sensor reads too much, W.
+    bias_w: f64,
     drive: Drive,
     bms_alive: bool,
     ems_alive: bool,
@@ -69,6 +71,7 @@ impl Bench {
             hz: 50.0,
             dc: Some(1267.2),
             contactor_follows: true,
+            bias_w: 0.0,
             drive: Drive::default(),
             bms_alive: true,
             ems_alive: true,
@@ -150,7 +153,7 @@ impl Bench {
         self.sense(Channel::GridVoltages, &phases);
         let hz = (self.phase_pu[0] > 0.1).then_some(self.hz);
         self.sense(Channel::GridFrequency, &[hz]);
-        self.sense(Channel::ActivePower, &[Some(self.drive.power)]);
+        self.sense(Channel::ActivePower, &[Some(self.drive.power + self.bias_w)]);
         self.sense(Channel::ReactivePower, &[Some(self.drive.reactive)]);
         self.sense(Channel::ConverterDcVoltage, &[self.dc]);
         let current = self.dc.map(|v| self.drive.power / v.max(1.0));
@@ -516,6 +519,47 @@ fn a_blind_pcs_and_a_stuck_contactor_trip() {
     bench.until(10_000, |bench| bench.pcs.state == State::Fault);
     assert_eq!(bench.pcs.cause, Cause::AcContactor);
     assert!(!bench.drive.ac_contactor);
+}
+
+#[test]
+fn its_metering_shows_and_counts_nothing_while_open_or_below_its_start() {
+    let mut bench = Bench::new(1.0);
+    bench.bias_w = 50_000.0;
+    bench.run(2000);
+    assert_eq!(bench.get("active-power"), 0.0, "the contactor is open");
+    assert_eq!(bench.get("energy-discharged"), 0.0);
+    bench.bias_w = 0.0;
+    bench.command(1);
+    bench.run(5000);
+    assert_eq!(bench.pcs.state, State::Running);
+    // 0.1 % of 1725 kVA is 1725 W
+    for (bias_w, shown) in [(1_700.0, 0.0), (-1_700.0, 0.0), (1_750.0, 1_750.0)] {
+        bench.bias_w = bias_w;
+        bench.run(1000);
+        assert_eq!(bench.get("active-power"), shown);
+    }
+    assert_eq!(bench.get("energy-charged"), 0.0);
+    let counted = bench.get("energy-discharged") * 3600.0;
+    assert!((counted - 1_750.0).abs() < 20.0, "{counted} J");
+}
+
+#[test]
+fn a_set_point_beyond_the_rating_is_refused() {
+    let mut bench = Bench::running(500_000.0);
+    for point in ["active-power-setpoint", "reactive-power-setpoint"] {
+        for value in [5e6, -1_725_001.0] {
+            let reply = bench.try_set(0, point, value);
+            assert_eq!(
+                reply,
+                Some(Err(ModbusException::IllegalDataValue)),
+                "{point} {value}"
+            );
+        }
+        assert_eq!(
+            bench.try_set(0, point, -1_725_000.0),
+            Some(Ok(ModbusData::Written))
+        );
+    }
 }
 
 #[test]

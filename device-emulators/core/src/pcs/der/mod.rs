@@ -554,7 +554,7 @@ impl Der {
         let available = moment.can_discharge_w > 0.0 || moment.can_charge_w > 0.0;
         let storage = bit(0, moment.connected) | bit(1, available) | bit(2, moment.pulsing);
         points.set(ids.storage_connection, f64::from(storage));
-        points.set(ids.grid_connection, if moment.connected { 2.0 } else { 1.0 });
+        points.set_flag(ids.grid_connection, points.is_on(pcs.ac_contactor));
         let most = points
             .get(ids.discharge_max)
             .unwrap_or(0.0)

@@ -120,8 +120,8 @@ point_list! {
         charge_status: state("charge-status", CHARGE_STATUS),
         /// 122 `StorConn` bits.
         storage_connection: value("storage-connection", "1", 0.0, 15.0),
-        /// 122 `ECPConn` bits.
-        grid_connection: value("grid-connection", "1", 0.0, 3.0),
+        /// 122 `ECPConn`: connected.
+        grid_connection: flag("grid-connection"),
         /// 122 `VArAval`: reactive power that the present active power leaves.
         reactive_available: value("reactive-power-available", "var", 0.0, 1e7),
         /// 122 `WAval`: most it can discharge now.

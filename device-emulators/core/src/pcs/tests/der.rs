@@ -327,12 +327,18 @@ fn without_permit_it_leaves_and_comes_back_after_the_delay() {
     assert!(!bench.drive.gate && !bench.drive.ac_contactor);
     bench.run(10_000);
     assert_eq!(bench.pcs.state, State::Starting);
+    assert_eq!(bench.get("inverter-state"), 7.0, "standby: nothing starts");
+    assert_eq!(bench.get("ac-contactor-closed"), 0.0);
+    assert_eq!(bench.get("grid-connection"), 0.0, "122 ECPConn");
     bench.set("service-permit", 1.0);
+    bench.run(10);
+    assert_eq!(bench.get("inverter-state"), 2.0, "starting");
     let took = bench.until(20_000, |bench| bench.drive.gate);
     assert!(
         (6000..6200).contains(&took),
         "4 s, and 2 s to synchronise: {took} ms"
     );
+    assert_eq!(bench.get("grid-connection"), 1.0);
     bench.run(1000);
     bench.assert_drive(0.1 * RATED, 0.0);
     bench.run(10_000);
