@@ -3,7 +3,7 @@
 //! Nothing here reads a file. The shipped texts are compiled in; the binary hands over others.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::codec::can::DbcFile;
 use crate::product::{Place, Product, ProductError, Source};
@@ -13,6 +13,8 @@ use crate::product::{Place, Product, ProductError, Source};
 #[derive(Clone, Debug, Default)]
 pub struct Library {
     files: BTreeMap<String, Source>,
+    /// What the DBCs say, once one was asked for: all devices of a rig share it.
+    dbcs: BTreeMap<String, OnceLock<Arc<DbcFile>>>,
     /// Of those that nobody can use, what is wrong; told to whoever asks for one.
     broken: BTreeMap<String, ProductError>,
 }
@@ -22,6 +24,8 @@ const SHIPPED_FOLDER: &str = "device-emulators/data";
 
 /// Folder of the product files.
 const PRODUCTS: &str = "products/";
+/// Folder of the DBCs.
+const DBCS: &str = "dbc/";
 
 impl Library {
     /// The files shipped with this crate.
@@ -65,7 +69,7 @@ impl Library {
                 self.broken.remove(&key);
             }
         }
-        self.files.insert(key, source);
+        self.put(key, source);
     }
 
     /// As [`Library::overlay`] for a file that is not text, and why; `text` is what can be read of it, `at` the byte from
@@ -77,6 +81,13 @@ impl Library {
             message: why.into(),
         };
         self.broken.insert(key.clone(), error);
+        self.put(key, source);
+    }
+
+    fn put(&mut self, key: String, source: Source) {
+        if key.starts_with(DBCS) {
+            self.dbcs.insert(key.clone(), OnceLock::new());
+        }
         self.files.insert(key, source);
     }
 
@@ -125,13 +136,22 @@ impl Library {
         self.broken.get(key).cloned().map_or(Ok(()), Err)
     }
 
-    /// Reads a DBC by file name, such as `rig-cluster.dbc`.
+    /// The DBC of a file name, such as `rig-cluster.dbc`; read when it is first asked for.
     ///
     /// # Errors
     /// If there is no such file or it does not parse.
     pub fn dbc(&self, name: &str) -> Result<Arc<DbcFile>, ProductError> {
-        let source = self.at(&format!("dbc/{name}"))?;
-        DbcFile::parse(&source.file, &source.text).map(Arc::new)
+        let key = format!("{DBCS}{name}");
+        let source = self.at(&key)?;
+        let read = || DbcFile::parse(&source.file, &source.text).map(Arc::new);
+        let Some(kept) = self.dbcs.get(&key) else {
+            return read();
+        };
+        if let Some(dbc) = kept.get() {
+            return Ok(Arc::clone(dbc));
+        }
+        let dbc = read()?;
+        Ok(Arc::clone(kept.get_or_init(|| dbc)))
     }
 
     /// A register map by file name, such as `container-io.toml`.
@@ -247,6 +267,19 @@ mod tests {
             library.overlay(folder, "modbus/x.toml", text);
             assert_eq!(library.register_map("x.toml").unwrap().text, text);
         }
+    }
+
+    #[test]
+    fn a_dbc_is_read_once_until_another_takes_its_place() {
+        let mut library = Library::shipped();
+        let first = library.dbc("rig-cluster.dbc").unwrap();
+        assert!(Arc::ptr_eq(&first, &library.dbc("rig-cluster.dbc").unwrap()));
+        library.overlay("own", "dbc/rig-cluster.dbc", "VERSION \"own\"\n\nBU_: A\n");
+        let own = library.dbc("rig-cluster.dbc").unwrap();
+        assert_eq!(own.file, "own/dbc/rig-cluster.dbc");
+        assert!(own.dbc.messages.is_empty());
+        library.overlay("own", "dbc/rig-cluster.dbc", "BO_ nothing");
+        assert!(library.dbc("rig-cluster.dbc").is_err());
     }
 
     #[test]

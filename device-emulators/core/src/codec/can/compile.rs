@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use bess_types::can::{CLASSIC_BYTES, fd_length};
 use bess_types::{CanId, FdFlags, SimTime};
@@ -25,7 +26,7 @@ use crate::product::{
 pub(super) struct Compiler<'a> {
     source: &'a Source,
     spec: &'a CanSpec,
-    file: DbcFile,
+    file: Arc<DbcFile>,
     table: &'a PointTable,
     node: u8,
 }
@@ -66,7 +67,7 @@ impl<'a> Compiler<'a> {
         Ok(Self {
             source,
             spec,
-            file: DbcFile::clone(&file),
+            file,
             table,
             node,
         })
