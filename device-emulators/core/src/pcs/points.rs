@@ -273,7 +273,7 @@ impl PcsPoints {
     /// Ranges that follow from the product's ratings; scale factors are fitted to them.
     fn limit(&self, table: &mut PointTable, settings: &Settings) {
         let va = OVERLOAD * settings.rated_apparent_va.max(settings.rated_power_w);
-        let amps = OVERLOAD * settings.rated_current_a();
+        let amps = OVERLOAD * settings.rated_phase_current_a();
         let line_v = 1.5 * settings.nominal_line_voltage_v;
         let dc_amps = va / settings.dc_voltage_min_v;
         let mut limit = |ids: &[PointId], low: f64, high: f64| {

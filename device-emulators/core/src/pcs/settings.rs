@@ -90,8 +90,14 @@ impl Settings {
     }
 
     /// Phase current at rated apparent power and nominal voltage, A.
-    pub fn rated_current_a(&self) -> f64 {
+    pub fn rated_phase_current_a(&self) -> f64 {
         self.rated_apparent_va / (3.0_f64.sqrt() * self.nominal_line_voltage_v)
+    }
+
+    /// The same of all three phases together, A. SunSpec counts ratings (120 `ARtg`, 702 `AMaxRtg`) as it counts the
+    /// measured current (103 and 701 `A`): the sum of the connected phases.
+    pub fn rated_current_a(&self) -> f64 {
+        3.0 * self.rated_phase_current_a()
     }
 }
 

@@ -662,6 +662,20 @@ fn holds_to_the_device_contract() {
     });
 }
 
+/// SunSpec counts both over all phases: at rated apparent power one is the other.
+#[test]
+fn the_rated_current_is_of_the_kind_that_is_measured() {
+    let mut bench = Bench::running(1_725_000.0);
+    bench.run(1000 - bench.now_ms % 1000);
+    let get = |name: &str| {
+        let points = &bench.pcs.points;
+        points.get(points.table().find(name).unwrap()).unwrap()
+    };
+    let per_va = get("ac-current-total") / get("apparent-power");
+    let rated = get("rated-current") / get("rated-apparent-power");
+    assert!((per_va / rated - 1.0).abs() < 0.1, "{per_va} {rated}");
+}
+
 #[test]
 fn register_image_when_running() {
     let mut bench = Bench::running(1_000_000.0);

@@ -36,7 +36,7 @@ point_list! {
         /// 702 `VNomRtg`, line to line.
         rated_voltage: value("rated-voltage", "V", 0.0, 3000.0),
         /// 702 `AMaxRtg`, of one phase.
-        rated_current: value("rated-current", "A", 0.0, 10_000.0),
+        rated_current: value("rated-current", "A", 0.0, 30_000.0),
         /// 121 `ECPNomHz`.
         rated_frequency: value("rated-frequency", "Hz", 0.0, 100.0),
         /// 702 `WMax`: what percentages of active power refer to, and the most it gives.
