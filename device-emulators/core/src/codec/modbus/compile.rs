@@ -5,7 +5,7 @@ use core::time::Duration;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bess_types::Table;
+use bess_types::{Reading, Table};
 use toml::Spanned;
 
 use super::entry::{Content, Entry, Flag, Latch};
@@ -13,7 +13,7 @@ use super::expand::expand;
 use super::file::{Access, BlockSpec, Constant, Fallback, MapFile, RegisterSpec, RevertSpec, WordOrder};
 use super::number::NumberFormat;
 use super::pdu::is_bits;
-use super::state::{Effects, Operand, Return, Revert};
+use super::state::{Effects, Operand, Return, Returned, Revert};
 use super::{RegisterMap, listing, slot};
 use crate::codec::can::{Change, decimal, reduced, test_of};
 use crate::codec::{pattern, unit};
@@ -418,16 +418,22 @@ impl Compiler<'_> {
             match (spec.returns_to, spec.after_ms) {
                 (None, None) => {}
                 (Some(to), Some(after @ 1..)) => {
-                    let (Content::Bit(point) | Content::Number(point, _) | Content::State(point, ..)) =
-                        entry.content
-                    else {
-                        return bad("`returns_to` needs a point");
+                    let to = match entry.content {
+                        Content::Bit(point) | Content::Number(point, _) | Content::State(point, ..) => {
+                            Returned::Point(point, to)
+                        }
+                        // in its own scale, as a client would write it
+                        Content::Held(number, format) => {
+                            Returned::Held(number, format.bits_of(Reading::valid(to)))
+                        }
+                        Content::Fill(_) | Content::Words(_) | Content::Flags(..) => {
+                            return bad("`returns_to` needs a point or `hold`");
+                        }
                     };
                     if !entry.writable || entry.latch.is_some() {
                         return bad("`returns_to` is for a register that is written");
                     }
                     self.effects.returns.push(Return {
-                        point,
                         to,
                         after: Duration::from_millis(after),
                     });

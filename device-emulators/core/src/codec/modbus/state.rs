@@ -22,9 +22,27 @@ pub(super) struct Effects {
 /// A command register that clears itself.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Return {
-    pub(super) point: PointId,
-    pub(super) to: f64,
+    pub(super) to: Returned,
     pub(super) after: Duration,
+}
+
+/// What a command register has when it is cleared.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Returned {
+    Point(PointId, f64),
+    /// A raw value.
+    Held(usize, u64),
+}
+
+impl Returned {
+    /// Whether a write of the register left it cleared; nothing if it wrote another one.
+    fn is_back(self, change: Change) -> Option<bool> {
+        match (self, change) {
+            (Self::Point(own, to), Change::Point(written, value)) if own == written => Some(value == to),
+            (Self::Held(own, to), Change::Hold(written, bits)) if own == written => Some(bits == to),
+            _ => None,
+        }
+    }
 }
 
 /// Set points that fall back.
@@ -111,12 +129,9 @@ impl State {
             }
         }
         for (command, at) in effects.returns.iter().zip(&mut self.return_at) {
-            let mut values = changes.iter().filter_map(|change| match change {
-                Change::Point(point, value) if *point == command.point => Some(*value),
-                _ => None,
-            });
-            if let Some(value) = values.next_back() {
-                *at = if value == command.to {
+            let mut written = changes.iter().filter_map(|change| command.to.is_back(*change));
+            if let Some(is_back) = written.next_back() {
+                *at = if is_back {
                     SimTime::NEVER
                 } else {
                     now + command.after
@@ -151,7 +166,10 @@ impl State {
         for (command, at) in effects.returns.iter().zip(&mut self.return_at) {
             if *at <= now {
                 *at = SimTime::NEVER;
-                points.set(command.point, command.to);
+                match command.to {
+                    Returned::Point(point, to) => points.set(point, to),
+                    Returned::Held(number, bits) => self.held[number] = bits,
+                }
             }
         }
         for (i, revert) in effects.reverts.iter().enumerate() {

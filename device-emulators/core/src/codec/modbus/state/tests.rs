@@ -46,6 +46,7 @@ register = [
     { at = 4, hold = -7, name = "fallback", type = "i16" },
     { at = 5, hold = 0, name = "left", access = "read" },
     { at = 6, hold = 0xCAFE },
+    { at = 7, hold = 10, scale = 0.1, returns_to = 1, after_ms = 300 },
 ]
 
 [[block]]
@@ -237,6 +238,63 @@ fn a_command_clears_itself() {
 }
 
 #[test]
+fn a_register_of_the_servers_own_clears_itself() {
+    let mut bench = Bench::new();
+    assert_eq!(bench.read(27, 1), [10]);
+    assert_eq!(bench.write(27, &[500]), WRITTEN);
+    bench.at_ms(299);
+    assert_eq!(bench.read(27, 1), [500]);
+    bench.at_ms(300);
+    assert_eq!(bench.read(27, 1), [10], "1 in steps of 0.1");
+    assert_eq!(bench.write(27, &[10]), WRITTEN);
+    assert_eq!(bench.server.next_due(), SimTime::NEVER, "it is back already");
+    assert!(bench.written.is_empty(), "no point stands behind it");
+}
+
+/// What `docs/registers.md` shows does what it says there.
+#[test]
+fn the_examples_of_the_document_act() {
+    let mut table = PointTable::default();
+    table.value("active-power-setpoint", "W", -100_000.0, 100_000.0);
+    table.flag("charge-enable");
+    let table = std::sync::Arc::new(table);
+    let document = include_str!("../../../../docs/registers.md");
+    let mut blocks = document.split("```toml\n").skip(1);
+    let examples: Vec<&str> = blocks
+        .by_ref()
+        .filter_map(|rest| rest.split("```").next())
+        .collect();
+    assert_eq!(examples.len(), 2);
+    let server = |example: &str| {
+        let text = format!("title = \"Example\"\n{example}");
+        let map = RegisterMap::compile("registers.md", &text, &table, "M").unwrap();
+        Bench {
+            server: ModbusServer::new(map, ModbusSettings::default(), Identification::default()),
+            points: Points::new(table.clone()),
+            now: SimTime::ZERO,
+            written: Vec::new(),
+        }
+    };
+
+    let mut reset = server(examples[0]);
+    assert_eq!(reset.write(0x0500, &[0x5A5A]), WRITTEN);
+    reset.at_ms(499);
+    assert_eq!(reset.read(0x0500, 1), [0x5A5A]);
+    reset.at_ms(500);
+    assert_eq!(reset.read(0x0500, 1), [0]);
+
+    let mut revert = server(examples[1]);
+    revert.set("charge-enable", 1.0);
+    assert_eq!(revert.write(0x0601, &[5000]), WRITTEN);
+    assert_eq!(revert.write(0x0600, &[800]), WRITTEN);
+    revert.at_ms(20_000);
+    assert_eq!(revert.read(0x0603, 1), [10]);
+    revert.at_ms(30_000);
+    assert_eq!(revert.get("active-power-setpoint"), 5_000.0);
+    assert_eq!(revert.get("charge-enable"), 0.0);
+}
+
+#[test]
 fn set_points_fall_back_unless_refreshed() {
     let mut bench = Bench::new();
     assert_eq!(bench.read(23, 3), [30, 0xFFF9, 0]);
@@ -402,6 +460,11 @@ fn mistakes_in_side_effects_name_line_and_remedy() {
             "returns_to = 0",
         ),
         ("return at once", "after_ms = 500", "after_ms = 0"),
+        (
+            "return of what is fixed",
+            "hold = 10, scale = 0.1, returns_to",
+            "constant = 10, scale = 0.1, returns_to",
+        ),
         ("two of a name", "name = \"fallback\"", "name = \"timeout\""),
         ("revert without time", "after = \"timeout\"\n", ""),
         (
