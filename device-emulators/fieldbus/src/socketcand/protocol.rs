@@ -36,6 +36,15 @@ pub(crate) enum Piece<'a> {
     Noise,
 }
 
+impl std::fmt::Display for Piece<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Element(text) => write!(f, "<{}>", text.get(..80).unwrap_or(text)),
+            Self::Noise => f.write_str("bytes outside of < and >"),
+        }
+    }
+}
+
 /// An element, or noise, that does not end.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Endless;
@@ -126,7 +135,8 @@ pub(crate) enum Content {
 pub(crate) enum Refusal {
     /// No such command.
     Unknown,
-    /// A command with wrong numbers. The daemon says nothing to it, and does nothing.
+    /// A command with wrong numbers. The daemon puts it in its own log, says nothing to the client and does nothing
+    /// (state_raw.c, state_bcm.c, up to its version of May 2025).
     Syntax,
 }
 

@@ -120,6 +120,7 @@ async fn accept(listener: TcpListener, hubs: Arc<[Arc<Hub>]>, inbox: Inbox) {
             out: Output::default(),
             written: 0,
             seat: None,
+            told: false,
             _place: place,
         };
         tokio::spawn(async move {
@@ -223,6 +224,8 @@ struct Connection {
     /// Bytes of the text that are on their way already.
     written: usize,
     seat: Option<Seat>,
+    /// A refused piece of it was put in the log.
+    told: bool,
     _place: OwnedSemaphorePermit,
 }
 
@@ -302,13 +305,21 @@ impl Connection {
             out,
             hubs,
             inbox,
+            told,
             ..
         } = self;
         let now = inbox.clock.uptime();
         let names: Vec<&str> = hubs.iter().map(|hub| hub.name.as_str()).collect();
         let endless = decoder.push(bytes, |piece| {
             if !out.close {
+                let before = out.refused;
                 session.take(now, piece, &names, out);
+                // To most of them the protocol has no answer: here somebody sees why no frame came of it.
+                if out.refused > before && !core::mem::replace(told, true) {
+                    tracing::warn!(
+                        "a socketcand client said what is no command in its mode, {piece}; more of it is counted only"
+                    );
+                }
             }
         });
         if let Some(place) = self.out.opened.take() {
