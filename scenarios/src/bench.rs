@@ -183,7 +183,7 @@ pub(crate) fn read_text(path: &Path) -> Result<String, String> {
     text_of(path).map_err(|bad| bad.why)
 }
 
-/// UTF-8 with or without a byte order mark. A DBC that is none is in the coding of the Windows editors that write them.
+/// UTF-8 with or without a byte order mark. A DBC that is none is in a coding of the Windows editors that write them.
 fn text_of(path: &Path) -> Result<String, NoText> {
     let bytes = fs::read(path).map_err(|error| NoText {
         text: String::new(),
@@ -198,7 +198,7 @@ fn text_of(path: &Path) -> Result<String, NoText> {
     let is_dbc = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("dbc"));
     match str::from_utf8(bytes) {
         Ok(text) => Ok(text.to_owned()),
-        Err(_) if is_dbc => Ok(western(bytes)),
+        Err(_) if is_dbc => Ok(of_code_page(bytes).0),
         Err(error) => Err(NoText {
             text: String::from_utf8_lossy(bytes).into_owned(),
             at: error.valid_up_to(),
@@ -207,10 +207,32 @@ fn text_of(path: &Path) -> Result<String, NoText> {
     }
 }
 
-/// Text in Windows-1252, which has Latin-1 in it; every byte is a letter or a control code there.
-pub(crate) fn western(bytes: &[u8]) -> String {
+/// Text in a code page of Windows, and the name of the page: GBK if Chinese words come of it, else Windows-1252, which has
+/// Latin-1 in it; every byte is a letter or a control code there.
+pub(crate) fn of_code_page(bytes: &[u8]) -> (String, &'static str) {
+    let chinese = encoding_rs::GBK.decode_without_bom_handling_and_without_replacement(bytes);
+    if let Some(text) = chinese.filter(|text| has_chinese_words(text)) {
+        return (text.into_owned(), "GBK");
+    }
     let (text, _) = encoding_rs::WINDOWS_1252.decode_without_bom_handling(bytes);
-    text.into_owned()
+    (text.into_owned(), "Windows-1252")
+}
+
+/// Whether most Chinese signs of a text stand beside others. An accented letter and the one after it may read as such a
+/// sign, but then it stands alone among Latin letters.
+fn has_chinese_words(text: &str) -> bool {
+    let is_sign = |c: char| ('\u{4E00}'..='\u{9FFF}').contains(&c);
+    let (mut signs, mut in_words, mut run) = (0_usize, 0, 0);
+    for c in text.chars().chain(core::iter::once(' ')) {
+        if is_sign(c) {
+            signs += 1;
+            run += 1;
+        } else {
+            in_words += if run > 1 { run } else { 0 };
+            run = 0;
+        }
+    }
+    in_words > 0 && in_words * 2 >= signs
 }
 
 /// Every file below `folder` with this extension, in order of their paths.
@@ -231,4 +253,31 @@ pub(crate) fn files_below(folder: &Path, extension: Option<&str>) -> Result<Vec<
     }
     found.sort();
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chinese_and_western_texts_are_told_apart() {
+        for text in [
+            "地址,名称,单位\n0,电压,V\n1,温度,℃\n",
+            "Address;Name\n0;簇电压\n",
+            "CM_ \"电池簇\";",
+        ] {
+            let (bytes, ..) = encoding_rs::GBK.encode(text);
+            assert_eq!(of_code_page(&bytes), (text.to_owned(), "GBK"));
+        }
+        for text in [
+            "Adresse;Größe;Ölkühler\n1;Fühler außen;°C\n2;Rücklauf für Kühlung;°C\n",
+            "Adresse;Désignation;Unité\n1;Température créée;°C\n2;Fréquence;Hz\n",
+            "CM_ \"Straße, 10 µA ± 1 %\";",
+            "Größe",
+        ] {
+            let (bytes, _, lost) = encoding_rs::WINDOWS_1252.encode(text);
+            assert!(!lost);
+            assert_eq!(of_code_page(&bytes), (text.to_owned(), "Windows-1252"));
+        }
+    }
 }

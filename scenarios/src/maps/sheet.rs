@@ -6,7 +6,7 @@ use std::io::Cursor;
 use calamine::{DataRef, Reader as _, Xlsx, XlsxError};
 
 use super::columns::{Columns, Picked};
-use crate::bench::western;
+use crate::bench::of_code_page;
 
 /// A table. Rows keep their number in the file, for messages.
 #[derive(Debug, Default)]
@@ -267,13 +267,13 @@ fn decoded(bytes: &[u8]) -> (String, Option<String>) {
         ),
         _ => match str::from_utf8(bytes) {
             Ok(text) => (text.to_owned(), None),
-            Err(_) => (
-                western(bytes),
-                Some(
-                    "the text is not UTF-8 and was read as Windows-1252; save it as UTF-8 if names look wrong"
-                        .into(),
-                ),
-            ),
+            Err(_) => {
+                let (text, page) = of_code_page(bytes);
+                let said = format!(
+                    "the text is not UTF-8 and was read as {page}; save it as UTF-8 if names look wrong"
+                );
+                (text, Some(said))
+            }
         },
     }
 }
@@ -313,6 +313,10 @@ mod tests {
         assert_eq!(cells(&[b"\xFF\xFE", &wide[..]].concat()), expected);
         let latin: Vec<u8> = text.chars().filter_map(|c| u8::try_from(c).ok()).collect();
         assert_eq!(cells(&latin), expected);
+        let (chinese, ..) = encoding_rs::GBK.encode("地址,名称,单位\n0x10, 簇电压 ,℃\n");
+        let sheet = Sheet::of_csv(&chinese);
+        assert_eq!(sheet.rows[1].cells, ["0x10", "簇电压", "℃"]);
+        assert!(sheet.said[0].contains("was read as GBK"), "{:?}", sheet.said);
         let quoted = "Register,Name,Remark\n1,\"a, b\",\"0: off\n1: on\"\n2,c,d\n";
         let sheet = Sheet::of_csv(quoted.as_bytes());
         assert_eq!(sheet.rows[1].cells, ["1", "a, b", "0: off\n1: on"]);

@@ -40,6 +40,31 @@ fn told(text: &str, wishes: &Wishes) -> String {
 }
 
 #[test]
+fn a_chinese_list_in_gbk() {
+    let text = "序号,寄存器地址,名称,数据类型,比例系数,单位,读写\n\
+                1,0x100,总电压,U16,0.1,V DC,R\n\
+                2,0x101,总电流,I16,0.1,A DC,R\n\
+                3,0x102,环境湿度,U16,1,%RH,R\n\
+                4,0x103,绝缘电阻,U16,1,kΩ,R\n\
+                5,0x104,累计电量,U32,1,MWh,R\n";
+    let (bytes, _, lost) = encoding_rs::GBK.encode(text);
+    assert!(!lost);
+    let sheets = [Sheet::of_csv(&bytes)];
+    let import = Import::of("list.csv", &sheets, &Wishes::default()).unwrap();
+    let map = write::map(&import, &[]);
+    for (name, unit) in [
+        ("总电压", "V"),
+        ("总电流", "A"),
+        ("环境湿度", "%"),
+        ("绝缘电阻", "kΩ"),
+        ("累计电量", "MWh"),
+    ] {
+        let line = map.lines().find(|line| line.contains(name)).unwrap();
+        assert!(line.contains(&format!("unit = \"{unit}\"")), "{line}");
+    }
+}
+
+#[test]
 fn a_list_of_reference_numbers() {
     insta::assert_snapshot!(told(
         "PCS 100 register list V1.3;;;;;;;;\n\
