@@ -1,4 +1,4 @@
-# Runs with --rig and --data of this folder; see the README's "Your own battery".
+# Runs with --rig and --data of this folder; see scenarios/docs/vendor.md.
 Feature: A battery that is data files alone
   Eighteen-cell packs with 11-bit identifiers start, take and give power, and are protected.
 

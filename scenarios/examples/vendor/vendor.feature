@@ -1,4 +1,4 @@
-# Runs with --rig and --data of this folder; see the README's "A vendor's map, step by step".
+# Runs with --rig and --data of this folder; see scenarios/docs/vendor.md.
 Feature: Devices of another maker, attached with data files alone
   Another battery bus and another PCS register list, with other signs, offsets and word orders, serve the same controllers.
 
