@@ -32,6 +32,8 @@ pub(super) struct Clusters {
     cells_per_pack: usize,
     requests: Vec<Request>,
     excluded: Vec<bool>,
+    /// Gone silent since the last reset, although heard before.
+    lost: Vec<bool>,
     images: Vec<Image>,
 }
 
@@ -48,7 +50,7 @@ pub(super) struct Image {
     pub(super) leaving: bool,
     /// Asked to close.
     pub(super) requested: bool,
-    /// Worst alarm level.
+    /// Worst alarm level; a fault once its BCU has gone silent, until that is reset.
     pub(super) level: Severity,
     ready: bool,
     alarms: [u32; 3],
@@ -116,6 +118,7 @@ impl Clusters {
             router: CanRouter::new(nodes),
             requests: vec![Request::Open; ids.len()],
             excluded: vec![false; ids.len()],
+            lost: vec![false; ids.len()],
             images: vec![Image::default(); ids.len()],
             ids,
             rows,
@@ -131,6 +134,7 @@ impl Clusters {
         }
         self.requests.fill(Request::Open);
         self.excluded.fill(false);
+        self.lost.fill(false);
         self.images.fill(Image::default());
     }
 
@@ -159,12 +163,24 @@ impl Clusters {
             let is = |wanted: State| state == Some(f64::from(wanted as u8));
             let online = !older_than(now, node.last_seen(), lost_s)
                 && !older_than(now, node.last_change_of_counter(), lost_s);
+            // One not heard yet may still be starting; it is missing, but has not failed.
+            self.lost[i] |= !online && image.online;
+            let lost = self.lost[i];
             let [positive, negative, ..] = ids.bits.map(|id| points.is_on(id));
             let on_bus = online && positive && negative;
             let level = Severity::LEVELS
                 .into_iter()
                 .find(|level| points.get(ids.level) == Some(level.number() as f64));
-            let level = level.unwrap_or_default();
+            let level = if lost {
+                Severity::Fault
+            } else {
+                level.unwrap_or_default()
+            };
+            // Of one that is silent nothing else is known.
+            let mut alarms = ids.alarms.map(|id| as_bits(points.get(id).filter(|_| online)));
+            if lost {
+                alarms[2] |= 1 << AlarmId::Com.bit();
+            }
             *image = Image {
                 online,
                 closed: on_bus && is(State::Closed),
@@ -173,7 +189,7 @@ impl Clusters {
                 requested: matches!(self.requests[i], Request::Join | Request::Precharge),
                 level,
                 ready: online && points.is_on(ids.ready) && is(State::Open),
-                alarms: ids.alarms.map(|id| as_bits(points.get(id))),
+                alarms,
                 voltage: points.get(ids.cluster_voltage),
                 bus: points.get(ids.bus_voltage),
                 current: points.get(ids.current).filter(|_| online),
@@ -237,6 +253,18 @@ impl Clusters {
         image.ready && image.level < Severity::Fault && !self.excluded[cluster]
     }
 
+    /// Forgets that a BCU was silent, if it is heard again.
+    pub(super) fn reset(&mut self) {
+        for (lost, image) in self.lost.iter_mut().zip(&self.images) {
+            *lost &= !image.online;
+        }
+    }
+
+    /// Whether every BCU has gone silent.
+    pub(super) fn all_lost(&self) -> bool {
+        !self.lost.is_empty() && (0..self.len()).all(|i| self.lost[i] && !self.images[i].online)
+    }
+
     pub(super) fn all_requested_closed(&self) -> bool {
         let mut images = self.images.iter().zip(&self.requests);
         images.all(|(image, request)| !matches!(request, Request::Join | Request::Precharge) || image.closed)
@@ -272,7 +300,7 @@ impl Clusters {
     }
 
     pub(super) fn faulty(&self) -> usize {
-        let faulty = |image: &&Image| image.online && image.level == Severity::Fault;
+        let faulty = |image: &&Image| image.level == Severity::Fault;
         self.images.iter().filter(faulty).count()
     }
 
@@ -295,18 +323,30 @@ impl Clusters {
     pub(super) fn worst(&self) -> (Severity, f64, f64) {
         let mut worst = (Severity::None, 0.0, 0.0);
         for (i, image) in self.images.iter().enumerate() {
-            if image.online && image.level > worst.0 {
-                let first = self.router.node(i).points.get(self.ids[i].first_alarm);
-                worst = (image.level, first.unwrap_or(0.0), self.rows[i] as f64 + 1.0);
+            if image.level > worst.0 {
+                worst = (image.level, self.first_alarm(i), self.rows[i] as f64 + 1.0);
             }
         }
         worst
     }
 
-    /// SunSpec 802 `Evt1` of all clusters that are heard.
+    /// What the BCU says, or that it is or was silent.
+    fn first_alarm(&self, cluster: usize) -> f64 {
+        if self.lost[cluster] {
+            return AlarmId::Com.number() as f64;
+        }
+        let said = self
+            .router
+            .node(cluster)
+            .points
+            .get(self.ids[cluster].first_alarm);
+        said.unwrap_or(0.0)
+    }
+
+    /// SunSpec 802 `Evt1` of all clusters.
     pub(super) fn events(&self) -> u32 {
-        let online: Vec<&Image> = self.images.iter().filter(|image| image.online).collect();
-        bank::events_of(&online)
+        let all: Vec<&Image> = self.images.iter().collect();
+        bank::events_of(&all)
     }
 
     /// Bus voltage as seen by the clusters on the bus, else by any.
@@ -351,6 +391,13 @@ impl Clusters {
                     bits | u16::from(theirs.is_on(*id)) << position
                 });
             points.set(rows.contactors.at(*row), f64::from(contactors));
+            if self.lost[i] {
+                points.set(rows.alarm_level.at(*row), image.level.number() as f64);
+                points.set(rows.first_alarm.at(*row), self.first_alarm(i));
+            }
+            if !image.online {
+                points.invalidate(rows.state.at(*row));
+            }
             points.set_flag(rows.online.at(*row), image.online);
             points.set(rows.request.at(*row), f64::from(self.requests[i] as u8));
         }

@@ -512,6 +512,10 @@ impl Bau {
             self.clusters.request_all(Request::Open);
             return;
         }
+        // A stop of the PCS or the EMS may come before the silence shows, so this holds in every state.
+        if self.clusters.all_lost() && self.state != Stack::Fault {
+            self.enter(Stack::Fault, now);
+        }
         match self.state {
             Stack::Initialising => {}
             Stack::EmergencyStop => {
@@ -723,8 +727,9 @@ impl Bau {
         self.fire_reset_at = Some(now);
     }
 
-    /// A reset for the BCUs.
+    /// A reset for the BCUs, and of what is held against them.
     fn give_reset(&mut self) {
+        self.clusters.reset();
         let counter = self.table.single.reset_counter;
         let value = self.points.get(counter).unwrap_or(0.0);
         self.points.set(counter, (value + 1.0) % 256.0);

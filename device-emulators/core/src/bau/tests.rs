@@ -441,6 +441,78 @@ fn one_faulty_cluster_leaves_and_two_stop_the_stack() {
 }
 
 #[test]
+fn a_silent_bcu_is_a_fault_whatever_the_stack_was_doing() {
+    let com = AlarmId::Com.number() as f64;
+    // in standby, while closing, connected, and stopped meanwhile by another
+    for commands in [&[][..], &[1], &[1, 0], &[1, 0, 2]] {
+        let mut bench = Bench::new(None, &[1300.0]);
+        for command in commands {
+            match command {
+                0 => bench.run(3_000),
+                command => bench.command(*command),
+            }
+        }
+        assert_eq!(bench.get("alarm-level"), 0.0, "{commands:?}");
+        let mut silent = core::mem::take(&mut bench.bcus);
+        bench.run(2_800);
+        assert_eq!(bench.get("alarm-level"), 0.0, "{commands:?}: within the limit");
+        bench.run(500);
+        let seen = |bench: &Bench| {
+            (
+                bench.state(),
+                bench.get("alarm-level"),
+                bench.get("first-alarm"),
+                bench.get("cluster[0].alarm-level"),
+            )
+        };
+        assert_eq!(seen(&bench), ("fault", 3.0, com, 3.0), "{commands:?}");
+        assert_eq!(bench.get("first-alarm-cluster"), 1.0);
+        assert_eq!(bench.get("cluster[0].online"), 0.0);
+        assert!(bench.get("cluster[0].state").is_nan(), "not known");
+        assert_eq!(bench.server(0, "bms-permit"), 0.0);
+        bench.command(3);
+        bench.run(200);
+        assert_eq!(
+            seen(&bench),
+            ("fault", 3.0, com, 3.0),
+            "a reset does not bring it back"
+        );
+        bench.bcus.append(&mut silent);
+        bench.run(1_000);
+        assert_eq!(seen(&bench), ("fault", 3.0, com, 3.0), "latched");
+        bench.command(3);
+        bench.run(200);
+        assert_eq!(seen(&bench), ("standby", 0.0, 0.0, 0.0), "{commands:?}");
+        bench.command(1);
+        bench.run(3_000);
+        assert_eq!(bench.state(), "connected");
+    }
+}
+
+#[test]
+fn one_silent_bcu_is_alarmed_and_its_cluster_left_out() {
+    let mut bench = Bench::connected(None);
+    let last = bench.bcus.pop().unwrap();
+    bench.run(3_500);
+    assert_eq!(
+        (bench.state(), bench.get("clusters-connected")),
+        ("connected", 2.0)
+    );
+    assert_eq!(
+        (bench.get("alarm-level"), bench.get("first-alarm-cluster")),
+        (3.0, 3.0)
+    );
+    assert_eq!(bench.get("cluster[2].request"), 1.0);
+    bench.bcus.push(last);
+    bench.run(500);
+    assert_eq!(bench.get("alarm-level"), 3.0);
+    bench.command(3);
+    bench.run(500);
+    assert_eq!((bench.state(), bench.get("alarm-level")), ("connected", 0.0));
+    assert_eq!(bench.get("clusters-connected"), 2.0, "a reset starts nothing");
+}
+
+#[test]
 fn defects_do_what_they_claim() {
     let after_estop = |defect, reset: bool| {
         let mut bench = Bench::connected(defect);
