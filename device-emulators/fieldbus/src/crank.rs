@@ -3,8 +3,8 @@
 //! Handing a request to the owner and its answer back costs two switches between threads, more than all the rest of a
 //! Modbus answer. So while the owner runs, it leaves the crank where others reach it whenever it sleeps. A request is
 //! given to the rig by the thread that has it, if the owner would have given it to the rig next: nothing lies in the
-//! channel or waits before it, and nothing falls due before it. It is the same step at the same stamp. Otherwise it goes
-//! through the channel, and so nobody is ever in front of a tick.
+//! channel or waits before it, and nothing falls due before it. It is offered in the same way at the same stamp. Otherwise
+//! it goes through the channel, and so nobody is ever in front of a tick.
 
 use core::fmt;
 use std::any::Any;
@@ -72,9 +72,7 @@ impl<R: Steppable> Crank<R> {
         let due = self.due();
         let wall = self.clock.now();
         if let Some((stamp, input)) = self.pending.pop_front_if(|(stamp, _)| *stamp < due) {
-            let at = stamp.min(wall).max(self.rig.now());
-            self.rig.offer(at, input);
-            self.hand_out(at);
+            self.offer(stamp.min(wall), input);
             Step::Other
         } else if due <= wall {
             // Without a plant, every instant of the devices counts as a tick.
@@ -95,6 +93,13 @@ impl<R: Steppable> Crank<R> {
             self.wakes = self.up().min(wall + longest);
             Step::Rest(self.wakes - wall)
         }
+    }
+
+    /// Gives the rig an arrival of `at`, or of now if the rig is further.
+    fn offer(&mut self, at: SimTime, input: WireInput) {
+        let at = at.max(self.rig.now());
+        self.rig.offer(at, input);
+        self.hand_out(at);
     }
 
     /// Takes in what arrived.
@@ -255,7 +260,9 @@ impl<R: Steppable> Deputy for Shared<R> {
         };
         let turned = catch_unwind(AssertUnwindSafe(|| {
             crank.take(arrival);
-            crank.step();
+            if let Some((at, input)) = crank.pending.pop_front() {
+                crank.offer(at, input);
+            }
         }));
         crank.panic = turned.err();
         let for_owner = crank.panic.is_some()

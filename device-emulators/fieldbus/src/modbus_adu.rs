@@ -135,7 +135,9 @@ impl Faulty {
             faulty.kept = bytes;
             return faulty;
         }
-        bytes.splice(0..0, kept);
+        if !kept.is_empty() {
+            bytes.splice(0..0, kept);
+        }
         faulty.pieces = vec![(Duration::ZERO, bytes)];
         for fault in faults {
             match *fault {

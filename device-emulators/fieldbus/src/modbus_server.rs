@@ -110,7 +110,8 @@ impl Answer {
 /// The owner's side of all servers: requests that wait for an answer, and how each address treats connections.
 #[derive(Debug)]
 pub(crate) struct Servers {
-    open: BTreeMap<u64, oneshot::Sender<Answer>>,
+    /// By token; hardly ever more than a few.
+    open: Vec<(u64, oneshot::Sender<Answer>)>,
     next_token: u64,
     /// Each device's address.
     links: BTreeMap<usize, watch::Sender<Link>>,
@@ -137,7 +138,7 @@ impl Servers {
     ) -> Result<Self, FieldbusError> {
         let _context = runtime.handle().enter();
         let mut servers = Self {
-            open: BTreeMap::new(),
+            open: Vec::new(),
             next_token: 0,
             links: BTreeMap::new(),
             refusing: BTreeMap::new(),
@@ -202,17 +203,18 @@ impl Servers {
     pub(crate) fn keep(&mut self, answer: oneshot::Sender<Answer>) -> u64 {
         // Clients that left, and devices that never answered.
         if self.open.len() >= OPEN_REQUESTS {
-            self.open.retain(|_, answer| !answer.is_closed());
+            self.open.retain(|(_, answer)| !answer.is_closed());
         }
         let token = self.next_token;
         self.next_token += 1;
-        self.open.insert(token, answer);
+        self.open.push((token, answer));
         token
     }
 
     /// Passes on a device's answer; without effect if the client has left.
     pub(crate) fn answer(&mut self, token: u64, answer: Answer) {
-        if let Some(client) = self.open.remove(&token) {
+        if let Some(at) = self.open.iter().position(|(open, _)| *open == token) {
+            let (_, client) = self.open.swap_remove(at);
             let _ = client.send(answer);
         }
     }
@@ -507,7 +509,7 @@ impl<S: Stream> Connection<S> {
                 if !pause.is_zero() {
                     tokio::select! {
                         () = sleep(*pause) => {}
-                        () = refused(&mut self.link) => return self.reset(),
+                        () = refused(&mut self.link) => return reset(&self.stream),
                     }
                 }
                 self.stream.write_all(piece).await?;
@@ -516,7 +518,7 @@ impl<S: Stream> Connection<S> {
             kept = faulty.kept;
             match faulty.end {
                 End::Open => {}
-                End::Reset => return self.reset(),
+                End::Reset => return reset(&self.stream),
                 End::HalfOpen => return self.play_dead().await,
             }
         }
@@ -538,7 +540,7 @@ impl<S: Stream> Connection<S> {
                     return Ok(None);
                 },
                 () = refused(&mut self.link) => {
-                    self.reset()?;
+                    reset(&self.stream)?;
                     return Ok(None);
                 }
             }
@@ -547,19 +549,24 @@ impl<S: Stream> Connection<S> {
 
     /// The device's answer; none if the client leaves, or is sent away, before it comes.
     async fn answer(&mut self, request: &Adu, raw: &mut Vec<u8>) -> io::Result<Option<Answer>> {
-        let (devices, client) = (Arc::clone(&self.devices), self.client.clone());
-        let answer = devices.ask(request.unit, &client, &request.pdu);
+        let Self {
+            stream,
+            client,
+            devices,
+            link,
+        } = self;
+        let answer = devices.ask(request.unit, client, &request.pdu);
         tokio::pin!(answer);
         loop {
             tokio::select! {
                 // First, so that the end of a fault which comes with the answer is still news to it.
                 biased;
                 answer = &mut answer => return Ok(Some(answer)),
-                read = self.stream.read_buf(raw), if raw.len() < AHEAD => if read? == 0 {
+                read = stream.read_buf(raw), if raw.len() < AHEAD => if read? == 0 {
                     return Ok(None);
                 },
-                () = refused(&mut self.link) => {
-                    self.reset()?;
+                () = refused(link) => {
+                    reset(stream)?;
                     return Ok(None);
                 }
             }
@@ -576,16 +583,16 @@ impl<S: Stream> Connection<S> {
                 },
                 changed = self.link.changed() => {
                     let _ = changed;
-                    return self.reset();
+                    return reset(&self.stream);
                 }
             }
         }
     }
+}
 
-    /// The peer sees a reset, as soon as this connection is dropped.
-    fn reset(&self) -> io::Result<()> {
-        self.stream.socket().set_zero_linger()
-    }
+/// The peer sees a reset, as soon as this connection is dropped.
+fn reset(stream: &impl Stream) -> io::Result<()> {
+    stream.socket().set_zero_linger()
 }
 
 /// Ends when connections are refused.

@@ -35,7 +35,8 @@ pub(crate) struct Open {
 #[derive(Debug, Default)]
 pub(crate) struct OpenRequests {
     next: u64,
-    open: BTreeMap<u64, Open>,
+    /// By number; hardly ever more than a few.
+    open: Vec<(u64, Open)>,
 }
 
 impl OpenRequests {
@@ -54,19 +55,18 @@ impl OpenRequests {
             _ => None,
         };
         self.next += 1;
-        self.open.insert(
-            self.next,
-            Open {
-                asker,
-                server,
-                window,
-            },
-        );
+        let open = Open {
+            asker,
+            server,
+            window,
+        };
+        self.open.push((self.next, open));
         Token(self.next)
     }
 
     pub(crate) fn close(&mut self, token: Token) -> Option<Open> {
-        self.open.remove(&token.0)
+        let at = self.open.iter().position(|(number, _)| *number == token.0)?;
+        Some(self.open.swap_remove(at).1)
     }
 }
 

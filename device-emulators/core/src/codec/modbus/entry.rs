@@ -222,6 +222,11 @@ impl Entry {
 
 /// The entries that cover `start..end` without a hole.
 pub(super) fn covering(entries: &[Entry], start: u32, end: u32) -> Option<&[Entry]> {
+    Some(&entries[places(entries, start, end)?])
+}
+
+/// The places of [`covering`] entries.
+pub(super) fn places(entries: &[Entry], start: u32, end: u32) -> Option<Range<usize>> {
     let first = entries.partition_point(|entry| entry.end() <= start);
     let mut at = start;
     let mut last = first;
@@ -233,5 +238,5 @@ pub(super) fn covering(entries: &[Entry], start: u32, end: u32) -> Option<&[Entr
         at = entry.end();
         last += 1;
     }
-    Some(&entries[first..last])
+    Some(first..last)
 }

@@ -116,24 +116,19 @@ pub fn encode_reply(request: &[u8], reply: &ModbusReply) -> Vec<u8> {
 
 fn answer(request: &[u8], data: &ModbusData) -> Option<Vec<u8>> {
     let function = *request.first()?;
-    let counted = |bytes: Vec<u8>| {
-        let mut pdu = vec![function, u8::try_from(bytes.len()).ok()?];
-        pdu.extend(bytes);
-        Some(pdu)
-    };
     match (decode_request(request), data) {
         (ModbusRequest::Read { count, table, .. }, ModbusData::Bits(bits)) => {
             let fits = is_bits(table) && bits.len() == usize::from(count) && count <= MAX_READ_BITS;
-            fits.then(|| counted(pack(bits)))?
+            fits.then(|| counted(function, bits.len().div_ceil(8), pack(bits)))?
         }
         (ModbusRequest::Read { count, table, .. }, ModbusData::Registers(registers)) => {
             let fits =
                 !is_bits(table) && registers.len() == usize::from(count) && count <= MAX_READ_REGISTERS;
-            fits.then(|| counted(bytes_of(registers)))?
+            fits.then(|| counted(function, 2 * registers.len(), bytes_of(registers)))?
         }
         (ModbusRequest::ReadWrite { read_count, .. }, ModbusData::Registers(registers)) => {
             let fits = registers.len() == usize::from(read_count) && read_count <= MAX_READ_REGISTERS;
-            fits.then(|| counted(bytes_of(registers)))?
+            fits.then(|| counted(function, 2 * registers.len(), bytes_of(registers)))?
         }
         (
             ModbusRequest::WriteCoil { .. }
@@ -159,6 +154,14 @@ fn answer(request: &[u8], data: &ModbusData) -> Option<Vec<u8>> {
     }
 }
 
+/// A function code, and bytes behind their count.
+fn counted(function: u8, count: usize, bytes: impl Iterator<Item = u8>) -> Option<Vec<u8>> {
+    let mut pdu = Vec::with_capacity(2 + count);
+    pdu.extend([function, u8::try_from(count).ok()?]);
+    pdu.extend(bytes);
+    Some(pdu)
+}
+
 /// The PDU of a request; a malformed or unsupported one is its function code alone.
 pub fn encode_request(request: &ModbusRequest) -> Vec<u8> {
     let mut pdu = vec![request.function()];
@@ -173,9 +176,8 @@ pub fn encode_request(request: &ModbusRequest) -> Vec<u8> {
         ModbusRequest::WriteRegister { address, value } => put(&mut pdu, &[*address, *value]),
         ModbusRequest::WriteCoils { address, values } => {
             put(&mut pdu, &[*address, count(values.len())]);
-            let packed = pack(values);
-            pdu.push(byte_count(packed.len()));
-            pdu.extend(packed);
+            pdu.push(byte_count(values.len().div_ceil(8)));
+            pdu.extend(pack(values));
         }
         ModbusRequest::WriteRegisters { address, values } => {
             put(&mut pdu, &[*address, count(values.len())]);
@@ -296,14 +298,14 @@ const fn word(high: u8, low: u8) -> u16 {
     u16::from_be_bytes([high, low])
 }
 
-fn bytes_of(words: &[u16]) -> Vec<u8> {
-    words.iter().flat_map(|word| word.to_be_bytes()).collect()
+fn bytes_of(words: &[u16]) -> impl Iterator<Item = u8> {
+    words.iter().flat_map(|word| word.to_be_bytes())
 }
 
 /// Bits as bytes, lowest bit first.
-fn pack(bits: &[bool]) -> Vec<u8> {
+fn pack(bits: &[bool]) -> impl Iterator<Item = u8> {
     let byte = |bits: &[bool]| bits.iter().rev().fold(0, |byte, &bit| byte << 1 | u8::from(bit));
-    bits.chunks(8).map(byte).collect()
+    bits.chunks(8).map(byte)
 }
 
 fn unpack(bytes: &[u8], count: usize) -> Vec<bool> {

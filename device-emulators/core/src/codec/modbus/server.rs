@@ -5,11 +5,12 @@
 //! (over two requests it may be). A refused write changes nothing, whichever part of it was bad.
 
 use core::fmt::Write as _;
+use core::ops::Range;
 use std::sync::Arc;
 
 use bess_types::{ModbusData, ModbusException, ModbusReply, ModbusRequest, Reading, SimTime, Table};
 
-use super::entry::{Content, Entry, covering};
+use super::entry::{Content, Entry, covering, places};
 use super::file::{OutOfRangeWrite, ReadOnlyWrite};
 use super::identification::Identification;
 use super::pdu::is_bits;
@@ -203,17 +204,27 @@ impl ModbusServer {
         }
         let start = u32::from(address);
         let end = start + u32::from(count);
-        let entries = self.map.entries(table);
-        covering(entries, start, end).ok_or(ModbusException::IllegalDataAddress)?;
-        Ok(Span { table, start, end })
+        let entries = places(self.map.entries(table), start, end);
+        Ok(Span {
+            table,
+            start,
+            end,
+            entries: entries.ok_or(ModbusException::IllegalDataAddress)?,
+        })
     }
 
     /// The present content of readable registers; latches that a read clears are cleared after it.
     fn read(&mut self, span: Span, points: &Points) -> ModbusData {
-        let Span { table, start, end } = span;
-        let entries = covering(&self.map.tables[slot(table)], start, end).unwrap_or_default();
+        let Span {
+            table,
+            start,
+            end,
+            entries,
+        } = span;
+        let entries = &self.map.tables[slot(table)][entries];
         let first = entries.first().map_or(start, |entry| entry.address);
-        let mut words = Vec::new();
+        let last = entries.last().map_or(end, Entry::end);
+        let mut words = Vec::with_capacity((last - first) as usize);
         for entry in entries {
             entry.read_into(points, &self.state, &mut words);
             let whole = entry.address >= start && entry.end() <= end;
@@ -221,11 +232,12 @@ impl ModbusServer {
                 self.state.unlatch(latch.number);
             }
         }
-        let words = &words[(start - first) as usize..(end - first) as usize];
+        words.truncate((end - first) as usize);
+        words.drain(..(start - first) as usize);
         if is_bits(table) {
             ModbusData::Bits(words.iter().map(|&word| word != 0).collect())
         } else {
-            ModbusData::Registers(words.to_vec())
+            ModbusData::Registers(words)
         }
     }
 
@@ -352,11 +364,13 @@ impl ModbusServer {
 }
 
 /// Registers that are there: `start..end` of a table.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Span {
     table: Table,
     start: u32,
     end: u32,
+    /// Places of the entries that cover them.
+    entries: Range<usize>,
 }
 
 pub(super) const fn table_name(table: Table) -> &'static str {
