@@ -33,7 +33,7 @@ pub mod lint;
 pub mod listing;
 
 use bits::BitField;
-pub(super) use bits::{decimal, reduced};
+pub(super) use bits::{decimal, reduced, rounded};
 pub use checksum::Profile;
 use compile::Compiler;
 pub(super) use compile::test_of;
@@ -427,10 +427,8 @@ pub struct CanRouter {
     nodes: Vec<RemoteNode>,
     /// Ascending.
     keys: Vec<u32>,
-    /// Positions in `keys`.
-    ids: IdTable,
-    /// Node of each key, and where the key's pages begin there.
-    targets: Vec<(u32, u32)>,
+    /// The node of an identifier, and where the identifier's pages begin there.
+    ids: IdTable<(u32, u32)>,
 }
 
 impl CanRouter {
@@ -445,12 +443,10 @@ impl CanRouter {
             .collect();
         routes.sort_unstable();
         routes.dedup_by_key(|route| route.0);
-        let keys: Vec<u32> = routes.iter().map(|route| route.0).collect();
         Self {
             nodes,
-            ids: IdTable::new(&keys),
-            keys,
-            targets: routes.iter().map(|route| route.1).collect(),
+            ids: IdTable::new(&routes),
+            keys: routes.iter().map(|route| route.0).collect(),
         }
     }
 
@@ -462,7 +458,7 @@ impl CanRouter {
     /// As [`CanRouter::receive`], with the message.
     #[inline]
     pub fn receive_message(&mut self, now: SimTime, frame: &CanFrame) -> Option<(usize, MessageRef)> {
-        let (node, first) = self.targets[self.ids.get(frame.id)?];
+        let (node, first) = self.ids.get(frame.id)?;
         let node = node as usize;
         let remote = &mut self.nodes[node];
         let index = remote.index.page_from(first, frame)?;

@@ -10,6 +10,9 @@ pub(super) const BUFFER: usize = bess_types::can::FD_BYTES + WINDOW;
 /// Bytes a signal of a message above 8 bytes is read from at once.
 const WINDOW: usize = 16;
 
+/// More bits than a number of at most 63 bits has.
+const NO_CODE: u64 = u64::MAX;
+
 /// Where a signal's bits are and what they mean.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct BitField {
@@ -21,8 +24,12 @@ pub(super) struct BitField {
     pub(super) shift: u8,
     pub(super) big_endian: bool,
     repr: Repr,
-    /// Bits of a word that it has not.
-    spare: u8,
+    /// It is no number of at most 63 bits, or has them all.
+    is_rare: bool,
+    /// Ones for its bits.
+    mask: u64,
+    /// The bit of the sign; 0 where there is none.
+    sign: u64,
     /// value = raw · multiply / divide + offset. Decimal factors divide by a power of ten, so that raw
     /// 2900 at factor 0.001 is exactly 2.9.
     pub(super) multiply: f64,
@@ -30,7 +37,7 @@ pub(super) struct BitField {
     pub(super) offset: f64,
     pub(super) min_raw: f64,
     pub(super) max_raw: f64,
-    /// Codes for "no value", and whether there are any.
+    /// Codes for "no value", and whether there are any; else more bits than it has.
     invalid: u64,
     open_wire: u64,
     has_invalid: bool,
@@ -78,15 +85,25 @@ impl BitField {
             Repr::Single => u64::from((raw as f32).to_bits()),
             Repr::Double => raw.to_bits(),
         };
-        bits & self.mask()
+        bits & self.mask
     }
 
+    #[inline]
+    pub(super) fn reading_of(&self, word: u64) -> Reading {
+        let bits = word & self.mask;
+        if self.is_rare || self.invalid == bits || self.open_wire == bits {
+            return self.rare_reading_of(bits);
+        }
+        self.reading_of_raw(self.extended(bits) as f64)
+    }
+
+    /// The same for codes, and for signals that are no number of at most 63 bits. Apart, so that the usual way is short.
+    #[inline(never)]
     #[allow(
         clippy::cast_possible_truncation,
         reason = "the low half, read as a float, is meant"
     )]
-    pub(super) fn reading_of(&self, word: u64) -> Reading {
-        let bits = word & self.mask();
+    fn rare_reading_of(&self, bits: u64) -> Reading {
         if self.has_invalid && self.invalid == bits {
             return Reading::invalid();
         }
@@ -105,6 +122,11 @@ impl BitField {
         if matches!(self.repr, Repr::Single | Repr::Double) && !raw.is_finite() {
             return Reading::invalid();
         }
+        self.reading_of_raw(raw)
+    }
+
+    #[inline]
+    fn reading_of_raw(&self, raw: f64) -> Reading {
         Reading::valid(raw * self.multiply / self.divide + self.offset)
     }
 
@@ -112,15 +134,7 @@ impl BitField {
     #[inline]
     #[allow(clippy::cast_possible_wrap, reason = "the sign is meant")]
     fn extended(&self, bits: u64) -> i64 {
-        match self.repr {
-            Repr::Signed => (bits << self.spare) as i64 >> self.spare,
-            _ => bits as i64,
-        }
-    }
-
-    #[inline]
-    fn mask(&self) -> u64 {
-        u64::MAX >> self.spare
+        (bits ^ self.sign).wrapping_sub(self.sign) as i64
     }
 
     /// The code for "no value".
@@ -191,14 +205,16 @@ impl BitField {
             shift: u8::try_from(shift).map_err(|_| outside)?,
             big_endian,
             repr,
-            spare: 64 - size,
+            is_rare: size == 64 || !matches!(repr, Repr::Unsigned | Repr::Signed),
+            mask,
+            sign: if repr == Repr::Signed { 1 << (size - 1) } else { 0 },
             multiply,
             divide,
             offset: signal.offset,
             min_raw: 0.0,
             max_raw: 0.0,
-            invalid: invalid.unwrap_or(0),
-            open_wire: open_wire.unwrap_or(0),
+            invalid: invalid.unwrap_or(NO_CODE),
+            open_wire: open_wire.unwrap_or(NO_CODE),
             has_invalid: invalid.is_some(),
             has_open_wire: open_wire.is_some(),
         };
@@ -212,8 +228,8 @@ impl BitField {
         // Largest values that are exact in f64 and stay inside the bits after adding a half.
         let exact = |mask: u64| (if mask >> 53 == 0 { mask } else { mask & !0x7FF }) as f64;
         let (mut low, mut high) = match self.repr {
-            Repr::Signed => (-exact(self.mask() >> 1) - 1.0, exact(self.mask() >> 1)),
-            Repr::Unsigned | Repr::Long => (0.0, exact(self.mask())),
+            Repr::Signed => (-exact(self.mask >> 1) - 1.0, exact(self.mask >> 1)),
+            Repr::Unsigned | Repr::Long => (0.0, exact(self.mask)),
             Repr::Single => (f64::from(f32::MIN), f64::from(f32::MAX)),
             Repr::Double => (f64::MIN, f64::MAX),
         };
@@ -265,7 +281,7 @@ impl BitField {
     pub(super) fn of_frame(&self, frame: &CanFrame) -> u64 {
         if self.is_narrow {
             let word = frame.word();
-            self.narrow(word, word.swap_bytes()) & self.mask()
+            self.narrow(word, word.swap_bytes()) & self.mask
         } else {
             self.read(&buffer(frame.data()))
         }
@@ -275,8 +291,8 @@ impl BitField {
     pub(super) fn put(&self, frame: &mut CanFrame, raw: u64) {
         if self.is_narrow {
             let turn = |word: u64| if self.big_endian { word.swap_bytes() } else { word };
-            let word = turn(frame.word()) & !(self.mask() << self.shift);
-            frame.set_word(turn(word | (raw & self.mask()) << self.shift));
+            let word = turn(frame.word()) & !(self.mask << self.shift);
+            frame.set_word(turn(word | (raw & self.mask) << self.shift));
         } else {
             let mut payload = buffer(frame.data());
             self.write(&mut payload, raw);
@@ -287,7 +303,7 @@ impl BitField {
 
     /// As much of a number as the signal has bits for.
     pub(super) fn cut(&self, raw: u64) -> u64 {
-        raw & self.mask()
+        raw & self.mask
     }
 
     /// The raw value in a payload of any length, followed by zeros.
@@ -296,13 +312,13 @@ impl BitField {
         // the mask of whoever reads it takes the rest away
         #[allow(clippy::cast_possible_truncation, reason = "a signal has at most 64 bits")]
         let raw = (word >> shift) as u64;
-        raw & self.mask()
+        raw & self.mask
     }
 
     /// Puts a raw value in its place in a payload of any length, followed by zeros.
     pub(super) fn write(&self, payload: &mut [u8; BUFFER], raw: u64) {
         let (word, shift) = self.window(payload);
-        let word = word & !(u128::from(self.mask()) << shift) | u128::from(raw & self.mask()) << shift;
+        let word = word & !(u128::from(self.mask) << shift) | u128::from(raw & self.mask) << shift;
         let bytes = if self.big_endian {
             word.to_be_bytes()
         } else {
@@ -335,7 +351,7 @@ impl BitField {
 
     /// Highest raw value a counter has.
     pub(super) fn last_count(&self) -> u64 {
-        self.mask()
+        self.mask
     }
 }
 
@@ -347,12 +363,13 @@ pub(super) fn buffer(data: &[u8]) -> [u8; BUFFER] {
 }
 
 /// As `f64::round`, halves away from zero, for numbers inside an `i64`: many processors have no instruction for it, and
-/// their library's function takes longer than all else that is done with a signal.
+/// their library's function takes longer than all else that is done with a value.
+#[inline]
 #[allow(
     clippy::cast_possible_truncation,
     reason = "cutting off the fraction is meant"
 )]
-fn rounded(value: f64) -> i64 {
+pub(in crate::codec) fn rounded(value: f64) -> i64 {
     let whole = value as i64;
     let fraction = value - whole as f64; // exact, and 0 from 2^52 up
     whole + i64::from(fraction >= 0.5) - i64::from(fraction <= -0.5)

@@ -5,50 +5,41 @@ use bess_types::{CanFrame, CanId};
 use super::key;
 use super::layout::{Layout, Mark};
 
-/// Finds an identifier's position in a list: a hash table with open addressing, at most half full.
+/// Finds what belongs to an identifier: a hash table with open addressing, at most half full.
 #[derive(Clone, Debug)]
-pub(super) struct IdTable {
-    slots: Box<[Slot]>,
+pub(super) struct IdTable<T> {
+    slots: Box<[Option<(u32, T)>]>,
     /// From the top bits of a hash to a slot.
     shift: u32,
 }
 
-/// Key and position.
-type Slot = (u32, u32);
-
-/// The position in an empty slot.
-const NONE: u32 = u32::MAX;
-
-impl IdTable {
-    /// A table of a list of keys as [`key`] makes them, each of which is there once.
-    pub(super) fn new(keys: &[u32]) -> Self {
-        let size = (keys.len() * 2).next_power_of_two().max(2);
+impl<T: Copy> IdTable<T> {
+    /// A table of keys as [`key`] makes them, each of which is there once.
+    pub(super) fn new(list: &[(u32, T)]) -> Self {
+        let size = (list.len() * 2).next_power_of_two().max(2);
         let mut table = Self {
-            slots: vec![(0, NONE); size].into(),
+            slots: vec![None; size].into(),
             shift: 32 - size.trailing_zeros(),
         };
-        for (&key, position) in keys.iter().zip(0..) {
+        for &(key, value) in list {
             let mut at = table.home(key);
-            while table.slots[at].1 != NONE {
+            while table.slots[at].is_some() {
                 at = (at + 1) & (size - 1);
             }
-            table.slots[at] = (key, position);
+            table.slots[at] = Some((key, value));
         }
         table
     }
 
-    /// The position of an identifier, if it is in the list.
+    /// What belongs to an identifier, if it is in the list.
     #[inline]
-    pub(super) fn get(&self, id: CanId) -> Option<usize> {
+    pub(super) fn get(&self, id: CanId) -> Option<T> {
         let key = key(id);
         let mut at = self.home(key);
         loop {
-            let (there, position) = self.slots[at];
-            if position == NONE {
-                return None;
-            }
+            let (there, value) = self.slots[at]?;
             if there == key {
-                return Some(position as usize);
+                return Some(value);
             }
             at = (at + 1) & (self.slots.len() - 1);
         }
@@ -65,9 +56,9 @@ impl IdTable {
 #[derive(Clone, Debug)]
 pub(super) struct Index {
     pub layouts: Vec<Layout>,
-    /// Positions in `firsts`.
-    ids: IdTable,
-    /// Keys, ascending, and where their pages begin.
+    /// Where the pages of an identifier begin.
+    ids: IdTable<u32>,
+    /// The same as a list, ascending.
     firsts: Vec<(u32, u32)>,
     /// By identifier, those of one in list order.
     pages: Vec<Page>,
@@ -94,10 +85,9 @@ impl Index {
         pages.sort_by_key(|page| page.key);
         let mut firsts: Vec<(u32, u32)> = pages.iter().map(|page| page.key).zip(0..).collect();
         firsts.dedup_by_key(|first| first.0);
-        let keys: Vec<u32> = firsts.iter().map(|first| first.0).collect();
         Self {
             layouts,
-            ids: IdTable::new(&keys),
+            ids: IdTable::new(&firsts),
             firsts,
             pages,
         }
@@ -116,8 +106,7 @@ impl Index {
     /// The message, and the page of it, that a frame is.
     #[inline]
     pub(super) fn find(&self, frame: &CanFrame) -> Option<usize> {
-        let (_, first) = self.firsts[self.ids.get(frame.id)?];
-        self.page_from(first, frame)
+        self.page_from(self.ids.get(frame.id)?, frame)
     }
 
     /// The same for one whose identifier has its pages from `first`.

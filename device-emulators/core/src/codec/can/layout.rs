@@ -89,6 +89,7 @@ impl Change {
     }
 
     /// From the signal to the point; nothing for a test.
+    #[inline(never)]
     pub(in crate::codec) fn back(&self, reading: Reading) -> Option<Reading> {
         match self {
             Self::Table(pairs) if reading.ok().is_some() => {
@@ -168,12 +169,18 @@ impl Layout {
                 signal.take(signal.bits.narrow(little, big), points);
             }
         } else {
-            let payload = buffer(&data[..len]);
-            for signal in &self.signals {
-                signal.take(signal.bits.read(&payload), points);
-            }
+            self.decode_wide(&data[..len], points);
         }
         Ok(())
+    }
+
+    /// Apart, so that the way of classic frames is short.
+    #[inline(never)]
+    fn decode_wide(&self, data: &[u8], points: &mut Points) {
+        let payload = buffer(data);
+        for signal in &self.signals {
+            signal.take(signal.bits.read(&payload), points);
+        }
     }
 
     /// Puts another node's address into the identifier.

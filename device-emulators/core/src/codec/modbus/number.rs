@@ -6,6 +6,8 @@
 use bess_types::{Quality, Reading};
 use serde::Deserialize;
 
+use crate::codec::can::rounded;
+
 /// How a number stands in registers.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct NumberFormat {
@@ -35,7 +37,8 @@ impl NumberFormat {
         let (low, high) = self.kind.range();
         let rounded = match self.kind {
             RegisterType::Acc32 => raw.max(0.0).round() % (high + 1.0),
-            _ => raw.clamp(low, high).round(),
+            RegisterType::U64 | RegisterType::Acc64 => raw.clamp(low, high).round(),
+            _ => rounded(raw.clamp(low, high)) as f64,
         };
         let bits = if self.kind.is_signed() {
             (rounded as i64) as u64 & self.kind.mask()
