@@ -36,9 +36,14 @@ fn rig(overlay: &str) -> VirtualDriver {
 }
 
 fn by(way: &str) -> String {
+    let unit = if way == "j1939" {
+        "[[hv_unit]]\ntag = \"container-01/cluster-{cluster}/hv-unit\"\nsettings = { addressing = \"j1939\" }\n"
+    } else {
+        ""
+    };
     format!(
         "[[bmu]]\ntag = \"container-01/cluster-{{cluster}}/pack-{{pack}}/bmu\"\nsettings = {{ addressing = \"{way}\" }}\n\
-         [[bcu]]\ntag = \"container-01/cluster-{{cluster}}/bcu\"\nsettings = {{ addressing = \"{way}\" }}\n"
+         [[bcu]]\ntag = \"container-01/cluster-{{cluster}}/bcu\"\nsettings = {{ addressing = \"{way}\" }}\n{unit}"
     )
 }
 
@@ -113,12 +118,19 @@ fn pack(number: usize) -> String {
 
 #[test]
 fn nine_bmus_are_addressed_and_heard_in_every_way_and_no_rule_is_broken() {
-    for (way, within_ms) in [("enable-chain", 2_000), ("lss", 9_000), ("j1939", 2_000)] {
+    for (way, within_ms) in [("enable-chain", 2_000), ("lss", 30_000), ("j1939", 2_000)] {
         let mut driver = rig(&by(way));
         run(&mut driver, 300);
-        trace(&mut driver);
-        let silent = sums(&trace(&mut driver));
-        assert_eq!(silent, [0; 9], "{way}: nobody speaks without an address");
+        let first = trace(&mut driver);
+        assert_eq!(sums(&first), [0; 9], "{way}: nobody speaks without an address");
+        let claimed = |address: u32| first.iter().any(|(id, _)| *id == 0x18EE_FF00 | address);
+        for address in [0xA0, 0xB0] {
+            assert_eq!(
+                claimed(address),
+                way == "j1939",
+                "{way}: BCU and measuring unit, {address:X}"
+            );
+        }
         run(&mut driver, within_ms - 300);
         assert_eq!(result(&driver), [ASSIGNED, 9.0, 0.0, 0.0, 0.0], "{way}");
         trace(&mut driver);

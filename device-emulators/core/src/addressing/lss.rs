@@ -1,17 +1,22 @@
 //! Addresses by CANopen's layer setting services, CiA 305 [R]: the master finds nodes without an address by fastscan, a
 //! binary search for the 128 bits of vendor, product, revision and serial number, and gives each its node-ID.
 //!
+//! Fastscan asks whether anybody is there (bit check 80 hex), then for each of the four numbers, `LSSSub`, bit by bit from
+//! the highest whether it is 0, and at last whether the whole number is right, with the next number as `LSSNext`: who
+//! says yes goes on to that, the others are out of the search. Behind the serial number `LSSNext` is 0, which puts the one
+//! that is left into configuration state. That is 133 requests for a node, 2.7 s with the slot here.
+//!
 //! Every frame has eight bytes: master to slaves 7E5 hex, slaves to master 7E4 hex, the command first, numbers low byte
 //! first. A slave takes part in fastscan only while it has no node-ID, and begins with its node-ID when the master ends
 //! the configuration state. Slaves answer fastscan all at once and with the same bits, so that their frames are one on a
 //! real bus; the rig's buses carry each. The master waits out each slot, however many answer.
 //!
-//! The BCU knows vendor, product and revision of its BMUs and searches the serial number alone; a serial number gets the
-//! position of the commissioning record, one that is not in it the first free one.
+//! A serial number gets the position of the commissioning record, one that is not in it the first free one.
 
 use core::time::Duration;
 
 use bess_types::{CanFrame, CanId, SimTime};
+use serde::Deserialize;
 
 use super::{HIGHEST, Ledger, Master, MasterPoints, Node, NodePoints, Step, Steps, fall_silent};
 use crate::controller::need;
@@ -43,10 +48,10 @@ mod command {
 const ANYBODY: u8 = 0x80;
 /// Node-ID of a slave that has none.
 const UNCONFIGURED: u8 = 0xFF;
-/// Vendor, product and revision of the rig's BMUs [A]: no vendor number is registered for the rig.
-const KNOWN: [u32; 3] = [0, 0x0042_4D55, 0x0001_0000];
-/// Part of the identity with the serial number.
+/// Part of the identity with the serial number, the last.
 const SERIAL: u8 = 3;
+/// Highest bit of a part.
+const TOP: u8 = 31;
 /// Time an answer may take [A], of 20 to 50 ms in use.
 const SLOT: Duration = Duration::from_millis(20);
 /// From one search without result to the next.
@@ -67,6 +72,30 @@ fn number(command: u8, id: CanId, value: u32, rest: [u8; 3]) -> CanFrame {
 
 fn short(command: u8, id: CanId, bytes: [u8; 2]) -> CanFrame {
     frame(id, command, [bytes[0], bytes[1], 0, 0, 0, 0, 0])
+}
+
+/// `[settings.lss]` of a BMU product: its identity beside the serial number (object 1018 hex). The defaults are
+/// assumptions: no vendor number is registered for the rig.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct IdentitySettings {
+    /// Vendor-ID.
+    pub vendor: u32,
+    /// Product code.
+    pub product: u32,
+    /// Revision number.
+    pub revision: u32,
+}
+
+impl Default for IdentitySettings {
+    fn default() -> Self {
+        Self {
+            vendor: 0,
+            // "BMU"
+            product: 0x0042_4D55,
+            revision: 0x0001_0000,
+        }
+    }
 }
 
 /// Low half of a serial number: CANopen has 32 bits for it.
@@ -94,9 +123,18 @@ pub(crate) struct LssNode {
 }
 
 impl LssNode {
-    pub(crate) fn new(product: &Product, table: &PointTable, serial: u64) -> Result<Self, ProductError> {
+    pub(crate) fn new(
+        product: &Product,
+        table: &PointTable,
+        settings: IdentitySettings,
+        serial: u64,
+    ) -> Result<Self, ProductError> {
         let find = |name| need(product, table, name);
-        let [vendor, code, revision] = KNOWN;
+        let IdentitySettings {
+            vendor,
+            product: code,
+            revision,
+        } = settings;
         Ok(Self {
             ids: NodePoints {
                 serial: find("serial-number")?,
@@ -143,7 +181,7 @@ impl LssNode {
             self.answer(command::IDENTIFIED, [0; 2]);
             return;
         }
-        if bit_check > 31 || part > SERIAL || next > SERIAL || part != self.part {
+        if bit_check > TOP || part > SERIAL || next > SERIAL || part != self.part {
             return;
         }
         let mask = u32::MAX << bit_check;
@@ -279,12 +317,10 @@ enum Search {
     Rest,
     /// Is anybody without a node-ID?
     Anybody,
-    /// Does this part have its known value?
-    Known(u8),
-    /// Is this bit of the serial number 0?
-    Bit(u8),
-    /// Is this the whole serial number?
-    Whole,
+    /// Is this bit of this part of the identity 0?
+    Bit { part: u8, bit: u8 },
+    /// Is this the whole part?
+    Whole(u8),
     /// Its node-ID, from 1, was sent.
     Given(u8),
 }
@@ -295,7 +331,8 @@ pub(crate) struct LssMaster {
     ids: MasterPoints,
     ledger: Ledger,
     search: Search,
-    serial: u32,
+    /// As far as it was found.
+    identity: [u32; 4],
     /// Somebody answered in this slot.
     answered: bool,
     due: SimTime,
@@ -313,7 +350,7 @@ impl LssMaster {
             ids,
             ledger: Ledger::new(&short),
             search: Search::Rest,
-            serial: 0,
+            identity: [0; 4],
             answered: false,
             due: SimTime::NEVER,
             tries: 0,
@@ -325,7 +362,8 @@ impl LssMaster {
         self.steps.push_back(Step::Frame(frame));
     }
 
-    fn scan(&mut self, value: u32, bit_check: u8, part: u8, next: u8) {
+    fn scan(&mut self, bit_check: u8, part: u8, next: u8) {
+        let value = self.identity[usize::from(part)];
         let request = number(command::FASTSCAN, TO_SLAVES, value, [bit_check, part, next]);
         self.send(request);
     }
@@ -336,11 +374,13 @@ impl LssMaster {
         self.due = now + SLOT;
         match search {
             Search::Rest => self.due = now + PAUSE,
-            Search::Anybody => self.scan(0, ANYBODY, 0, 0),
-            Search::Known(part) => self.scan(KNOWN[usize::from(part)], 0, part, part + 1),
-            Search::Bit(bit) => self.scan(self.serial, bit, SERIAL, SERIAL),
+            Search::Anybody => {
+                self.identity = [0; 4];
+                self.scan(ANYBODY, 0, 0);
+            }
+            Search::Bit { part, bit } => self.scan(bit, part, part),
             // a next part before this one ends the search
-            Search::Whole => self.scan(self.serial, 0, SERIAL, 0),
+            Search::Whole(part) => self.scan(0, part, (part + 1) % (SERIAL + 1)),
             Search::Given(address) => self.send(short(command::NODE_ID, TO_SLAVES, [address, 0])),
         }
     }
@@ -349,25 +389,26 @@ impl LssMaster {
     fn go_on(&mut self, now: SimTime, answered: bool) {
         match (self.search, answered) {
             (Search::Rest, _) => self.ask(now, Search::Anybody),
-            (Search::Anybody, true) => self.ask(now, Search::Known(0)),
-            (Search::Known(part), true) if part + 1 < SERIAL => self.ask(now, Search::Known(part + 1)),
-            (Search::Known(_), true) => {
-                self.serial = 0;
-                self.ask(now, Search::Bit(31));
-            }
-            (Search::Bit(bit), answered) => {
+            (Search::Anybody, true) => self.ask(now, Search::Bit { part: 0, bit: TOP }),
+            (Search::Bit { part, bit }, answered) => {
                 if !answered {
-                    self.serial |= 1 << bit;
+                    self.identity[usize::from(part)] |= 1 << bit;
                 }
-                let next = if bit == 0 {
-                    Search::Whole
-                } else {
-                    Search::Bit(bit - 1)
+                let next = match bit.checked_sub(1) {
+                    None => Search::Whole(part),
+                    Some(bit) => Search::Bit { part, bit },
                 };
                 self.ask(now, next);
             }
-            (Search::Whole, true) => {
-                let serial = u64::from(self.serial);
+            (Search::Whole(part @ 0..SERIAL), true) => self.ask(
+                now,
+                Search::Bit {
+                    part: part + 1,
+                    bit: TOP,
+                },
+            ),
+            (Search::Whole(_), true) => {
+                let serial = u64::from(self.identity[usize::from(SERIAL)]);
                 let place = self.ledger.commissioned_at(serial).or(self.ledger.next());
                 let address = place.and_then(|place| u8::try_from(place + 1).ok());
                 match (place, address) {
@@ -385,7 +426,7 @@ impl LssMaster {
                 self.send(short(command::SWITCH_GLOBAL, TO_SLAVES, [0, 0]));
                 self.ask(now, Search::Anybody);
             }
-            (Search::Anybody | Search::Known(_) | Search::Whole | Search::Given(_), false) => {
+            (Search::Anybody | Search::Whole(_) | Search::Given(_), false) => {
                 self.finish(now);
             }
         }

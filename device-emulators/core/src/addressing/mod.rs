@@ -12,6 +12,9 @@ pub(crate) mod chain;
 pub(crate) mod j1939;
 pub(crate) mod lss;
 
+pub use j1939::NameSettings;
+pub use lss::IdentitySettings;
+
 use core::fmt::Debug;
 use std::collections::VecDeque;
 
@@ -38,7 +41,7 @@ pub enum Addressing {
     EnableChain,
     /// CiA 305 layer setting services with fastscan; the BCU gives each serial number its commissioned position.
     Lss,
-    /// J1939-81 address claim; each BMU claims the number of its pack.
+    /// J1939-81 address claim; each BMU claims the number of its pack, BCU and measuring unit their own address.
     J1939,
 }
 
@@ -120,7 +123,7 @@ pub(crate) enum Step {
     Frame(CanFrame),
     /// The enable output takes this level.
     Enable(bool),
-    /// The BMU has this address from now on, or none.
+    /// The device has this address from now on, or none.
     Address(Option<u8>),
 }
 

@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use super::chain::{ChainMaster, ChainNode};
-use super::j1939::{ClaimMaster, ClaimNode};
+use super::j1939::{ClaimMaster, ClaimNode, name_of_bcu, name_of_bmu};
 use super::lss::{LssMaster, LssNode};
 use super::*;
 use crate::kinds::point_table;
@@ -26,11 +26,18 @@ struct Bench {
     /// Levels on their way, by whose input.
     levels: Vec<(usize, bool)>,
     addresses: Vec<Option<u8>>,
+    /// The BCU's, where it claims one.
+    own: Option<u8>,
     log: Vec<String>,
 }
 
 impl Bench {
     fn new(way: Addressing) -> Self {
+        Self::named(way, NameSettings::default())
+    }
+
+    /// BMUs with NAMEs of these settings.
+    fn named(way: Addressing, names: NameSettings) -> Self {
         let library = Library::shipped();
         let bmu = library.product("rig-bmu-44").unwrap();
         let bcu = library.product("bcu-396s").unwrap();
@@ -43,7 +50,14 @@ impl Bench {
                     Box::new(ChainMaster::new(&bcu, &library, points.table(), ids, &commissioned).unwrap())
                 }
                 Addressing::Lss => Box::new(LssMaster::new(ids, &commissioned)),
-                _ => Box::new(ClaimMaster::new(ids, &commissioned)),
+                _ => {
+                    let bcu = name_of_bcu(&NameSettings::default());
+                    let names: Vec<u64> = commissioned
+                        .iter()
+                        .map(|serial| name_of_bmu(&names, *serial))
+                        .collect();
+                    Box::new(ClaimMaster::new(ids, bcu, &names))
+                }
             },
             points,
             nodes: (1..=BMUS)
@@ -55,8 +69,11 @@ impl Bench {
                         Addressing::EnableChain => {
                             Box::new(ChainNode::new(&bmu, &library, &table, serial).unwrap())
                         }
-                        Addressing::Lss => Box::new(LssNode::new(&bmu, &table, serial).unwrap()),
-                        _ => Box::new(ClaimNode::new(&bmu, &table, serial, number).unwrap()),
+                        Addressing::Lss => {
+                            let identity = IdentitySettings::default();
+                            Box::new(LssNode::new(&bmu, &table, identity, serial).unwrap())
+                        }
+                        _ => Box::new(ClaimNode::new(&bmu, &table, names, serial, number).unwrap()),
                     };
                     (node, Points::new(table.into()))
                 })
@@ -64,6 +81,7 @@ impl Bench {
             frames: vec![],
             levels: vec![],
             addresses: vec![None; BMUS],
+            own: None,
             log: vec![],
         };
         let now = bench.now;
@@ -133,7 +151,7 @@ impl Bench {
             match step {
                 Step::Frame(frame) => self.frames.push((BMUS, frame)),
                 Step::Enable(level) => self.levels.push((0, level)),
-                Step::Address(_) => unreachable!("a BCU has its address"),
+                Step::Address(address) => self.own = address,
             }
         }
     }
@@ -168,13 +186,22 @@ impl Bench {
     }
 }
 
+/// How long a cluster needs with this way, and one more BMU, ms.
+fn takes(way: Addressing) -> (u64, u64) {
+    match way {
+        // 2.7 s for each
+        Addressing::Lss => (30_000, 6_000),
+        _ => (9_000, 3_000),
+    }
+}
+
 const WAYS: [Addressing; 3] = [Addressing::EnableChain, Addressing::Lss, Addressing::J1939];
 
 #[test]
 fn a_full_string_is_addressed() {
     for way in WAYS {
         let mut bench = Bench::started(way, &[]);
-        bench.run(9_000);
+        bench.run(takes(way).0);
         assert!(bench.in_order(), "{way:?}: {:?}", bench.addresses);
         assert_eq!(bench.result(), ("assigned", [9.0, 0.0, 0.0, 0.0]), "{way:?}");
     }
@@ -184,12 +211,12 @@ fn a_full_string_is_addressed() {
 fn a_bcu_that_begins_anew_addresses_all_anew() {
     for way in WAYS {
         let mut bench = Bench::started(way, &[]);
-        bench.run(9_000);
+        bench.run(takes(way).0);
         bench.master.start(bench.now, &mut bench.points);
         bench.run(50);
         let none = bench.addresses.iter().all(Option::is_none);
         assert_eq!(none, way != Addressing::J1939, "a claim is nobody's to take back");
-        bench.run(9_000);
+        bench.run(takes(way).0);
         assert!(bench.in_order(), "{way:?}: {:?}", bench.addresses);
         assert_eq!(bench.result().0, "assigned", "{way:?}");
     }
@@ -199,10 +226,10 @@ fn a_bcu_that_begins_anew_addresses_all_anew() {
 fn a_reset_in_service_gets_its_address_back() {
     for way in WAYS {
         let mut bench = Bench::started(way, &[]);
-        bench.run(9_000);
+        bench.run(takes(way).0);
         bench.restart(4, 500);
         assert_eq!(bench.addresses[3], None, "{way:?}");
-        bench.run(3_000);
+        bench.run(takes(way).1);
         assert!(bench.in_order(), "{way:?}: {:?}", bench.addresses);
         assert_eq!(bench.result(), ("assigned", [9.0, 0.0, 0.0, 0.0]), "{way:?}");
     }
@@ -214,7 +241,7 @@ fn a_late_bmu_is_missed_and_then_taken() {
         let mut bench = Bench::new(way);
         bench.nodes[6].0.stop();
         bench.master.start(bench.now, &mut bench.points);
-        bench.run(12_000);
+        bench.run(takes(way).0 + 3_000);
         let (state, [addressed, failed, ..]) = bench.result();
         assert_eq!((state, failed), ("failed", 7.0), "{way:?}");
         // the enable line ends at it; the others need none
@@ -222,7 +249,7 @@ fn a_late_bmu_is_missed_and_then_taken() {
         let now = bench.now;
         let (node, points) = &mut bench.nodes[6];
         node.begin(now, points);
-        bench.run(4_000);
+        bench.run(takes(way).1 + 1_000);
         assert!(bench.in_order(), "{way:?}: {:?}", bench.addresses);
         assert_eq!(bench.result(), ("assigned", [9.0, 0.0, 0.0, 0.0]), "{way:?}");
     }
@@ -259,7 +286,7 @@ fn two_with_one_address_are_noticed() {
     assert_eq!(bench.result(), ("failed", [8.0, 5.0, 0.0, 2.0]));
     // node-IDs are not spoken of in LSS: the master misses one
     let mut bench = Bench::started(Addressing::Lss, &[(5, keeps)]);
-    bench.run(12_000);
+    bench.run(33_000);
     assert_eq!(bench.addresses[4], Some(2));
     assert_eq!(bench.result(), ("failed", [8.0, 5.0, 0.0, 0.0]));
     // the lower NAME keeps the address, the other one falls silent
@@ -283,7 +310,7 @@ fn bmus_that_have_changed_places_are_named() {
     assert!(bench.in_order(), "addresses follow positions");
     assert_eq!(bench.result(), ("assigned", [9.0, 0.0, 3.0, 0.0]));
     let mut bench = Bench::started(Addressing::Lss, &swap);
-    bench.run(9_000);
+    bench.run(30_000);
     assert_eq!(
         (bench.addresses[2], bench.addresses[7]),
         (Some(8), Some(3)),
@@ -307,7 +334,7 @@ fn frames_of_a_chain() {
 #[test]
 fn frames_of_a_fastscan() {
     let mut bench = Bench::started(Addressing::Lss, &[]);
-    bench.run(1_700);
+    bench.run(3_800);
     insta::assert_snapshot!(bench.log.join("\n"));
 }
 
@@ -328,7 +355,7 @@ fn heard(node: &mut LssNode, points: &mut Points, data: [u8; 8]) -> Vec<String> 
 fn a_slave_answers_as_cia_305_has_it() {
     let product = Library::shipped().product("rig-bmu-44").unwrap();
     let table = point_table(&product).unwrap();
-    let mut node = LssNode::new(&product, &table, 0x1234_5678).unwrap();
+    let mut node = LssNode::new(&product, &table, IdentitySettings::default(), 0x1234_5678).unwrap();
     let mut points = Points::new(table.into());
     node.begin(SimTime::ZERO, &mut points);
     let answer = |text: &str| {
@@ -380,26 +407,40 @@ fn a_slave_answers_as_cia_305_has_it() {
     assert_eq!(say([0x5E, 0, 0, 0, 0, 0, 0, 0]), answer("5E05000000000000"));
 }
 
-#[test]
-fn a_claim_is_contested_by_name() {
+fn frame(raw: u32, data: &[u8]) -> CanFrame {
+    CanFrame::new(CanId::Extended(raw), data).unwrap()
+}
+
+fn said(steps: &mut Steps) -> Vec<String> {
+    let text = |step| match step {
+        Step::Frame(frame) => frame.to_string(),
+        other => format!("{other:?}"),
+    };
+    steps.drain(..).map(text).collect()
+}
+
+/// A BMU with the serial number 500 that wants address 4.
+fn claim_node(settings: NameSettings) -> (ClaimNode, Points) {
     let product = Library::shipped().product("rig-bmu-44").unwrap();
     let table = point_table(&product).unwrap();
-    let mut node = ClaimNode::new(&product, &table, 500, 4).unwrap();
-    let mut points = Points::new(table.into());
-    let frame = |raw: u32, data: &[u8]| CanFrame::new(CanId::Extended(raw), data).unwrap();
-    let said = |node: &mut ClaimNode| -> Vec<String> {
-        let text = |step| match step {
-            Step::Frame(frame) => frame.to_string(),
-            other => format!("{other:?}"),
-        };
-        node.steps().drain(..).map(text).collect()
-    };
+    let node = ClaimNode::new(&product, &table, settings, 500, 4).unwrap();
+    (node, Points::new(table.into()))
+}
+
+#[test]
+fn a_claim_is_contested_by_name() {
+    let (mut node, mut points) = claim_node(NameSettings::default());
+    let said = |node: &mut ClaimNode| said(node.steps());
     node.begin(SimTime::ZERO, &mut points);
-    assert_eq!(said(&mut node), ["18EEFF04#F401000000000000"]);
+    assert_eq!(said(&mut node), ["18EEFF04#F401000000040050"]);
     // a higher NAME has no claim
     let at = SimTime::from_millis(100);
-    node.receive(at, &frame(0x18EE_FF04, &[0xF5, 1, 0, 0, 0, 0, 0, 0]), &mut points);
-    assert_eq!(said(&mut node), ["18EEFF04#F401000000000000"]);
+    node.receive(
+        at,
+        &frame(0x18EE_FF04, &[0xF5, 1, 0, 0, 0, 4, 0, 0x50]),
+        &mut points,
+    );
+    assert_eq!(said(&mut node), ["18EEFF04#F401000000040050"]);
     assert_eq!(node.next_due(), SimTime::from_millis(250));
     node.wake(SimTime::from_millis(250), &mut points);
     assert_eq!(said(&mut node), ["Address(Some(4))"]);
@@ -412,10 +453,172 @@ fn a_claim_is_contested_by_name() {
     assert!(said(&mut node).is_empty(), "asked for something else");
     // a lower NAME takes the address; it says so after a while of its own
     let at = SimTime::from_millis(1_000);
-    node.receive(at, &frame(0x18EE_FF04, &[0xF3, 1, 0, 0, 0, 0, 0, 0]), &mut points);
+    node.receive(
+        at,
+        &frame(0x18EE_FF04, &[0xF3, 1, 0, 0, 0, 4, 0, 0x50]),
+        &mut points,
+    );
     assert_eq!(said(&mut node), ["Address(None)"]);
     let due = node.next_due();
     assert!(due - at <= Duration::from_millis(153));
     node.wake(due, &mut points);
-    assert_eq!(said(&mut node), ["18EEFFFE#F401000000000000"]);
+    assert_eq!(said(&mut node), ["18EEFFFE#F401000000040050"]);
+}
+
+#[test]
+fn one_that_may_claims_the_next_free_address() {
+    let settings = NameSettings {
+        arbitrary_address: true,
+        manufacturer: 0x123,
+        ..NameSettings::default()
+    };
+    let (mut node, mut points) = claim_node(settings);
+    let said = |node: &mut ClaimNode| said(node.steps());
+    node.begin(SimTime::ZERO, &mut points);
+    assert_eq!(said(&mut node), ["18EEFF04#F4016024000400D0"]);
+    // two others have 128 and 129
+    let at = SimTime::from_millis(300);
+    for (address, serial) in [(0x80, 7), (0x81, 8)] {
+        node.receive(
+            at,
+            &frame(0x18EE_FF00 | address, &[serial, 0, 0, 0, 0, 4, 0, 0x50]),
+            &mut points,
+        );
+    }
+    node.wake(at, &mut points);
+    assert_eq!(said(&mut node), ["Address(Some(4))"]);
+    // any NAME that may not choose is lower than one that may
+    node.receive(
+        at,
+        &frame(0x18EE_FF04, &[0xFF; 8].map(|byte: u8| byte >> 1)),
+        &mut points,
+    );
+    assert_eq!(said(&mut node), ["Address(None)", "18EEFF82#F4016024000400D0"]);
+    let id = points.table().find("node-id").unwrap();
+    assert_eq!(points.get(id), Some(0.0));
+    node.wake(SimTime::from_millis(550), &mut points);
+    assert_eq!(said(&mut node), ["Address(Some(130))"]);
+    assert_eq!(points.get(id), Some(130.0));
+    // asked under its new address, no longer under the old one
+    for (raw, answers) in [(0x18EA_82A0, 1), (0x18EA_04A0, 0)] {
+        node.receive(at, &frame(raw, &[0, 0xEE, 0]), &mut points);
+        assert_eq!(said(&mut node).len(), answers, "{raw:08X}");
+    }
+    // where all are taken it cannot claim one
+    for address in 128..=247 {
+        node.receive(
+            at,
+            &frame(
+                0x18EE_FF00 | address,
+                &[address.to_le_bytes()[0], 1, 0, 0, 0, 4, 0, 0x50],
+            ),
+            &mut points,
+        );
+    }
+    let steps = said(&mut node);
+    assert_eq!(steps.first().map(String::as_str), Some("Address(None)"));
+    node.wake(node.next_due(), &mut points);
+    assert_eq!(said(&mut node), ["18EEFFFE#F4016024000400D0"]);
+}
+
+#[test]
+fn bmus_that_may_choose_are_all_heard_of() {
+    let names = NameSettings {
+        arbitrary_address: true,
+        ..NameSettings::default()
+    };
+    let mut bench = Bench::named(Addressing::J1939, names);
+    assert!(bench.nodes[4].0.inject(&DeviceFault::KeepAddress(2)));
+    bench.master.start(bench.now, &mut bench.points);
+    bench.run(9_000);
+    assert_eq!((bench.addresses[1], bench.addresses[4]), (Some(2), Some(128)));
+    assert_eq!(
+        bench.result(),
+        ("failed", [8.0, 5.0, 0.0, 2.0]),
+        "128 is no position"
+    );
+}
+
+#[test]
+fn a_bcu_claims_its_own_address_and_can_lose_it() {
+    let mut bench = Bench::started(Addressing::J1939, &[]);
+    bench.run(200);
+    assert_eq!(bench.own, None);
+    bench.run(100);
+    assert_eq!(bench.own, Some(0xA0));
+    // asked for by anybody
+    let now = bench.now;
+    bench
+        .master
+        .receive(now, &frame(0x18EA_A001, &[0, 0xEE, 0]), &mut bench.points);
+    assert_eq!(said(bench.master.steps()), ["18EEFFA0#0000000008040050"]);
+    // a lower NAME
+    bench.master.receive(
+        now,
+        &frame(0x18EE_FFA0, &[1, 0, 0, 0, 0, 4, 0, 0x50]),
+        &mut bench.points,
+    );
+    bench.run(200);
+    assert_eq!(bench.own, None);
+    assert!(bench.log.last().unwrap().contains("18EEFFFE#0000000008040050"));
+    assert_eq!(bench.get("addressing-duplicate-id"), 160.0);
+}
+
+/// A slave with an identity of all kinds of bits is found by what it answers alone.
+#[test]
+fn fastscan_finds_all_128_bits() {
+    let product = Library::shipped().product("rig-bmu-44").unwrap();
+    let table = point_table(&product).unwrap();
+    let settings = IdentitySettings {
+        vendor: 0x8000_0001,
+        product: 0xDEAD_BEEF,
+        revision: 0xFFFF_FFFF,
+    };
+    let mut node = LssNode::new(&product, &table, settings, 0x0F0F_1234).unwrap();
+    let mut points = Points::new(table.into());
+    node.begin(SimTime::ZERO, &mut points);
+    let (mut known, ids) = MasterPoints::table();
+    let mut master = LssMaster::new(ids, &[0x0F0F_1234]);
+    master.start(SimTime::ZERO, &mut known);
+    let mut scans = Vec::new();
+    while known.get(ids.addressed) != Some(1.0) {
+        let now = master.next_due();
+        assert!(now < SimTime::from_millis(10_000));
+        for step in master.steps().drain(..).collect::<Vec<_>>() {
+            let Step::Frame(request) = step else { continue };
+            if request.data()[0] == 0x51 {
+                scans.push(request);
+            }
+            node.receive(now, &request, &mut points);
+            for answer in node.steps().drain(..) {
+                if let Step::Frame(answer) = answer {
+                    master.receive(now, &answer, &mut known);
+                }
+            }
+        }
+        master.wake(now, &mut known);
+    }
+    assert_eq!(scans.len(), 1 + 4 * 33);
+    assert_eq!(scans[0].data(), [0x51, 0, 0, 0, 0, 0x80, 0, 0]);
+    for (part, value) in [0x8000_0001_u32, 0xDEAD_BEEF, 0xFFFF_FFFF, 0x0F0F_1234]
+        .into_iter()
+        .enumerate()
+    {
+        let of_part = &scans[1 + 33 * part..][..33];
+        let number = u8::try_from(part).unwrap();
+        for (request, bit) in of_part.iter().zip((0..32).rev()) {
+            let asked = value & !(u32::MAX >> (31 - bit));
+            let [a, b, c, d] = asked.to_le_bytes();
+            assert_eq!(
+                request.data(),
+                [0x51, a, b, c, d, bit, number, number],
+                "bit {bit} of {part}"
+            );
+        }
+        let [a, b, c, d] = value.to_le_bytes();
+        assert_eq!(
+            of_part[32].data(),
+            [0x51, a, b, c, d, 0, number, (number + 1) % 4]
+        );
+    }
 }

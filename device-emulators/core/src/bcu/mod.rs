@@ -25,7 +25,7 @@ use self::points::{BcuTable, CLUSTERS};
 use self::sequence::{Blocking, Contacts, Inputs, Quirks, Request, Sequence, State};
 use self::settings::BcuSettings;
 use crate::addressing::chain::ChainMaster;
-use crate::addressing::j1939::ClaimMaster;
+use crate::addressing::j1939::{ClaimMaster, name_of_bcu, name_of_bmu};
 use crate::addressing::lss::LssMaster;
 use crate::addressing::{self, Addressing, Master, MasterPoints, Step};
 use crate::codec::can::{CanPort, CanRouter, MessageRef, RemoteNode};
@@ -117,6 +117,10 @@ pub struct Bcu {
     stack_port: CanPort,
     /// None with fixed addresses.
     master: Option<Box<dyn Master>>,
+    /// Until then BMUs got their addresses, and none that has not spoken yet was missed.
+    expecting: SimTime,
+    /// It has its own address on the cluster bus: always, but where it has to claim it.
+    addressed: bool,
     balance_command: Option<MessageRef>,
     bmu_addresses: Vec<u8>,
     /// BMUs in pack order, then the measuring units.
@@ -298,6 +302,8 @@ impl Bcu {
             supply: Supply::ColdStart,
             counters_frozen: false,
             master,
+            addressed: true,
+            expecting: SimTime::ZERO,
             balance_command,
             cluster_port,
             stack_port,
@@ -335,6 +341,7 @@ impl Bcu {
         let settings = &self.settings;
         self.supply = Supply::On;
         self.started = now;
+        self.expecting = now;
         self.points = Points::new(self.points.table().clone());
         for i in 0..self.nodes.nodes().len() {
             self.nodes.node_mut(i).forget();
@@ -371,11 +378,11 @@ impl Bcu {
         if let Some(master) = &mut self.master {
             master.start(now, &mut self.points);
         }
-        self.follow_master();
+        self.follow_master(now);
     }
 
     /// Does what the giving of addresses wants done.
-    fn follow_master(&mut self) {
+    fn follow_master(&mut self, now: SimTime) {
         while let Some(step) = self.master.as_mut().and_then(|master| master.steps().pop_front()) {
             match step {
                 Step::Frame(frame) => self.outbox.push(Output::Can {
@@ -386,14 +393,23 @@ impl Bcu {
                     line: Line::EnableOut,
                     level,
                 }),
-                // its own is fixed
-                Step::Address(_) => {}
+                Step::Address(own) => {
+                    self.addressed = own.is_some();
+                    if self.addressed {
+                        self.cluster_port.start(now);
+                    } else {
+                        self.cluster_port.stop();
+                    }
+                }
             }
         }
     }
 
     fn wake(&mut self, now: SimTime) {
         if self.tick.due(now) {
+            if self.is_addressing() {
+                self.expecting = now;
+            }
             self.leave_self_test(now);
             self.evaluate(now);
             if self.survey.due(now) {
@@ -406,7 +422,7 @@ impl Bcu {
         {
             master.wake(now, &mut self.points);
         }
-        self.follow_master();
+        self.follow_master(now);
         let (points, outbox) = (&mut self.points, &mut self.outbox);
         for (number, port) in [
             (CLUSTER_PORT, &mut self.cluster_port),
@@ -418,18 +434,27 @@ impl Bcu {
         }
     }
 
+    /// BMUs are being given their addresses, and are silent until then.
+    fn is_addressing(&self) -> bool {
+        let state = self.table.addressing.filter(|_| self.master.is_some());
+        state.is_some_and(|ids| {
+            self.points.get(ids.state) == Some(f64::from(addressing::State::Assigning as u8))
+        })
+    }
+
     /// The self-test ends when every node was heard, or when its time is up; what is missing then is an alarm.
     fn leave_self_test(&mut self, now: SimTime) {
         if self.sequence.state() != State::Initialising {
             return;
         }
         let elapsed = now - self.started;
+        let missed = now - self.expecting;
         // a counter that was never seen would count as still since the start
         let is_heard = |node: &RemoteNode| {
             node.last_seen().is_some() && (!node.has_counter() || node.last_change_of_counter().is_some())
         };
         let complete = self.nodes.nodes().iter().all(is_heard) && self.io.is_complete();
-        if elapsed >= seconds(self.settings.self_test_s)
+        if missed >= seconds(self.settings.self_test_s)
             || (complete && elapsed >= seconds(self.settings.settle_s))
         {
             self.sequence.begin(now);
@@ -544,20 +569,23 @@ impl Bcu {
 
     /// Silence of nodes, the supply, the contactors and the interlock chain.
     fn evaluate_links(&mut self, now: SimTime) {
-        let age = |since: Option<SimTime>| (now - since.unwrap_or(self.started)).as_secs_f64();
+        let age = |since: Option<SimTime>, start: SimTime| (now - since.unwrap_or(start)).as_secs_f64();
+        let bmus = self.bmu_points.len();
         let silence = self
             .nodes
             .nodes()
             .iter()
-            .map(|node| {
-                let silent = age(node.last_seen());
+            .enumerate()
+            .map(|(i, node)| {
+                let start = if i < bmus { self.expecting } else { self.started };
+                let silent = age(node.last_seen(), start);
                 if !node.has_counter() {
                     return silent;
                 }
                 // A counter rests between two of its messages even when all is well.
-                silent.max(age(node.last_change_of_counter()) - self.settings.counter_period_s)
+                silent.max(age(node.last_change_of_counter(), start) - self.settings.counter_period_s)
             })
-            .fold(age(self.io.last_seen()), f64::max);
+            .fold(age(self.io.last_seen(), self.started), f64::max);
         let inputs = self.inputs(now);
         let supply = self.points.get(self.table.single.coil_supply);
         let supply_off = supply.is_some_and(|v| v < self.settings.coil_supply_off_v);
@@ -639,9 +667,8 @@ impl Bcu {
     fn balance(&mut self, extremes: &Extremes) {
         let single = self.table.single;
         let settings = self.settings.balancing;
-        let (Some(high), Some(low), Some(command)) =
-            (extremes.cell_max, extremes.cell_min, self.balance_command)
-        else {
+        let command = self.balance_command.filter(|_| self.addressed);
+        let (Some(high), Some(low), Some(command)) = (extremes.cell_max, extremes.cell_min, command) else {
             return;
         };
         let resting_or_charging = self
@@ -988,7 +1015,7 @@ impl Bcu {
             self.nodes.receive(now, frame);
             if let Some(master) = &mut self.master {
                 master.receive(now, frame, &mut self.points);
-                self.follow_master();
+                self.follow_master(now);
             }
         } else if self.stack_port.receive(now, frame, &mut self.points).is_some() {
             self.hear_bau(now);
@@ -1049,6 +1076,10 @@ impl Device for Bcu {
 
     fn poll_output(&mut self) -> Option<Output> {
         self.outbox.pop()
+    }
+
+    fn is_addressed(&self) -> bool {
+        self.addressed
     }
 
     fn next_wake(&self) -> SimTime {
@@ -1136,7 +1167,15 @@ fn master(
     let serials = &config.serials;
     Ok(Some(match settings.addressing {
         Addressing::Lss => Box::new(LssMaster::new(ids, serials)),
-        Addressing::J1939 => Box::new(ClaimMaster::new(ids, serials)),
+        Addressing::J1939 => {
+            settings.j1939.check(product)?;
+            let mut names = Vec::new();
+            for (bmu, serial) in config.bmus.iter().zip(serials) {
+                let bmu = crate::bmu::Settings::of(&bmu.product)?;
+                names.push(name_of_bmu(&bmu.j1939, *serial));
+            }
+            Box::new(ClaimMaster::new(ids, name_of_bcu(&settings.j1939), &names))
+        }
         Addressing::Fixed | Addressing::EnableChain => {
             Box::new(ChainMaster::new(product, library, table, ids, serials)?)
         }

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::addressing::Addressing;
+use crate::addressing::{Addressing, NameSettings};
 use crate::protection::AlarmTable;
 
 /// Settings of one BCU product.
@@ -67,6 +67,9 @@ pub struct BcuSettings {
     /// How its BMUs get their addresses.
     #[serde(default)]
     pub addressing: Addressing,
+    /// Its own NAME for addressing by J1939.
+    #[serde(default)]
+    pub j1939: NameSettings,
     /// Contactor sequence.
     pub contactors: ContactorSettings,
     /// State of charge.

@@ -105,8 +105,14 @@ impl Bmu {
         let addressing: Option<Box<dyn Node>> = match settings.addressing {
             Addressing::Fixed => None,
             Addressing::EnableChain => Some(Box::new(ChainNode::new(product, library, &table, serial)?)),
-            Addressing::Lss => Some(Box::new(LssNode::new(product, &table, serial)?)),
-            Addressing::J1939 => Some(Box::new(ClaimNode::new(product, &table, serial, node)?)),
+            Addressing::Lss => Some(Box::new(LssNode::new(product, &table, settings.lss, serial)?)),
+            Addressing::J1939 => Some(Box::new(ClaimNode::new(
+                product,
+                &table,
+                settings.j1939,
+                serial,
+                node,
+            )?)),
         };
         Ok(Self {
             sync: port.received_with(ids.sync_counter),

@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use serde::Deserialize;
 
-use crate::addressing::Addressing;
+use crate::addressing::{Addressing, IdentitySettings, NameSettings};
 use crate::product::{Product, ProductError};
 
 /// `[settings]` of a BMU product file.
@@ -39,6 +39,12 @@ pub struct Settings {
     /// How it gets its address.
     #[serde(default)]
     pub addressing: Addressing,
+    /// Its identity for addressing by LSS.
+    #[serde(default)]
+    pub lss: IdentitySettings,
+    /// Its NAME for addressing by J1939.
+    #[serde(default)]
+    pub j1939: NameSettings,
     /// Fan of an air-cooled pack; a liquid-cooled one has none.
     pub fan: Option<FanSettings>,
 }
@@ -153,6 +159,7 @@ impl Settings {
                 "give 0 to 3600 seconds",
             ));
         }
+        settings.j1939.check(product)?;
         Ok(settings)
     }
 

@@ -19,6 +19,9 @@ use serde::Deserialize;
 
 pub use points::HvUnitPoints;
 
+use crate::addressing::j1939::{Claimant, is_about_claims, name_of_hv_unit};
+use crate::addressing::{Addressing, NameSettings, Step};
+
 use crate::codec::can::CanPort;
 use crate::device::{Device, DeviceFault, Input, Output, Sense, UnsupportedFault};
 use crate::library::Library;
@@ -61,13 +64,19 @@ pub struct Settings {
     pub current_range_a: f64,
     /// Highest voltage its inputs may be wired to, V; none if it measures no voltage, or any here.
     pub voltage_class_v: Option<f64>,
+    /// How it gets its address: `fixed`, or `j1939`, where it claims it.
+    #[serde(default)]
+    pub addressing: Addressing,
+    /// Its NAME for addressing by J1939.
+    #[serde(default)]
+    pub j1939: NameSettings,
 }
 
 impl Settings {
     /// Reads and checks them.
     ///
     /// # Errors
-    /// If a key is unknown, or a range is not above 0.
+    /// If a key is unknown, a range is not above 0, or its address is to be given by a BCU.
     pub fn of(product: &Product) -> Result<Self, ProductError> {
         let settings: Self = product.settings()?;
         if settings.current_range_a <= 0.0 {
@@ -84,6 +93,17 @@ impl Settings {
                 "give the highest voltage of its inputs in V",
             ));
         }
+        if !matches!(settings.addressing, Addressing::Fixed | Addressing::J1939) {
+            return Err(product.invalid_setting(
+                "addressing",
+                &format!(
+                    "a measuring unit is given no address by {}",
+                    settings.addressing.name()
+                ),
+                "leave it out, or write \"j1939\"",
+            ));
+        }
+        settings.j1939.check(product)?;
         Ok(settings)
     }
 }
@@ -110,6 +130,8 @@ pub struct HvUnit {
     ids: HvUnitPoints,
     points: Points,
     port: CanPort,
+    /// Address it is to have, and its claim of it; none with a fixed one.
+    claim: Option<(u8, Claimant)>,
     supply: Supply,
     senses: Vec<Sense>,
     last_current: Option<SimTime>,
@@ -127,8 +149,12 @@ impl HvUnit {
         let port = CanPort::compile(product, "cluster", library, &table, node)?;
         let mut points = Points::new(Arc::new(table));
         points.set_flag(ids.startup_mode, true);
+        let settings = Settings::of(product)?;
+        let claims = settings.addressing == Addressing::J1939;
+        let name = name_of_hv_unit(&settings.j1939);
         Ok(Self {
-            settings: Settings::of(product)?,
+            settings,
+            claim: claims.then(|| (node, Claimant::new(name))),
             senses: senses(&port, &ids),
             ids,
             port,
@@ -145,11 +171,17 @@ impl HvUnit {
             .begins(now, Duration::from_millis(self.settings.start_up_ms))
         {
             self.judge();
-            self.port.start(now);
-            let startup = self.points.is_on(self.ids.startup_mode);
-            self.points.set_flag(self.ids.mode, startup);
-            self.port.set_cyclic(now, startup);
+            match &mut self.claim {
+                None => self.speak(now),
+                Some((address, claimant)) => claimant.claim(now, *address),
+            }
         }
+        if let Some((_, claimant)) = &mut self.claim
+            && claimant.next_due() <= now
+        {
+            claimant.wake(now);
+        }
+        self.follow_claim(now);
         let outputs = &mut self.outputs;
         self.port.transmit_due(now, &mut self.points, &mut |frame| {
             outputs.push_back(Output::Can {
@@ -159,7 +191,45 @@ impl HvUnit {
         });
     }
 
+    /// Begins with its messages.
+    fn speak(&mut self, now: SimTime) {
+        self.port.start(now);
+        let startup = self.points.is_on(self.ids.startup_mode);
+        self.points.set_flag(self.ids.mode, startup);
+        self.port.set_cyclic(now, startup);
+    }
+
+    /// Does what its claim of an address wants done.
+    fn follow_claim(&mut self, now: SimTime) {
+        while let Some(step) = self
+            .claim
+            .as_mut()
+            .and_then(|(_, claim)| claim.steps().pop_front())
+        {
+            match step {
+                Step::Frame(frame) => self.outputs.push_back(Output::Can {
+                    port: CLUSTER_PORT,
+                    frame,
+                }),
+                Step::Address(Some(address)) => {
+                    self.port.set_node(address);
+                    self.speak(now);
+                }
+                Step::Address(None) => self.port.stop(),
+                // it has no such line
+                Step::Enable(_) => {}
+            }
+        }
+    }
+
     fn receive(&mut self, now: SimTime, frame: &CanFrame) {
+        if let Some((_, claimant)) = &mut self.claim {
+            claimant.receive(now, frame);
+            self.follow_claim(now);
+        }
+        if !self.is_addressed() {
+            return;
+        }
         let ran = self.points.is_on(self.ids.mode);
         if self.port.receive(now, frame, &mut self.points).is_none() {
             return;
@@ -234,6 +304,11 @@ impl HvUnit {
     fn power_off(&mut self) {
         self.supply = Supply::Off;
         self.port.stop();
+        if let Some((_, claimant)) = &mut self.claim {
+            claimant.stop();
+            // nothing of it happens at an instant of its own
+            self.follow_claim(SimTime::ZERO);
+        }
         self.port.freeze_counters(false);
         self.last_current = None;
         let startup = self.points.reading(self.ids.startup_mode);
@@ -248,7 +323,7 @@ impl Device for HvUnit {
     }
 
     fn hears(&self, _port: u8, id: CanId) -> bool {
-        self.port.listens_to(id)
+        self.port.listens_to(id) || self.claim.is_some() && is_about_claims(id)
     }
 
     fn accept(&mut self, now: SimTime, input: Input<'_>) {
@@ -274,8 +349,18 @@ impl Device for HvUnit {
         self.outputs.pop_front()
     }
 
+    fn is_addressed(&self) -> bool {
+        self.claim
+            .as_ref()
+            .is_none_or(|(_, claimant)| claimant.own().is_some())
+    }
+
     fn next_wake(&self) -> SimTime {
-        self.supply.next_wake().min(self.port.next_due())
+        let claim = self
+            .claim
+            .as_ref()
+            .map_or(SimTime::NEVER, |(_, claimant)| claimant.next_due());
+        self.supply.next_wake().min(self.port.next_due()).min(claim)
     }
 
     fn supports(&self, fault: &DeviceFault) -> bool {

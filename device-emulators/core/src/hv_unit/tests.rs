@@ -142,3 +142,52 @@ fn keeps_the_device_contract() {
         device_contract(|| Box::new(of(product)));
     }
 }
+
+#[test]
+fn one_on_a_j1939_network_claims_its_address_before_it_speaks() {
+    let library = Library::shipped();
+    let with = |way: &str| {
+        let mut settings = toml::Table::new();
+        settings.insert("addressing".into(), way.into());
+        let product = library.product("rig-hv-unit").unwrap().with_settings(&settings);
+        HvUnit::new(&product, &library, 0xB0)
+    };
+    assert!(with("lss").is_err());
+    device_contract(|| Box::new(with("j1939").unwrap()));
+    let mut unit = with("j1939").unwrap();
+    let mut sent = Vec::new();
+    while unit.next_wake() <= SimTime::from_millis(600) {
+        let now = unit.next_wake();
+        unit.accept(now, Input::Wake);
+        while let Some(output) = unit.poll_output() {
+            if let Output::Can { frame, .. } = output {
+                sent.push(((now - SimTime::ZERO).as_millis(), frame));
+            }
+        }
+    }
+    assert_eq!(
+        (sent[0].0, sent[0].1.to_string()),
+        (200, "18EEFFB0#0000000010040050".to_owned())
+    );
+    assert!(sent.len() > 5 && sent[1].0 >= 450, "{sent:?}");
+    // a lower NAME takes the address: it falls silent
+    let lower = CanFrame::new(CanId::Extended(0x18EE_FFB0), &[1, 0, 0, 0, 0, 4, 0, 0x50]).unwrap();
+    assert!(unit.hears(0, lower.id));
+    let now = SimTime::from_millis(600);
+    unit.accept(
+        now,
+        Input::Can {
+            port: 0,
+            frame: &lower,
+        },
+    );
+    assert!(!unit.is_addressed());
+    let mut said = Vec::new();
+    while unit.next_wake() < SimTime::NEVER {
+        unit.accept(unit.next_wake(), Input::Wake);
+        while let Some(Output::Can { frame, .. }) = unit.poll_output() {
+            said.push(frame.to_string());
+        }
+    }
+    assert_eq!(said, ["18EEFFFE#0000000010040050"]);
+}
