@@ -35,7 +35,7 @@ point_list! {
         rated_reactive: value("rated-reactive-power", "var", 0.0, 1e7),
         /// 702 `VNomRtg`, line to line.
         rated_voltage: value("rated-voltage", "V", 0.0, 3000.0),
-        /// 702 `AMaxRtg`, of one phase.
+        /// 702 `AMaxRtg`, of all phases together.
         rated_current: value("rated-current", "A", 0.0, 30_000.0),
         /// 121 `ECPNomHz`.
         rated_frequency: value("rated-frequency", "Hz", 0.0, 100.0),
