@@ -174,7 +174,7 @@ impl<R: Steppable> Crank<R> {
                     wire_token,
                     reply,
                     faults,
-                } => self.servers.answer(wire_token, Answer { reply, faults }),
+                } => self.servers.answer(wire_token, Answer::new(reply, faults)),
                 WireOutput::ModbusLink { server, refuses } => self.servers.link(server, refuses),
                 WireOutput::ModbusRequest {
                     client,

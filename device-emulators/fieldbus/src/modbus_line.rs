@@ -265,7 +265,7 @@ impl Slaves {
                 slaves.devices.tell_all(&pdu);
                 return;
             };
-            let Answer { reply, faults } = slaves
+            let Answer { reply, faults, .. } = slaves
                 .devices
                 .ask_one(server, unit, &ModbusClient::default(), &pdu)
                 .await;

@@ -95,15 +95,22 @@ impl Drop for Runtime {
 pub(crate) struct Answer {
     pub(crate) reply: Option<ModbusReply>,
     pub(crate) faults: Vec<WireFault>,
+    /// Changes of links when it was given. Later ones are news to it.
+    links: u64,
 }
 
 impl Answer {
+    pub(crate) fn new(reply: Option<ModbusReply>, faults: Vec<WireFault>) -> Self {
+        Self {
+            reply,
+            faults,
+            links: 0,
+        }
+    }
+
     /// What a server says before its device is asked.
     fn of_itself(exception: ModbusException) -> Self {
-        Self {
-            reply: Some(Err(exception)),
-            faults: vec![],
-        }
+        Self::new(Some(Err(exception)), vec![])
     }
 }
 
@@ -115,6 +122,8 @@ pub(crate) struct Servers {
     next_token: u64,
     /// Each device's address.
     links: BTreeMap<usize, watch::Sender<Link>>,
+    /// How often one of them changed.
+    link_changes: u64,
     /// Devices that refuse connections now.
     refusing: BTreeMap<usize, SocketAddr>,
     addresses: BTreeMap<usize, SocketAddr>,
@@ -126,6 +135,8 @@ pub(crate) struct Servers {
 #[derive(Clone, Copy, Debug, Default)]
 struct Link {
     refuses: bool,
+    /// The change that made it so, counted over all links.
+    change: u64,
 }
 
 impl Servers {
@@ -141,6 +152,7 @@ impl Servers {
             open: Vec::new(),
             next_token: 0,
             links: BTreeMap::new(),
+            link_changes: 0,
             refusing: BTreeMap::new(),
             addresses: BTreeMap::new(),
             inbox: inbox.clone(),
@@ -212,7 +224,8 @@ impl Servers {
     }
 
     /// Passes on a device's answer; without effect if the client has left.
-    pub(crate) fn answer(&mut self, token: u64, answer: Answer) {
+    pub(crate) fn answer(&mut self, token: u64, mut answer: Answer) {
+        answer.links = self.link_changes;
         if let Some(at) = self.open.iter().position(|(open, _)| *open == token) {
             let (_, client) = self.open.swap_remove(at);
             let _ = client.send(answer);
@@ -230,8 +243,10 @@ impl Servers {
         } else {
             self.refusing.remove(&server);
         }
+        self.link_changes += 1;
         link.send_replace(Link {
             refuses: self.refusing.values().any(|other| *other == address),
+            change: self.link_changes,
         });
     }
 }
@@ -293,10 +308,7 @@ impl Devices {
             Ok(server) => server,
             Err(Some(exception)) => return Answer::of_itself(exception),
             Err(None) => {
-                return Answer {
-                    reply: None,
-                    faults: vec![],
-                };
+                return Answer::new(None, vec![]);
             }
         };
         let mut answer = self.ask_one(server, unit, client, request).await;
@@ -325,10 +337,10 @@ impl Devices {
             return answer;
         }
         let answer = timeout(LONGEST_ANSWER, answered).await;
-        answer.ok().and_then(Result::ok).unwrap_or(Answer {
-            reply: None,
-            faults: vec![],
-        })
+        answer
+            .ok()
+            .and_then(Result::ok)
+            .unwrap_or(Answer::new(None, vec![]))
     }
 
     /// Gives a broadcast to every device, if it is a write: whatever they say to it, nobody hears.
@@ -519,7 +531,7 @@ impl<S: Stream> Connection<S> {
             match faulty.end {
                 End::Open => {}
                 End::Reset => return reset(&self.stream),
-                End::HalfOpen => return self.play_dead().await,
+                End::HalfOpen => return self.play_dead(answer.links).await,
             }
         }
     }
@@ -573,18 +585,16 @@ impl<S: Stream> Connection<S> {
         }
     }
 
-    /// Nothing is heeded or said until the client leaves or the fault has ended.
-    async fn play_dead(mut self) -> io::Result<()> {
+    /// Nothing is heeded or said until the client leaves or the fault has ended, which is a change of the link after these.
+    /// The one that began the fault may still be unseen here.
+    async fn play_dead(mut self, links: u64) -> io::Result<()> {
         let mut unheard = [0; MAX_ADU];
         loop {
             tokio::select! {
                 read = self.stream.read(&mut unheard) => if read? == 0 {
                     return Ok(());
                 },
-                changed = self.link.changed() => {
-                    let _ = changed;
-                    return reset(&self.stream);
-                }
+                () = changed_after(&mut self.link, links) => return reset(&self.stream),
             }
         }
     }
@@ -593,6 +603,11 @@ impl<S: Stream> Connection<S> {
 /// The peer sees a reset, as soon as this connection is dropped.
 fn reset(stream: &impl Stream) -> io::Result<()> {
     stream.socket().set_zero_linger()
+}
+
+/// Ends when a link has changed after so many changes.
+async fn changed_after(link: &mut watch::Receiver<Link>, changes: u64) {
+    let _ = link.wait_for(|link| link.change > changes).await;
 }
 
 /// Ends when connections are refused.
