@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use bess_devices::finding::Finding;
+
 use crate::bench::{Bench, Data, read_text};
 use crate::maps::check::{Bus, Checked};
 use crate::mistake::Mistake;
@@ -20,8 +22,26 @@ pub(crate) enum Kind {
     Part(bess_catalogue::Kind),
 }
 
-/// Checks one file; a few words on what it is, if it is right.
-pub(crate) fn file(path: &Path, rig: &Path, data: &Arc<Data>) -> Result<String, Vec<Mistake>> {
+/// A file that can be used.
+#[derive(Debug)]
+pub(crate) struct Passed {
+    /// What it is, in a few words.
+    pub(crate) what: String,
+    /// What is hardly meant so in it.
+    pub(crate) warnings: Vec<Finding>,
+}
+
+impl From<String> for Passed {
+    fn from(what: String) -> Self {
+        Self {
+            what,
+            warnings: Vec::new(),
+        }
+    }
+}
+
+/// Checks one file.
+pub(crate) fn file(path: &Path, rig: &Path, data: &Arc<Data>) -> Result<Passed, Vec<Mistake>> {
     let name = path.to_string_lossy().into_owned();
     let text = read_text(path).map_err(|why| {
         vec![Mistake::new(
@@ -31,10 +51,13 @@ pub(crate) fn file(path: &Path, rig: &Path, data: &Arc<Data>) -> Result<String, 
     })?;
     let one = |mistake: Mistake| vec![mistake];
     match kind(path, &text).map_err(one)? {
-        Kind::Feature => check_feature(path, rig, data),
+        Kind::Feature => check_feature(path, rig, data).map(Passed::from),
         Kind::Rig => {
             let bench = Bench::load(path, Arc::clone(data), None).map_err(one)?;
-            Ok(format!("rig, {} devices", bench.config.devices.len()))
+            Ok(Passed {
+                what: format!("rig, {} devices", bench.config.devices.len()),
+                warnings: bess_rig::wiring::out_of_reach(&bench.config, &data.library),
+            })
         }
         Kind::Part(kind) => {
             let file = bess_catalogue::File::new(&*name, text);
@@ -42,12 +65,19 @@ pub(crate) fn file(path: &Path, rig: &Path, data: &Arc<Data>) -> Result<String, 
             let said = catalogue.check(kind, file.clone()).map_err(Mistake::from);
             let said = said.and_then(|said| check_measurable(kind, file, catalogue).map(|()| said));
             // what it lacks may be in one of those
-            said.map_err(|mistake| [&[mistake], broken].concat())
+            said.map(Passed::from)
+                .map_err(|mistake| [&[mistake], broken].concat())
         }
         kind @ (Kind::Dbc | Kind::Product | Kind::RegisterMap) => {
             let checked =
                 maps::check::file(kind, path, &text, &data.library, &Bus::default()).map_err(one)?;
-            checked.map_or_else(|| Ok(String::new()), Checked::verdict)
+            checked.map_or_else(
+                || Ok(Passed::from(String::new())),
+                |mut checked| {
+                    checked.leave_out_shipped(&[path.to_owned()]);
+                    checked.verdict()
+                },
+            )
         }
     }
 }

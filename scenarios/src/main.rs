@@ -457,7 +457,17 @@ fn check_all(files: &[PathBuf], rig: &Path, data: &Arc<Data>) -> Result<u8, Vec<
     let mut mistakes = Vec::new();
     for file in files {
         match check::file(file, rig, data) {
-            Ok(what) => say(&format!("ok  {}: {what}", file.display())),
+            Ok(passed) => {
+                for warning in &passed.warnings {
+                    say(&warning.to_string());
+                }
+                let warnings = match passed.warnings.len() {
+                    0 => String::new(),
+                    1 => ", 1 warning".to_owned(),
+                    n => format!(", {n} warnings"),
+                };
+                say(&format!("ok  {}: {}{warnings}", file.display(), passed.what));
+            }
             Err(found) => mistakes.extend(found),
         }
     }

@@ -122,6 +122,32 @@ fn rig_that_inherits_nothing_there() {
     insta::assert_snapshot!(check("rig.toml", "inherits = \"base.toml\"\n"));
 }
 
+/// A low-voltage protocol at a battery of 224 cells in series.
+#[test]
+fn rig_whose_battery_has_more_volts_than_a_signal_says() {
+    let base = root().join("scenarios/rigs/ci-air-200-pcs-can.toml");
+    let text = |bau: &str| {
+        format!(
+            "inherits = {:?}\n[[bau]]\ntag = \"container-01/bau\"\nproduct = \"bau-{bau}\"\n\
+             [[pcs]]\ntag = \"container-01/pcs\"\nproduct = \"pcs-100-380-{bau}\"\n",
+            base.to_string_lossy()
+        )
+    };
+    let (_folder, path) = file("rig.toml", text("pylontech-lv").as_bytes());
+    let said = printed(&["check", &path]);
+    for part in [
+        "device-emulators/data/products/bau-pylontech-lv.toml:",
+        "container-01/bau: Voltage of PYLON_MEASURED ends at 327.67 V, and `voltage` goes up to 7",
+        "take a product whose protocol reaches as far",
+        ", 1 warning\n",
+    ] {
+        assert!(said.contains(part), "{said}");
+    }
+    let (_folder, path) = file("rig.toml", text("pylontech-hv").as_bytes());
+    let said = printed(&["check", &path]);
+    assert!(!said.contains("warning"), "{said}");
+}
+
 #[test]
 fn rig_with_a_tag_twice() {
     insta::assert_snapshot!(overlay(

@@ -194,6 +194,10 @@ pub struct TransmitSpec {
     /// Signals whose sign is the other way round than the point's.
     #[serde(default)]
     pub flip: Vec<Spanned<String>>,
+    /// Signals that by their protocol cannot say all that their points can be: what is outside goes out as the nearest
+    /// value, what is not there as raw 0, and no check warns of it.
+    #[serde(default)]
+    pub lossy: Vec<Spanned<String>>,
     /// Signals whose values are others than the point's: by name of the point's state, or its value.
     #[serde(default)]
     pub values: BTreeMap<Spanned<String>, BTreeMap<String, f64>>,

@@ -20,7 +20,7 @@ use bess_types::CanFrame;
 use clap::Args;
 
 use crate::bench::read_text;
-use crate::check::{self, Kind};
+use crate::check::{self, Kind, Passed};
 use crate::mistake::Mistake;
 use crate::suite::say;
 
@@ -93,17 +93,13 @@ impl Checked {
         parts.collect()
     }
 
-    /// For `bessrig check`: what cannot work as mistakes, and in words that there is more to see.
-    pub(crate) fn verdict(self) -> Result<String, Vec<Mistake>> {
+    /// For `bessrig check`: what cannot work as mistakes, else what the file is and its warnings.
+    pub(crate) fn verdict(mut self) -> Result<Passed, Vec<Mistake>> {
         if !self.has_errors() {
-            let warnings = self
-                .findings
-                .iter()
-                .filter(|finding| finding.level == Level::Warning)
-                .count();
-            return Ok(match warnings {
-                0 => self.what,
-                n => format!("{}; {n} warnings of `bessrig map check`", self.what),
+            self.findings.retain(|finding| finding.level == Level::Warning);
+            return Ok(Passed {
+                what: self.what,
+                warnings: self.findings,
             });
         }
         let errors = self
@@ -116,7 +112,7 @@ impl Checked {
     }
 
     /// What is doubtful in shipped files the user did not name is nothing the user can correct; how many these were.
-    fn leave_out_shipped(&mut self, named: &[PathBuf]) -> usize {
+    pub(crate) fn leave_out_shipped(&mut self, named: &[PathBuf]) -> usize {
         let real = |path: &Path| fs::canonicalize(path).ok();
         let is_named = |file: &str| {
             let file = Path::new(file);
@@ -250,20 +246,32 @@ fn register_map(file_name: &str, source: &Source, library: &Library) -> Result<C
         users.push(product.id.clone());
         tables.push(table);
     }
+    // Rows and scale factors follow the product: each is held against its own. What several find is told once.
     let none = PointTable::default();
-    let listing = match Listing::of(source, tables.first().unwrap_or(&none)) {
-        Ok(listing) => listing,
-        Err(error) => return Ok(Checked::broken("register map", error)),
-    };
-    let tables: Vec<&PointTable> = tables.iter().collect();
-    findings.extend(modbus_lint::lint(&listing, &tables));
+    let mut registers = 0;
+    let mut told: Vec<(Level, usize)> = Vec::new();
+    for table in if tables.is_empty() {
+        &[none][..]
+    } else {
+        &tables[..]
+    } {
+        let listing = match Listing::of(source, table) {
+            Ok(listing) => listing,
+            Err(error) => return Ok(Checked::broken("register map", error)),
+        };
+        registers = listing.registers.len();
+        let mut found = modbus_lint::lint(&listing, &[table]);
+        found.retain(|finding| !told.contains(&(finding.level, finding.place.line)));
+        told.extend(found.iter().map(|finding| (finding.level, finding.place.line)));
+        findings.extend(found);
+    }
     let what = if users.is_empty() {
         findings.push(Finding::warning(
             &source.place(0..0),
             "no product uses this register map, so nothing is held against points",
             format!("write registers = \"{file_name}\" in a product file, and give --data if it is not a shipped one"),
         ));
-        format!("register map, {} registers", listing.registers.len())
+        format!("register map, {registers} registers")
     } else {
         format!("register map of {}", users.join(", "))
     };
@@ -364,4 +372,44 @@ fn load(port: &str, sent: &[Sent], place: &bess_devices::product::Place, bus: &B
     } else {
         Finding::note(place, said, "")
     })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a failed unwrap is the test failing")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_shipped_file_is_doubtful() {
+        let library = Library::shipped();
+        let names: Vec<String> = library.paths().map(str::to_owned).collect();
+        let mut warned = Vec::new();
+        for name in &names {
+            let (kind, path, text) = if let Some(id) = name.strip_prefix("products/") {
+                let found = library.product(id).unwrap();
+                let place = found.source().file.clone();
+                let text = library.text_of(&place).unwrap();
+                (Kind::Product, place, text.to_owned())
+            } else if name.starts_with("dbc/") {
+                let dbc = library.dbc(name.strip_prefix("dbc/").unwrap()).unwrap();
+                (Kind::Dbc, dbc.file.clone(), dbc.text.clone())
+            } else {
+                let map = library
+                    .register_map(name.strip_prefix("modbus/").unwrap())
+                    .unwrap();
+                (Kind::RegisterMap, map.file.clone(), map.text.clone())
+            };
+            let checked = file(kind, Path::new(&path), &text, &library, &Bus::default());
+            let Ok(Some(checked)) = checked else {
+                panic!("{name} is not checked");
+            };
+            let bad = checked
+                .findings
+                .into_iter()
+                .filter(|finding| finding.level > Level::Note);
+            warned.extend(bad.map(|finding| finding.to_string()));
+        }
+        assert!(names.len() > 50, "{}", names.len());
+        assert!(warned.is_empty(), "{}", warned.join("\n"));
+    }
 }

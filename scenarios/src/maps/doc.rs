@@ -451,6 +451,9 @@ fn effects_of(register: &Register) -> Vec<(&'static str, String)> {
         all.push(("returns_to", plain(value)));
         all.push(("after_ms", ms.to_string()));
     }
+    if effects.lossy {
+        all.push(("lossy", "true".to_owned()));
+    }
     all
 }
 

@@ -196,6 +196,9 @@ fn entry(register: &Register, low_word_first: bool) -> String {
         put("returns_to", format!("{value:?}"));
         put("after_ms", ms.to_string());
     }
+    if register.effects.lossy {
+        put("lossy", "true".into());
+    }
     if !register.values.is_empty() {
         let values = register.values.iter();
         let values: Vec<_> = values

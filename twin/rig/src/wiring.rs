@@ -9,8 +9,10 @@ use bess_devices::bcu::settings::BcuSettings;
 use bess_devices::bcu::{Bcu, BcuConfig, CanNode};
 use bess_devices::bmu::{self, Bmu};
 use bess_devices::chiller::Chiller;
+use bess_devices::codec::can::lint;
 use bess_devices::codec::can::{RemoteNode, Transmitted, transmitted_ids};
 use bess_devices::ems::{Ems, EmsConfig};
+use bess_devices::finding::Finding;
 use bess_devices::fire_panel::FirePanel;
 use bess_devices::hmi::Hmi;
 use bess_devices::hv_unit::{self, HvUnit};
@@ -293,6 +295,44 @@ fn check_hosted(config: &RigConfig, tags: &[Tag]) -> Result<(), RigConfigError> 
     Ok(())
 }
 
+/// Signals of the rig's devices that end below the voltage of its battery when full: who listens reads too little.
+/// Devices with a mistake are left out; whoever builds the rig is told of it.
+pub fn out_of_reach(config: &RigConfig, library: &Library) -> Vec<Finding> {
+    let products = Products { config, library };
+    let container = &config.plant.spec.container;
+    let pack_v = products.full_v(container.cells_per_pack);
+    let cluster_v = products.full_v(container.packs_per_cluster * container.cells_per_pack);
+    let highest = |point: &str| match point {
+        "voltage" | "charge-voltage" | "cluster-voltage" | "bus-voltage" => Some(cluster_v),
+        "pack-voltage" | "module-voltage-max" | "module-voltage-min" => Some(pack_v),
+        _ => None,
+    };
+    let mut all: Vec<Finding> = Vec::new();
+    for device in &config.devices {
+        let Ok(product) = products.of(device) else {
+            continue;
+        };
+        let Ok(table) = point_table(&product) else {
+            continue;
+        };
+        for (spec, _) in product.ports() {
+            let port = spec.port.get_ref();
+            if !device.can.contains_key(port.as_str()) {
+                continue;
+            }
+            let found = lint::out_of_reach(&product, port, library, &table, &highest).unwrap_or_default();
+            for mut finding in found {
+                let again = all.iter().any(|other| other.place == finding.place);
+                if !again {
+                    finding.message = format!("{}: {}", device.tag, finding.message);
+                    all.push(finding);
+                }
+            }
+        }
+    }
+    all
+}
+
 /// Products and the devices made of them.
 struct Products<'a> {
     config: &'a RigConfig,
@@ -440,21 +480,16 @@ impl Products<'_> {
         Ok(())
     }
 
+    /// Voltage of so many full cells in series, V.
+    fn full_v(&self, cells: usize) -> f64 {
+        let ocv = &self.config.plant.spec.cell.ocv.voltage_v;
+        ocv.last().copied().unwrap_or(0.0) * cells as f64
+    }
+
     /// A measuring unit's inputs bear the voltage of a full cluster.
     fn check_voltage_classes(&self) -> Result<(), RigConfigError> {
         let container = &self.config.plant.spec.container;
-        let cells = container.packs_per_cluster * container.cells_per_pack;
-        let full_v = self
-            .config
-            .plant
-            .spec
-            .cell
-            .ocv
-            .voltage_v
-            .last()
-            .copied()
-            .unwrap_or(0.0)
-            * cells as f64;
+        let full_v = self.full_v(container.packs_per_cluster * container.cells_per_pack);
         let is_unit = |device: &&DeviceConfig| device.kind == DeviceKind::HvUnit;
         for device in self.config.devices.iter().filter(is_unit) {
             let product = self.of(device)?;

@@ -567,6 +567,7 @@ fn effects(cell: &str) -> Effects {
         match key.as_str() {
             "on_write" => effects.write_clears = true,
             "on_read" => effects.read_clears = true,
+            "lossy" => effects.lossy = true,
             "returns_to" => to = text.parse().ok(),
             "after_ms" => after = text.parse().ok(),
             _ => {}

@@ -42,6 +42,7 @@ struct Entry<'a> {
     values: &'a BTreeMap<Spanned<String>, BTreeMap<String, f64>>,
     invalid: InvalidCodes,
     flip: &'a [Spanned<String>],
+    lossy: &'a [Spanned<String>],
     /// Point or signal of the rolling counter: it uses every raw value, so no code of it means "no value".
     counter: Option<&'a str>,
     checksum: Option<&'a ChecksumSpec>,
@@ -85,6 +86,7 @@ impl<'a> Compiler<'a> {
                 values: &spec.values,
                 invalid: spec.invalid,
                 flip: &spec.flip,
+                lossy: &spec.lossy,
                 counter: spec.counter.as_ref().map(|name| name.get_ref().as_str()),
                 checksum: spec.checksum.as_ref(),
             };
@@ -163,6 +165,7 @@ impl<'a> Compiler<'a> {
                 values: &spec.values,
                 invalid: spec.invalid,
                 flip: &spec.flip,
+                lossy: &[],
                 counter: None,
                 checksum: spec.checksum.as_ref(),
             };
@@ -275,7 +278,10 @@ impl<'a> Compiler<'a> {
             self.check_binding(&matching, &pages, signal, point)?;
         }
         let constants = [entry.constant, entry.when].into_iter().flatten().flatten();
-        let named = constants.map(|(name, _)| name).chain(entry.flip);
+        let named = constants
+            .map(|(name, _)| name)
+            .chain(entry.flip)
+            .chain(entry.lossy);
         for signal in named.chain(entry.values.keys()) {
             self.check_signal_name(&matching, signal)?;
         }

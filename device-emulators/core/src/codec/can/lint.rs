@@ -264,25 +264,76 @@ fn held<'a>(
     }
     let what = format!("{} of {}", bound.signal, bound.message);
     no_range(&bound.place, &what, def, findings);
-    let plain = Binding::plain(point);
-    let binding = bound.binding.as_ref().unwrap_or(&plain);
-    let Some(factor) = unit::factor(binding.unit_of(&signal.unit, def.unit), def.unit)
-        .filter(|_| !bound.has_values && !bound.is_counter && def.states.is_empty())
-    else {
+    let Some((low, high, step)) = said(bound, signal, def) else {
         return;
     };
-    let (low, high) = sayable(signal);
-    let turn = if bound.is_flipped { -1.0 } else { 1.0 };
-    let scale = binding.scale.unwrap_or(1.0) * turn;
-    let in_point = |value: f64| (value * scale + binding.offset.unwrap_or(0.0)) * factor;
-    let (a, b) = (in_point(low), in_point(high));
-    let (low, high, step) = (a.min(b), a.max(b), (signal.scale * scale * factor).abs());
-    if bound.is_sent && (def.min < low - step || def.max > high + step) {
+    if bound.is_sent && !bound.is_lossy && (def.min < low - step || def.max > high + step) {
         findings.push(cut_off(bound, &what, signal, def, (low, high)));
     }
     if def.unit != "1" {
         findings.extend(coarse(bound, &what, signal, def, step));
     }
+}
+
+/// Lowest and highest value and the step of a signal, in the unit of its point; none of states and counters.
+fn said(bound: &Bound, signal: &Signal, def: &PointDef) -> Option<(f64, f64, f64)> {
+    let plain = Binding::plain(&def.name);
+    let binding = bound.binding.as_ref().unwrap_or(&plain);
+    let factor = unit::factor(binding.unit_of(&signal.unit, def.unit), def.unit)
+        .filter(|_| !bound.has_values && !bound.is_counter && def.states.is_empty())?;
+    let (low, high) = sayable(signal);
+    let turn = if bound.is_flipped { -1.0 } else { 1.0 };
+    let scale = binding.scale.unwrap_or(1.0) * turn;
+    let in_point = |value: f64| (value * scale + binding.offset.unwrap_or(0.0)) * factor;
+    let (a, b) = (in_point(low), in_point(high));
+    Some((a.min(b), a.max(b), (signal.scale * scale * factor).abs()))
+}
+
+/// Signals of a port that do not reach as far as their points do in a rig; `highest` knows how far that is, in the unit
+/// of the point.
+///
+/// # Errors
+/// If the product, the DBC and the points do not fit together.
+pub fn out_of_reach(
+    product: &Product,
+    port: &str,
+    library: &Library,
+    table: &PointTable,
+    highest: &dyn Fn(&str) -> Option<f64>,
+) -> Result<Vec<Finding>, ProductError> {
+    let (spec, _) = product.can_port(port)?;
+    let listing = library.dbc(spec.dbc.get_ref())?.listing();
+    let mut findings = Vec::new();
+    for bound in bindings(product, port, library, table)? {
+        let message = listing.iter().find(|message| message.name == bound.message);
+        let signal =
+            message.and_then(|message| message.signals.iter().find(|signal| signal.name == bound.signal));
+        for point in bound.points().filter(|_| bound.is_sent) {
+            let (Some(signal), Some(id), Some(wanted)) = (signal, table.find(point), highest(point)) else {
+                continue;
+            };
+            let def = table.def(id);
+            let Some((_, high, step)) = said(&bound, signal, def) else {
+                continue;
+            };
+            if wanted > high + step {
+                findings.push(Finding::warning(
+                    &bound.place,
+                    format!(
+                        "{} of {} ends at {} {u}, and `{point}` goes up to {} {u} in this rig: above, a listener reads {} {u}",
+                        bound.signal,
+                        bound.message,
+                        short(high),
+                        short(wanted),
+                        short(high),
+                        u = def.unit
+                    ),
+                    "take a product whose protocol reaches as far, or a battery of fewer cells in series",
+                ));
+            }
+        }
+    }
+    Ok(findings)
 }
 
 /// A step of the wrong order of magnitude, as of V for mV. Signals that say far more than their point are common.
@@ -322,7 +373,7 @@ fn cut_off(bound: &Bound, what: &str, signal: &Signal, def: &PointDef, (low, hig
             short(def.max),
             u = def.unit,
         ),
-        "take more bits, a coarser factor or a wider range in the DBC, unless this device stays inside",
+        "take more bits, a coarser factor or a wider range in the DBC; where the protocol has no more, name the signal in `lossy`",
     )
 }
 

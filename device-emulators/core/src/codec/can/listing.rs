@@ -91,6 +91,8 @@ pub struct Bound {
     pub codes: InvalidCodes,
     /// Its sign is the other way round than the point's.
     pub is_flipped: bool,
+    /// The product says that it cannot say all its point can be.
+    pub is_lossy: bool,
     /// Its values are others than the point's.
     pub has_values: bool,
     /// It is the rolling counter, which begins again after its highest value.
@@ -331,6 +333,9 @@ pub fn bindings(
         let values: Vec<&str> = sent.values.keys().map(|name| name.get_ref().as_str()).collect();
         let counter = sent.counter.as_ref().map(|name| name.get_ref().as_str());
         mark(&mut all[first..], &sent.flip, &values, counter, sent.invalid);
+        for bound in &mut all[first..] {
+            bound.is_lossy = sent.lossy.iter().any(|name| *name.get_ref() == bound.signal);
+        }
     }
     for heard in &spec.receive {
         let means = |signal: &str, captures: &pattern::Captures, _: &Page<'_>| {
@@ -425,6 +430,7 @@ fn collect(
                         binding,
                         codes: InvalidCodes::default(),
                         is_flipped: false,
+                        is_lossy: false,
                         has_values: false,
                         is_counter: false,
                         place: source.place(span),

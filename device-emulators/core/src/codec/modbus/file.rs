@@ -147,6 +147,9 @@ pub(super) struct RegisterSpec {
     pub(super) on_write: Option<SideEffect>,
     /// Bits stay as seen on until read.
     pub(super) on_read: Option<SideEffect>,
+    /// By its maker's map it cannot say all its point can be: no check warns of it.
+    #[serde(default)]
+    pub(super) lossy: bool,
     /// The value it takes by itself ...
     pub(super) returns_to: Option<f64>,
     /// ... this long after another was written.

@@ -364,7 +364,10 @@ fn value(register: &Register, def: &PointDef, findings: &mut Vec<Finding>) {
     let (low, high) = register.range();
     let (low, high) = (low * factor, high * factor);
     let step = (register.scale * factor).abs();
-    if def.min < low - step || def.max > high + step {
+    // a counter that begins again has no end
+    let is_cut =
+        !register.effects.lossy && !matches!(register.kind, RegisterType::Acc32 | RegisterType::Acc64);
+    if is_cut && (def.min < low - step || def.max > high + step) {
         let (low, high, min, max) = (short(low), short(high), short(def.min), short(def.max));
         findings.push(Finding::warning(
             &register.place,
@@ -376,7 +379,7 @@ fn value(register: &Register, def: &PointDef, findings: &mut Vec<Finding>) {
                 def.name,
                 u = def.unit,
             ),
-            "take a wider type or a coarser scale, unless this device stays inside",
+            "take a wider type or a coarser scale; where the vendor's map has no more, write lossy = true",
         ));
     }
     if step > def.max - def.min {

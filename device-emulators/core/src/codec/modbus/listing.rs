@@ -54,6 +54,8 @@ pub struct Effects {
     pub read_clears: bool,
     /// The value it takes by itself, and so many ms after a write.
     pub returns: Option<(f64, u64)>,
+    /// The map says that it cannot say all its point can be.
+    pub lossy: bool,
 }
 
 /// One value, text, constant or filler.
@@ -287,6 +289,7 @@ impl Register {
                 write_clears: spec.on_write.is_some(),
                 read_clears: spec.on_read.is_some(),
                 returns: spec.returns_to.zip(spec.after_ms),
+                lossy: spec.lossy,
             },
             names: (spec.names.iter())
                 .filter_map(|(value, name)| Some((whole_number(value.get_ref())?, name.clone())))

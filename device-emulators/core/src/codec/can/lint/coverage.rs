@@ -88,7 +88,10 @@ impl<'a> Port<'a> {
     /// Signals whose value can be missing, without a code for that.
     fn without_code(&self, findings: &mut Vec<Finding>) {
         let mut messages: BTreeMap<&str, WithoutCode<'_>> = BTreeMap::new();
-        for bound in self.sent().filter(|bound| !bound.is_counter && !bound.has_values) {
+        for bound in self
+            .sent()
+            .filter(|bound| !bound.is_counter && !bound.has_values && !bound.is_lossy)
+        {
             let Some(signal) = self.signal(bound).filter(|_| !self.has_code(bound)) else {
                 continue;
             };
@@ -97,7 +100,12 @@ impl<'a> Port<'a> {
                 def.is_some_and(|def| def.states.is_empty() && def.unit != "1")
             };
             let found = messages.entry(&bound.message).or_default();
-            if !bound.absent.is_empty() {
+            // one that is not there is as the first of its row: a state or a number without a unit is 0 then
+            let of_row = |point: &String| {
+                let ((before, after), _) = row_of(point)?;
+                Some(may_miss(&format!("{before}[0]{after}")))
+            };
+            if bound.absent.iter().any(|point| of_row(point).unwrap_or(true)) {
                 found.absent.push((bound, signal));
             } else if bound.points().any(may_miss) {
                 found.open.push((bound, signal));
