@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bess_devices::finding::Finding;
 
 use crate::bench::{Bench, Data, read_text};
-use crate::maps::check::{Bus, Checked};
+use crate::maps::check::Bus;
 use crate::mistake::Mistake;
 use crate::{feature, maps};
 

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::slice;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -250,17 +251,19 @@ fn register_map(file_name: &str, source: &Source, library: &Library) -> Result<C
     let none = PointTable::default();
     let mut registers = 0;
     let mut told: Vec<(Level, usize)> = Vec::new();
-    for table in if tables.is_empty() {
-        &[none][..]
+    let held = if tables.is_empty() {
+        slice::from_ref(&none)
     } else {
         &tables[..]
-    } {
+    };
+    for table in held {
         let listing = match Listing::of(source, table) {
             Ok(listing) => listing,
             Err(error) => return Ok(Checked::broken("register map", error)),
         };
         registers = listing.registers.len();
-        let mut found = modbus_lint::lint(&listing, &[table]);
+        let points: &[&PointTable] = if users.is_empty() { &[] } else { &[table] };
+        let mut found = modbus_lint::lint(&listing, points);
         found.retain(|finding| !told.contains(&(finding.level, finding.place.line)));
         told.extend(found.iter().map(|finding| (finding.level, finding.place.line)));
         findings.extend(found);
