@@ -163,6 +163,8 @@ struct BmuPoints {
     temperatures: Vec<PointId>,
     /// None if it does not say so.
     balance_map: Option<PointId>,
+    /// What is sent in turn of the points above that protection depends on, with the periods.
+    data: Vec<(MessageRef, Duration)>,
 }
 
 /// Where the images of the measuring units hold what the BCU uses.
@@ -585,6 +587,7 @@ impl Bcu {
                 // A counter rests between two of its messages even when all is well.
                 silent.max(age(node.last_change_of_counter(), start) - self.settings.counter_period_s)
             })
+            .chain((0..self.settings.packs).map(|pack| self.data_overdue_s(now, pack)))
             .fold(age(self.io.last_seen(), self.started), f64::max);
         let inputs = self.inputs(now);
         let supply = self.points.get(self.table.single.coil_supply);
@@ -606,6 +609,25 @@ impl Bcu {
         let given_up = f64::from(u8::from(self.sequence.given_up()));
         alarms.evaluate(now, AlarmId::Prc, Some(given_up));
         alarms.evaluate(now, AlarmId::Ilk, Some(interlock).filter(|_| supply.is_some()));
+    }
+
+    /// How long a message with cells or temperatures of a pack has been overdue, s: the BMU may well be heard, and its
+    /// data lost. A message rests for its period even when all is well.
+    fn data_overdue_s(&self, now: SimTime, pack: usize) -> f64 {
+        let node = self.nodes.node(pack);
+        let data = self.bmu_points[pack].data.iter();
+        let overdue = data.map(|(message, period)| {
+            let since = node.last_heard(*message).unwrap_or(self.expecting);
+            (now - since).as_secs_f64() - period.as_secs_f64()
+        });
+        overdue.fold(0.0, f64::max)
+    }
+
+    /// Whether a BMU is heard, with all its data.
+    fn hears_pack(&self, now: SimTime, pack: usize) -> bool {
+        const SILENCE_S: f64 = 1.0;
+        !older_than(now, self.nodes.node(pack).last_seen(), SILENCE_S)
+            && self.data_overdue_s(now, pack) <= SILENCE_S
     }
 
     /// Once a second: what needs a look at every sensor.
@@ -639,11 +661,11 @@ impl Bcu {
         }
     }
 
-    /// How bad the unusable channels of a pack are; a silent BMU is another alarm's business.
+    /// How bad the unusable channels of a pack are; a BMU that is silent or whose data is lost is another alarm's business.
     fn sensor_severity(&self, now: SimTime, pack: usize) -> Severity {
         let node = self.nodes.node(pack);
         let ids = &self.bmu_points[pack];
-        if older_than(now, node.last_seen(), 1.0) {
+        if !self.hears_pack(now, pack) {
             return Severity::None;
         }
         let bad = |id: &PointId| node.points.reading(*id).quality != Quality::Valid;
@@ -837,7 +859,7 @@ impl Bcu {
         self.points.set_flag(single.hv_unit_online, fresh(sensor));
         let mut online = 0;
         for pack in 0..self.settings.packs {
-            let heard = !older_than(now, self.nodes.node(pack).last_seen(), 1.0);
+            let heard = self.hears_pack(now, pack);
             online += u8::from(heard);
             self.points.set_flag(self.table.pack_online.at(pack), heard);
         }
@@ -1212,12 +1234,26 @@ impl BmuPoints {
         };
         let of_cells = |name| told(name, &cells, "cell[0].voltage");
         let of_sensors = |name| told(name, &temperatures, "temperature[0]");
+        let told = [
+            of_cells("pack-voltage")?,
+            of_cells("cell-voltage-max")?,
+            of_cells("cell-voltage-min")?,
+            of_sensors("temperature-max")?,
+            of_sensors("temperature-min")?,
+        ];
+        let [voltage, cell_max, cell_min, temperature_max, temperature_min] = told;
+        let used: Vec<PointId> = told
+            .into_iter()
+            .flatten()
+            .chain(cells.iter().chain(&temperatures).copied())
+            .collect();
         Ok(Self {
-            voltage: of_cells("pack-voltage")?,
-            cell_max: of_cells("cell-voltage-max")?,
-            cell_min: of_cells("cell-voltage-min")?,
-            temperature_max: of_sensors("temperature-max")?,
-            temperature_min: of_sensors("temperature-min")?,
+            data: node.cyclic_with(&used),
+            voltage,
+            cell_max,
+            cell_min,
+            temperature_max,
+            temperature_min,
             cell_count,
             sensor_count,
             cells,

@@ -20,6 +20,8 @@ struct Bench {
     precharge_works: bool,
     negative_stuck_closed: bool,
     bau_silent: bool,
+    /// Frames of the cluster bus that do not arrive.
+    lost: Vec<CanId>,
     /// On the stack bus.
     sent: Vec<CanFrame>,
     notes: Vec<(u64, String)>,
@@ -105,6 +107,7 @@ impl Bench {
             precharge_works: true,
             negative_stuck_closed: false,
             bau_silent: false,
+            lost: Vec::new(),
             sent: Vec::new(),
             notes: Vec::new(),
         };
@@ -180,6 +183,13 @@ impl Bench {
             bmu.set("temperature-max", max);
             bmu.set("temperature-min", min);
         }
+    }
+
+    /// Frames of this message of a pack no longer arrive.
+    fn lose(&mut self, pack: usize, message: &str) {
+        let Node { port, points, .. } = &self.bmus[pack];
+        let message = port.message(message).unwrap();
+        self.lost.push(port.encode(message, points).id);
     }
 
     fn io_id(&self, name: &str) -> PointId {
@@ -266,7 +276,7 @@ impl Bench {
             });
         }
         for (port, frame) in frames {
-            if self.bcu.hears(port, frame.id) {
+            if self.bcu.hears(port, frame.id) && !self.lost.contains(&frame.id) {
                 self.bcu.accept(now, Input::Can { port, frame: &frame });
                 self.drain(now);
             }
@@ -321,6 +331,37 @@ impl Bench {
             let v = if positive { 1306.8 } else { v + (1306.8 - v) * 0.02 };
             self.hv.points.set(bus, v);
         }
+    }
+}
+
+#[test]
+fn lost_cells_or_temperatures_count_as_a_lost_bmu_although_the_rest_still_comes() {
+    // a message rests for its period
+    for (message, period_ms) in [("BMU_CELLV_03", 200), ("BMU_TEMP_1", 1_000)] {
+        let mut bench = Bench::closed(None);
+        bench.run(2_000);
+        assert_eq!(bench.severity(AlarmId::Com), 0);
+        bench.lose(2, message);
+        // the last one may have come up to one period ago
+        let mut level_after = |ms: u64| {
+            bench.run(ms);
+            (
+                bench.severity(AlarmId::Com),
+                bench.get("packs-online"),
+                bench.get("discharge-limit") > 0.0,
+            )
+        };
+        assert_eq!(level_after(900), (0, 9.0, true), "{message}");
+        assert_eq!(level_after(200 + period_ms), (1, 8.0, true), "{message}");
+        assert_eq!(level_after(2_000), (2, 8.0, false), "{message}");
+        assert_eq!(level_after(2_000), (3, 8.0, false), "{message}");
+        assert_eq!(bench.severity(AlarmId::Sen), 0, "another alarm's business");
+        bench.run_until("fault", 1_500);
+        bench.lost.clear();
+        bench.run(2_500);
+        bench.reset();
+        assert_ne!(bench.severity(AlarmId::Com), 3, "{message}");
+        assert_eq!(bench.get("packs-online"), 9.0);
     }
 }
 

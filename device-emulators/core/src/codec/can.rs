@@ -318,6 +318,10 @@ pub struct RemoteNode {
     pub points: Points,
     index: Index,
     counters: Vec<Option<PointId>>,
+    /// Of each message; none if it is not sent in turn.
+    periods: Vec<Option<Duration>>,
+    /// When each message last came.
+    heard: Vec<Option<SimTime>>,
     refused: u64,
     last_seen: Option<SimTime>,
     last_counter_change: Option<SimTime>,
@@ -348,11 +352,15 @@ impl RemoteNode {
                 _ => None,
             })
             .collect();
+        let periods = transmit.iter().map(|message| message.period).collect();
+        let heard = vec![None; transmit.len()];
         let layouts = transmit.into_iter().map(|message| message.layout).collect();
         Ok(Self {
             points: Points::new(table.into()),
             index: Index::new(layouts),
             counters,
+            periods,
+            heard,
             refused: 0,
             last_seen: None,
             last_counter_change: None,
@@ -373,6 +381,24 @@ impl RemoteNode {
     /// When a frame of this node last came.
     pub fn last_seen(&self) -> Option<SimTime> {
         self.last_seen
+    }
+
+    /// The messages, pages of multiplexed ones each by itself, that carry any of these points and are sent in turn, with
+    /// their periods.
+    pub fn cyclic_with(&self, points: &[PointId]) -> Vec<(MessageRef, Duration)> {
+        let messages = self.index.layouts.iter().zip(&self.periods).enumerate();
+        messages
+            .filter(|(_, (layout, _))| points.iter().any(|point| layout.carries(*point)))
+            .filter_map(|(i, (_, period))| Some((MessageRef::new(i), (*period)?)))
+            .collect()
+    }
+
+    /// When that message last came.
+    ///
+    /// # Panics
+    /// If `message` is of another node.
+    pub fn last_heard(&self, message: MessageRef) -> Option<SimTime> {
+        self.heard[message.index()]
     }
 
     /// When a life counter of this node last had a new value; the first value counts as new.
@@ -399,6 +425,7 @@ impl RemoteNode {
     /// Forgets all it heard, as at power-up.
     pub fn forget(&mut self) {
         self.points = Points::new(self.points.table().clone());
+        self.heard.fill(None);
         self.last_seen = None;
         self.last_counter_change = None;
     }
@@ -412,6 +439,7 @@ impl RemoteNode {
             return None;
         }
         self.last_seen = Some(now);
+        self.heard[index] = self.last_seen;
         if let Some(point) = counter
             && before != Some(self.points.reading(point))
         {

@@ -76,6 +76,29 @@ fn single_values_that_nobody_sends_are_not_missed() {
 }
 
 #[test]
+fn data_is_overdue_by_its_own_period_and_never_if_it_is_sent_on_change() {
+    let slow = CELLS.replace("period_ms = 200", "period_ms = 8000");
+    let mut bench = Bench::with("own-bmu", &bmu_with(&format!("{SUMMARY}{slow}")), None);
+    // the fifth round is just over
+    bench.run(32_200);
+    assert!(bench.notes.iter().all(|(_, note)| note != "alarm-com warn"));
+    bench.lose(4, "BMU_CELLV_00");
+    bench.run(8_700);
+    assert_eq!(bench.severity(AlarmId::Com), 0);
+    bench.run(4_700);
+    assert_eq!(bench.severity(AlarmId::Com), 3);
+
+    let on_change = CELLS.replace("period_ms = 200", "on_change_ms = 200");
+    let mut bench = Bench::with("own-bmu", &bmu_with(&format!("{SUMMARY}{on_change}")), None);
+    bench.run(30_000);
+    assert_eq!(
+        (bench.severity(AlarmId::Com), bench.get("packs-online")),
+        (0, 9.0)
+    );
+    assert!(bench.notes.iter().all(|(_, note)| note != "alarm-com warn"));
+}
+
+#[test]
 fn a_cluster_whose_dialect_lacks_what_the_bcu_needs_is_refused() {
     let library = bmu_with(CELLS);
     let error = Bcu::new(&config_with("own-bmu", &library, None), &library).unwrap_err();
