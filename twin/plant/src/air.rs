@@ -5,8 +5,9 @@
 //! place as air plus a plume rise in proportion to the heat of vent gas and flame; air changed with outside; hot gas of a
 //! deflagration that no longer fits leaves through the panels; HVAC units with a thermostat each, or driven by a
 //! controller, which then keeps hysteresis and rest: compressor with hysteresis and least time off, electric heater, coil and element that follow with a lag, capacity and coefficient of
-//! performance over outside temperature, circulation fan whose power warms the air; failed units; loss of mains. Not
-//! modelled: flow, humidity and latent heat, frost, clouds, heat left in a coil whose fan stops.
+//! performance over outside temperature, circulation fan whose power warms the air; a coil or element whose fan
+//! stops, which keeps what it holds but for what seeps into still air, and gives the rest when the fan turns again; failed
+//! units; loss of mains. Not modelled: flow, humidity and latent heat, frost, clouds.
 //! Constants: cell-and-thermal §6 and §10, mostly assumptions.
 
 use core::f64::consts::PI;
@@ -21,6 +22,9 @@ const WARMEST_H: f64 = 15.0;
 const SUNRISE_H: f64 = 6.0;
 /// Thermostats of the units are this far apart, K.
 const STAGE_K: f64 = 0.5;
+/// A coil or element without air flow gives what it holds to the still air with this time constant, s: some 20 W/K of a
+/// heat capacity of 36 kJ/K. [A]
+const STILL_S: f64 = 1800.0;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Air {
@@ -82,7 +86,8 @@ struct Unit {
     heating: bool,
     /// Since the compressor stopped, s.
     off_s: f64,
-    /// What coil and element give, as shares of the rating: they follow compressor and switch.
+    /// What coil and element give to moving air, as shares of the rating: they follow compressor and switch. They hold
+    /// the response time times this.
     cold: f64,
     warm: f64,
 }
@@ -190,12 +195,12 @@ impl Air {
 
     /// Heat taken out of the air by HVAC, W.
     pub(crate) fn cooling_w(&self) -> f64 {
-        self.units.iter().map(|unit| unit.cold).sum::<f64>() * self.unit_w()
+        self.given(|unit| unit.cold) * self.unit_w()
     }
 
     /// Heat put into the air by HVAC heaters, W.
     pub(crate) fn heating_w(&self) -> f64 {
-        self.units.iter().map(|unit| unit.warm).sum::<f64>() * self.spec.hvac.heater_w
+        self.given(|unit| unit.warm) * self.spec.hvac.heater_w
     }
 
     /// Electrical power of HVAC, W.
@@ -297,7 +302,8 @@ impl Air {
             response_s,
             ..
         } = self.spec.hvac;
-        let follow = -libm::expm1(-dt_s / response_s);
+        let [in_flow, in_still] =
+            [response_s, STILL_S.max(response_s)].map(|tau_s| -libm::expm1(-dt_s / tau_s));
         let allowed = self.fans_driven();
         let mut stage_k = 0.0;
         for (i, unit) in self.units.iter_mut().enumerate() {
@@ -328,10 +334,22 @@ impl Air {
             };
             unit.cooling = cools;
             unit.heating = runs && heats;
+            let follow = if runs { in_flow } else { in_still };
             unit.cold += (f64::from(unit.cooling) - unit.cold) * follow;
             unit.warm += (f64::from(unit.heating) - unit.warm) * follow;
             stage_k += STAGE_K;
         }
+    }
+
+    /// What coils or elements give to the air now, in ratings of one unit.
+    fn given(&self, share: impl Fn(&Unit) -> f64) -> f64 {
+        let driven = self.fans_driven();
+        let response_s = self.spec.hvac.response_s;
+        let still = response_s / STILL_S.max(response_s);
+        self.units
+            .iter()
+            .map(|unit| share(unit) * if driven && !unit.failed { 1.0 } else { still })
+            .sum()
     }
 
     fn running(&self, how: impl Fn(&Unit) -> bool) -> f64 {
@@ -450,6 +468,43 @@ mod tests {
         run(&mut air, 1.0, 0.0);
         assert!(!air.circulates());
         assert_eq!(air.electrical_w(), 0.0, "nothing runs without its fan");
+    }
+
+    /// Both compressors run for 40 s, then everything stops: the air comes back to racks and walls, and what the coils hold
+    /// is there when the fans turn again. In all it is what the compressors took.
+    #[test]
+    fn a_coil_without_air_flow_keeps_its_cold() {
+        let mut air = air(&still(22.7, 24.0));
+        let demand = |fan, cooling| {
+            Some(Demand {
+                fan,
+                cooling,
+                heating: 0,
+            })
+        };
+        air.demand = demand(true, 2);
+        run(&mut air, 40.0, 0.0);
+        let (flowing_w, cold_c) = (air.cooling_w(), air.mean_c);
+        air.demand = demand(false, 0);
+        assert!(air.cooling_w() < 0.1 * flowing_w, "{}", air.cooling_w());
+        run(&mut air, 60.0, 0.0);
+        println!(
+            "{cold_c:.1} °C, after 60 s without fans {:.1} °C, structure {:.1} °C",
+            air.mean_c, air.structure_c
+        );
+        assert!(air.mean_c > cold_c, "{} from {cold_c}", air.mean_c);
+        assert!(air.structure_c - air.mean_c < 3.0, "{}", air.mean_c);
+        let still_c = air.mean_c;
+        air.demand = demand(true, 0);
+        run(&mut air, 20.0, 0.0);
+        assert!(air.mean_c < still_c - 2.0, "{} from {still_c}", air.mean_c);
+        run(&mut air, 900.0, 0.0);
+        let taken_j = 2.0 * air.unit_w() * 40.0;
+        assert!(
+            (air.account.cooled_j / taken_j - 1.0).abs() < 0.005,
+            "{} of {taken_j}",
+            air.account.cooled_j
+        );
     }
 
     #[test]
