@@ -37,6 +37,7 @@ pub mod remote_io;
 pub mod safety_relay;
 
 mod controller;
+mod metering;
 mod point_list;
 mod supply;
 

@@ -67,6 +67,7 @@ impl Pcs {
         let ids = self.ids;
         let sampled = self.sampled;
         let metered = self.metered();
+        let (dc_current, dc_power) = (self.metering.dc_current, self.metered_dc());
         let service_permitted = self.grid.service_permitted();
         let blocked = {
             let mut word = (1_u32 << self.cause.number()) & !1;
@@ -152,12 +153,9 @@ impl Pcs {
         put(ids.reactive_phase, reactive.map(|var| var / 3.0));
         put(ids.apparent_phase, apparent.map(|va| va / 3.0));
         put(ids.dc_voltage, sampled.dc_voltage);
-        put(ids.dc_current, sampled.dc_current);
-        put(ids.dc_current_magnitude, sampled.dc_current.map(f64::abs));
-        put(
-            ids.dc_power,
-            sampled.dc_voltage.zip(sampled.dc_current).map(|(v, i)| v * i),
-        );
+        put(ids.dc_current, dc_current);
+        put(ids.dc_current_magnitude, dc_current.map(f64::abs));
+        put(ids.dc_power, dc_power);
         put(ids.cabinet_temperature, sampled.cabinet);
         put(
             ids.ac_contactor,

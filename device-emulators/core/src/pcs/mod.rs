@@ -8,7 +8,8 @@
 //! A product with a CAN port `bms` (port 0) takes the battery's limits from that bus instead.
 //!
 //! Reading order: [`settings`], [`grid`] (protection), [`watch`] (heartbeats), [`der`] (grid support), [`state`], then this file
-//! from [`Pcs::cycle`], with `sequence` (the state machine), `power` (what it aims at) and `image` (its points).
+//! from [`Pcs::cycle`], with `sequence` (the state machine), `power` (what it aims at), `regulator` (how its reading gets
+//! there) and `image` (its points).
 
 mod bms_bus;
 pub mod der;
@@ -16,6 +17,7 @@ pub mod grid;
 mod image;
 pub mod points;
 mod power;
+mod regulator;
 mod sequence;
 pub mod settings;
 mod state;
@@ -32,12 +34,14 @@ use self::der::Der;
 use self::der::curves::Adoption;
 use self::grid::{GridProtection, GridSample};
 use self::points::PcsPoints;
+use self::regulator::Regulator;
 use self::settings::{Settings, seconds};
 pub use self::state::State;
 use self::state::{Cause, Step};
 use self::watch::{LifeSign, Link};
 use crate::codec::modbus::{ModbusAccess, ModbusServer};
 use crate::library::Library;
+use crate::metering::Window;
 use crate::product::{Product, ProductError};
 use crate::{
     Device, DeviceFault, Input, Output, PointId, PointTable, Points, Sense, Token, UnsupportedFault,
@@ -48,6 +52,8 @@ pub const BMS_PORT: u8 = 0;
 
 /// Control cycle: protection, power targets and state machine.
 const CYCLE: Duration = Duration::from_millis(10);
+/// Measuring window of its own metering: ten periods of the grid, as in IEC 61000-4-30 [R].
+const WINDOW: Duration = Duration::from_millis(200);
 /// Period of the life counter.
 const LIFE: Duration = Duration::from_secs(1);
 
@@ -73,7 +79,19 @@ struct Sampled {
     cabinet: Option<f64>,
 }
 
-/// The power stage's drive, as last sent to the plant.
+/// Its own metering: what runs in the present window, and what the last one gave.
+#[derive(Clone, Copy, Debug, Default)]
+struct Metering {
+    /// Active and reactive power.
+    ac: Window<2>,
+    dc: Window<1>,
+    closes: SimTime,
+    active_power: Option<f64>,
+    reactive_power: Option<f64>,
+    dc_current: Option<f64>,
+}
+
+/// The power stage's drive: what it aims at. What is sent to the plant has the regulators' trim on top.
 #[derive(Clone, Copy, Debug, PartialEq, Default)]
 struct Drive {
     gate: bool,
@@ -100,6 +118,7 @@ pub struct Pcs {
     next_life: SimTime,
 
     sampled: Sampled,
+    metering: Metering,
     safety_ok: bool,
     bms_permit_line: bool,
     bms: LifeSign,
@@ -120,6 +139,8 @@ pub struct Pcs {
     blind_since: Option<SimTime>,
     contactor_wrong_since: Option<SimTime>,
     drive: Drive,
+    /// Of active and reactive power.
+    regulators: [Regulator; 2],
     sent: Option<Drive>,
 }
 
@@ -167,6 +188,7 @@ impl Pcs {
             last_cycle: None,
             next_life: SimTime::ZERO,
             sampled: Sampled::default(),
+            metering: Metering::default(),
             safety_ok: false,
             bms_permit_line: false,
             bms: LifeSign::new(seconds(settings.bms_lost_s), seconds(settings.bms_stop_s)),
@@ -184,6 +206,7 @@ impl Pcs {
             blind_since: None,
             contactor_wrong_since: None,
             drive: Drive::default(),
+            regulators: [Regulator::default(); 2],
             sent: None,
             settings,
         };
@@ -201,6 +224,7 @@ impl Pcs {
         let table = Arc::clone(self.points.table());
         self.points = Points::new(table);
         self.sampled = Sampled::default();
+        self.metering = Metering::default();
         self.bms = LifeSign::new(
             seconds(self.settings.bms_lost_s),
             seconds(self.settings.bms_stop_s),
@@ -219,6 +243,7 @@ impl Pcs {
         self.blind_since = None;
         self.contactor_wrong_since = None;
         self.drive = Drive::default();
+        self.regulators = [Regulator::default(); 2];
         self.sent = None;
         self.last_cycle = None;
         self.preset_points();
@@ -230,6 +255,7 @@ impl Pcs {
         let elapsed = self.last_cycle.map_or(Duration::ZERO, |last| now - last);
         self.last_cycle = Some(now);
         self.count_life(now);
+        self.measure(now);
         self.count_energy(elapsed);
         if self.bms_bus.is_none() {
             let beat = self.points.get(self.ids.bms_heartbeat);
@@ -268,19 +294,32 @@ impl Pcs {
         }
     }
 
-    /// Active and reactive power as the metering of its AC terminals gives them: nothing while the contactor is open, nor
-    /// below what it starts at.
+    /// The samples of this cycle into the measuring window, whose means are shown and counted when it is over.
+    fn measure(&mut self, now: SimTime) {
+        let (sampled, metering) = (&self.sampled, &mut self.metering);
+        metering.ac.add(0, sampled.active_power);
+        metering.ac.add(1, sampled.reactive_power);
+        metering.dc.add(0, sampled.dc_current);
+        if now < metering.closes {
+            return;
+        }
+        metering.closes = (now + Duration::from_nanos(1)).next_multiple(WINDOW, Duration::ZERO);
+        let ac = metering.ac.close(self.settings.metering_start_va());
+        [metering.active_power, metering.reactive_power] = ac;
+        [metering.dc_current] = metering.dc.close(self.settings.metering_start_dc_a());
+    }
+
+    /// Active and reactive power as the metering of its AC terminals gives them: nothing while the contactor is open.
     fn metered(&self) -> [Option<f64>; 2] {
-        let Sampled {
-            active_power,
-            reactive_power,
-            ac_contactor,
-            ..
-        } = self.sampled;
-        let (w, var) = (active_power.unwrap_or(0.0), reactive_power.unwrap_or(0.0));
-        let starts = (w * w + var * var).sqrt() >= self.settings.metering_start_va();
-        let meters = starts && ac_contactor != Some(false);
-        [active_power, reactive_power].map(|power| power.map(|power| if meters { power } else { 0.0 }))
+        let open = self.sampled.ac_contactor == Some(false);
+        [self.metering.active_power, self.metering.reactive_power]
+            .map(|power| power.map(|power| if open { 0.0 } else { power }))
+    }
+
+    /// Power at its DC terminals, W.
+    fn metered_dc(&self) -> Option<f64> {
+        let dc = self.sampled.dc_voltage.zip(self.metering.dc_current);
+        dc.map(|(v, i)| v * i)
     }
 
     fn count_energy(&mut self, elapsed: Duration) {
@@ -293,13 +332,9 @@ impl Pcs {
         };
         let total = self.points.get(id).unwrap_or(0.0);
         self.points.set(id, total + wh.abs());
-        let dc = self.sampled.dc_voltage.zip(self.sampled.dc_current);
-        let dc_w = dc
-            .map(|(v, i)| v * i)
-            .filter(|watts| watts.abs() >= self.settings.metering_start_va());
         let hours = elapsed.as_secs_f64() / 3600.0;
         self.der
-            .count_dc_energy(dc_w.unwrap_or(0.0), hours, &mut self.points);
+            .count_dc_energy(self.metered_dc().unwrap_or(0.0), hours, &mut self.points);
     }
 
     /// Everything that trips, whatever the state; only a connected or connecting machine is tripped.

@@ -4,11 +4,12 @@ use core::time::Duration;
 
 use bess_types::{Actuation, SimTime};
 
-use super::Pcs;
 use super::der::Grid;
+use super::regulator::Regulator;
 use super::settings::seconds;
 use super::state::State;
 use super::watch::Link;
+use super::{Drive, Pcs, Sampled};
 use crate::Output;
 
 impl Pcs {
@@ -45,6 +46,9 @@ impl Pcs {
         if !gate {
             self.drive.power = 0.0;
             self.drive.reactive = 0.0;
+            for regulator in &mut self.regulators {
+                regulator.rest(now);
+            }
             self.points.set(self.ids.throttle, 0.0);
             self.points.set(self.ids.throttle_source, 0.0);
             return;
@@ -60,8 +64,18 @@ impl Pcs {
         let step = soft.map_or(ramp(ids.ramp), |soft| soft.min(ramp(ids.ramp))) * max;
         let reactive_step = ramp(self.der.table.single.reactive_ramp) * self.der.apparent_max(&self.points);
         let (charge, discharge) = self.battery_limits(now);
-        self.drive.power = approach(self.drive.power, power, step).clamp(-charge, discharge);
-        self.drive.reactive = approach(self.drive.reactive, reactive, reactive_step);
+        let aimed = self.drive;
+        self.drive.power = approach(aimed.power, power, step).clamp(-charge, discharge);
+        self.drive.reactive = approach(aimed.reactive, reactive, reactive_step);
+        let Sampled {
+            active_power: w,
+            reactive_power: var,
+            ..
+        } = self.sampled;
+        let rating = self.settings.rated_apparent_va;
+        let [active, reactive] = &mut self.regulators;
+        active.cycle(now, elapsed, aimed.power, w, self.drive.power, rating);
+        reactive.cycle(now, elapsed, aimed.reactive, var, self.drive.reactive, rating);
     }
 
     /// Most it may change in this cycle, per unit, while it comes back to service (703 `ESRmpTms`).
@@ -154,15 +168,21 @@ impl Pcs {
             !self.drive.gate || self.lines_healthy(),
             "gate enabled with a hard-wired line open"
         );
-        if self.sent == Some(self.drive) {
+        let [trim_w, trim_var] = self.regulators.map(Regulator::trim);
+        let drive = Drive {
+            power: self.drive.power + trim_w,
+            reactive: self.drive.reactive + trim_var,
+            ..self.drive
+        };
+        if self.sent == Some(drive) {
             return;
         }
-        self.sent = Some(self.drive);
+        self.sent = Some(drive);
         self.outputs.push_back(Output::Actuate(Actuation::Converter {
-            gate: self.drive.gate,
-            ac_contactor: self.drive.ac_contactor,
-            active_power_w: self.drive.power,
-            reactive_power_var: self.drive.reactive,
+            gate: drive.gate,
+            ac_contactor: drive.ac_contactor,
+            active_power_w: drive.power,
+            reactive_power_var: drive.reactive,
         }));
     }
 }

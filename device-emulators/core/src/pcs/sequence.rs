@@ -6,6 +6,7 @@ use bess_types::SimTime;
 
 use super::grid::GridTrip;
 use super::points::STATES;
+use super::regulator::Regulator;
 use super::settings::seconds;
 use super::state::{Cause, State, Step};
 use super::watch::Link;
@@ -154,6 +155,7 @@ impl Pcs {
             self.set_gate(false, "");
         }
         self.drive = Drive::default();
+        self.regulators = [Regulator::default(); 2];
     }
 
     pub(super) fn start(&mut self, now: SimTime) {

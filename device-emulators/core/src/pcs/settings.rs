@@ -28,7 +28,8 @@ pub struct Settings {
     pub cabinet_trip_c: f64,
     /// Efficiency taken when a battery current limit is turned into AC power, 0 to 1.
     pub efficiency: f64,
-    /// Share of the rated apparent power from which its own metering shows and counts power; below it reads 0.
+    /// Share of the rated apparent power, and of the DC current at it, from which its own metering shows and counts; below
+    /// it reads 0.
     pub metering_start_pu: f64,
     /// Power ramp at power-up of the control, % of rated power per second (SunSpec `WRmp`).
     pub ramp_pct_per_s: f64,
@@ -87,6 +88,11 @@ impl Settings {
     /// Apparent power from which its own metering shows and counts, VA.
     pub fn metering_start_va(&self) -> f64 {
         self.metering_start_pu * self.rated_apparent_va
+    }
+
+    /// DC current from which its own metering shows and counts, A.
+    pub fn metering_start_dc_a(&self) -> f64 {
+        self.metering_start_va() / self.dc_voltage_min_v
     }
 
     /// Phase current at rated apparent power and nominal voltage, A.

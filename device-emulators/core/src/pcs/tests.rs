@@ -18,6 +18,8 @@ struct Bench {
     contactor_follows: bool,
     /// What its active power sensor reads too much, W.
     bias_w: f64,
+    /// What its DC current sensor reads too much, A.
+    bias_dc_a: f64,
     drive: Drive,
     bms_alive: bool,
     ems_alive: bool,
@@ -72,6 +74,7 @@ impl Bench {
             dc: Some(1267.2),
             contactor_follows: true,
             bias_w: 0.0,
+            bias_dc_a: 0.0,
             drive: Drive::default(),
             bms_alive: true,
             ems_alive: true,
@@ -156,7 +159,7 @@ impl Bench {
         self.sense(Channel::ActivePower, &[Some(self.drive.power + self.bias_w)]);
         self.sense(Channel::ReactivePower, &[Some(self.drive.reactive)]);
         self.sense(Channel::ConverterDcVoltage, &[self.dc]);
-        let current = self.dc.map(|v| self.drive.power / v.max(1.0));
+        let current = self.dc.map(|v| self.drive.power / v.max(1.0) + self.bias_dc_a);
         self.sense(Channel::ConverterDcCurrent, &[current]);
         let closed = self.drive.ac_contactor && self.contactor_follows;
         self.sense(Channel::AcContactorClosed, &[Some(f64::from(u8::from(closed)))]);
@@ -284,7 +287,7 @@ fn a_power_step_is_done_within_200_ms_and_signs_hold() {
     assert!(bench.until(1000, |bench| bench.drive.power == 1_700_000.0) <= 200);
     bench.set("active-power-setpoint", -1_700_000.0);
     assert!(bench.until(1000, |bench| bench.drive.power == -1_700_000.0) <= 400);
-    bench.run(20);
+    bench.run(400);
     assert!(bench.get("dc-current") < 0.0);
 }
 
@@ -521,6 +524,49 @@ fn a_blind_pcs_and_a_stuck_contactor_trip() {
     assert!(!bench.drive.ac_contactor);
 }
 
+/// Whatever its sensor is off by, within its accuracy, the reading is the set point; the power itself is off.
+#[test]
+fn regulates_what_it_measures() {
+    let mut bench = Bench::running(0.0);
+    for (watts, bias_w) in [
+        (0.0, 3_840.0),
+        (20_000.0, 3_840.0),
+        (1_000_000.0, 5_800.0),
+        (-1_000_000.0, 1_900.0),
+    ] {
+        bench.bias_w = bias_w;
+        bench.set("active-power-setpoint", watts);
+        bench.run(12_000);
+        let shown = bench.get("active-power");
+        assert!((shown - watts).abs() < 1.0, "{shown} W of {watts} W");
+        assert!(
+            (bench.drive.power + bias_w - watts).abs() < 1.0,
+            "{:?}",
+            bench.drive
+        );
+        assert_eq!(bench.get("active-power-target"), watts);
+    }
+    let counted = bench.get("energy-charged");
+    bench.set("active-power-setpoint", 0.0);
+    bench.run(10_000);
+    let settled = bench.get("energy-charged");
+    bench.run(60_000);
+    assert_eq!(bench.get("energy-charged"), settled, "at 0 nothing is counted");
+    assert!(settled - counted < 100.0, "{} Wh", settled - counted);
+}
+
+#[test]
+fn a_sensor_that_fails_cannot_lead_the_power_astray() {
+    let mut bench = Bench::running(500_000.0);
+    bench.bias_w = 300_000.0;
+    bench.run(60_000);
+    assert!(
+        (bench.drive.power - 500_000.0).abs() <= 0.01 * 1.725e6 + 1.0,
+        "{:?}",
+        bench.drive
+    );
+}
+
 #[test]
 fn its_metering_shows_and_counts_nothing_while_open_or_below_its_start() {
     let mut bench = Bench::new(1.0);
@@ -532,6 +578,9 @@ fn its_metering_shows_and_counts_nothing_while_open_or_below_its_start() {
     bench.command(1);
     bench.run(5000);
     assert_eq!(bench.pcs.state, State::Running);
+    // gate blocked, so nothing regulates
+    bench.set("operation", 2.0);
+    bench.run(1000);
     // 0.1 % of 1725 kVA is 1725 W
     for (bias_w, shown) in [(1_700.0, 0.0), (-1_700.0, 0.0), (1_750.0, 1_750.0)] {
         bench.bias_w = bias_w;
@@ -539,8 +588,26 @@ fn its_metering_shows_and_counts_nothing_while_open_or_below_its_start() {
         assert_eq!(bench.get("active-power"), shown);
     }
     assert_eq!(bench.get("energy-charged"), 0.0);
-    let counted = bench.get("energy-discharged") * 3600.0;
-    assert!((counted - 1_750.0).abs() < 20.0, "{counted} J");
+    bench.run(10_000);
+    let counted = bench.get("energy-discharged") * 3600.0 / 1_750.0;
+    assert!((10.7..11.1).contains(&counted), "{counted} s");
+}
+
+/// 0.1 % of 1725 A, which is the rating at the lowest DC voltage.
+#[test]
+fn its_dc_metering_has_a_start_too() {
+    let mut bench = Bench::new(1.0);
+    for (bias_dc_a, shown) in [(1.7, 0.0), (-1.7, 0.0), (-1.8, -1.8)] {
+        bench.bias_dc_a = bias_dc_a;
+        bench.run(1000);
+        assert!(
+            (bench.get("dc-current") - shown).abs() < 1e-9,
+            "{}",
+            bench.get("dc-current")
+        );
+        assert!((bench.get("dc-current-magnitude") - shown.abs()).abs() < 1e-9);
+        assert!((bench.get("dc-power") - shown * 1267.2).abs() < 1e-6);
+    }
 }
 
 #[test]
