@@ -30,7 +30,7 @@ use crate::addressing::lss::LssMaster;
 use crate::addressing::{self, Addressing, Master, MasterPoints, Step};
 use crate::codec::can::{CanPort, CanRouter, MessageRef, RemoteNode};
 use crate::codec::modbus::ModbusPeer;
-use crate::controller::{Outbox, Supply, Tick, Watch, need, older_than};
+use crate::controller::{Outbox, Supply, Tick, Watch, need, needed, older_than};
 use crate::defects::Defect;
 use crate::library::Library;
 use crate::product::{Product, ProductError};
@@ -263,7 +263,7 @@ impl Bcu {
         }
         let hv_points = HvPoints::find(config, &nodes)?;
 
-        let io = ModbusPeer::new(
+        let mut io = ModbusPeer::new(
             IO_PEER,
             &config.io,
             library,
@@ -271,6 +271,7 @@ impl Bcu {
             seconds(settings.io_timeout_s),
         )?;
         let io_points = IoPoints::find(&config.io, io.points.table())?;
+        io.limit_to(&USED_OF_IO);
 
         let noted = [
             "state",
@@ -1371,20 +1372,45 @@ impl HvPoints {
     }
 }
 
+/// What a BCU uses of the box's remote I/O.
+const USED_OF_IO: [&str; 10] = [
+    "aux-main-positive",
+    "aux-main-negative",
+    "aux-precharge",
+    "fuse-intact",
+    "breaker-closed",
+    "coil-supply",
+    "coil-main-positive",
+    "coil-main-negative",
+    "coil-precharge",
+    "breaker-trip",
+];
+
 impl IoPoints {
     fn find(product: &Product, table: &PointTable) -> Result<Self, ProductError> {
-        let need = |name| need(product, table, name);
+        let [
+            positive,
+            negative,
+            precharge,
+            fuse,
+            breaker,
+            coil_supply,
+            coil_positive,
+            coil_negative,
+            coil_precharge,
+            breaker_trip,
+        ] = needed(product, table, USED_OF_IO)?;
         Ok(Self {
-            positive: need("aux-main-positive")?,
-            negative: need("aux-main-negative")?,
-            precharge: need("aux-precharge")?,
-            fuse: need("fuse-intact")?,
-            breaker: need("breaker-closed")?,
-            coil_supply: need("coil-supply")?,
-            coil_positive: need("coil-main-positive")?,
-            coil_negative: need("coil-main-negative")?,
-            coil_precharge: need("coil-precharge")?,
-            breaker_trip: need("breaker-trip")?,
+            positive,
+            negative,
+            precharge,
+            fuse,
+            breaker,
+            coil_supply,
+            coil_positive,
+            coil_negative,
+            coil_precharge,
+            breaker_trip,
         })
     }
 }

@@ -1,10 +1,10 @@
-//! Remote inputs and outputs on Modbus TCP, as sold for DIN rails. Where they stand is the register map's: in the style of
-//! ioLogik (inputs under function 2 from 0, outputs under 1, 5 and 15 from 0, analogue inputs under 4 from 0) or of
-//! ADAM (outputs from coil 16, inputs and outputs once more as words).
+//! Remote inputs and outputs on Modbus TCP, as sold for DIN rails. Where they stand is the register map's: at the addresses
+//! of the ioLogik E1200 series (inputs under function 2 from 0, outputs under 1, 5 and 15 from 0, analogue inputs under 4
+//! from 0, the watchdog's flag among the coils) or of ADAM (outputs from coil 16, inputs and outputs once more as words).
 //!
 //! Which terminal is wired to what is in the product file. When no valid request came in time, a host watchdog gives
 //! every output its fail-safe value, off unless the product says otherwise; outputs then stay so until written again,
-//! and a flag tells it until then. Inputs are as the wire is: a broken wire or a contact that was never sampled reads off.
+//! and a flag tells it until then or until it is cleared. Inputs are as the wire is: a broken wire or a contact that was never sampled reads off.
 
 mod settings;
 
@@ -86,7 +86,7 @@ pub struct RemoteIo {
 #[derive(Clone, Copy, Debug)]
 struct Driven {
     point: PointId,
-    load: Load,
+    load: Option<Load>,
     fail_safe: FailSafe,
     on: bool,
 }
@@ -196,6 +196,7 @@ impl RemoteIo {
             return;
         }
         self.written.clear();
+        let tripped = self.points.is_on(self.watchdog_tripped);
         let reply = self
             .server
             .serve(now, access, request, &mut self.points, &mut self.written);
@@ -206,30 +207,37 @@ impl RemoteIo {
             token,
             reply: Some(reply),
         });
-        self.on_written();
+        self.on_written(tripped);
     }
 
     /// Side effects of the register map take their time.
     fn let_time_pass(&mut self, now: SimTime) {
         self.written.clear();
+        let tripped = self.points.is_on(self.watchdog_tripped);
         self.server.tick(now, &mut self.points, &mut self.written);
-        self.on_written();
+        self.on_written(tripped);
         // An output that switches itself off is not among what was written.
         self.drive();
     }
 
-    fn on_written(&mut self) {
-        if !self.written.is_empty() {
-            if self.points.is_on(self.watchdog_tripped) {
-                self.points.set_flag(self.watchdog_tripped, false);
-                self.outputs.push_back(Output::Note {
-                    point: WATCHDOG_TRIPPED,
-                    value: 0.0,
-                    text: "outputs written again".into(),
-                });
-            }
-            self.drive();
+    /// Outputs follow what was written, and the watchdog's flag goes: with an output, or with a 0 written to the flag
+    /// itself. A 1 written to it does nothing.
+    fn on_written(&mut self, was_tripped: bool) {
+        if self.written.is_empty() {
+            return;
         }
+        let flag = self.watchdog_tripped;
+        let clears = |id: &PointId| *id != flag || !self.points.is_on(flag);
+        let cleared = self.written.iter().any(clears);
+        self.points.set_flag(flag, was_tripped && !cleared);
+        if was_tripped && cleared {
+            self.outputs.push_back(Output::Note {
+                point: WATCHDOG_TRIPPED,
+                value: 0.0,
+                text: "outputs written again, or the flag cleared".into(),
+            });
+        }
+        self.drive();
     }
 
     fn all_off(&mut self) {
@@ -248,9 +256,10 @@ impl RemoteIo {
             }
             driven.on = on;
             self.outputs.extend(match driven.load {
-                Load::Coil(coil) => Some(Output::Actuate(Actuation::Coil { coil, energised: on })),
-                Load::Line(line) => Some(Output::Line { line, level: on }),
-                Load::BreakerTrip => on.then_some(Output::Actuate(Actuation::BreakerTrip)),
+                Some(Load::Coil(coil)) => Some(Output::Actuate(Actuation::Coil { coil, energised: on })),
+                Some(Load::Line(line)) => Some(Output::Line { line, level: on }),
+                Some(Load::BreakerTrip) => on.then_some(Output::Actuate(Actuation::BreakerTrip)),
+                None => None,
             });
         }
     }

@@ -52,14 +52,14 @@ pub struct AnalogTerminal {
     pub period_ms: u64,
 }
 
-/// A digital output; drives a contactor coil, the breaker's shunt trip or a line to another device.
+/// A digital output; drives a contactor coil, the breaker's shunt trip, a line to another device or nothing.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OutputTerminal {
     /// Point name.
     pub point: String,
-    /// What it drives.
-    pub drives: Load,
+    /// What it drives; nothing if left out.
+    pub drives: Option<Load>,
     /// What the host watchdog makes of it.
     #[serde(default)]
     pub fail_safe: FailSafe,

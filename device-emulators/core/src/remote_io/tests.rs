@@ -86,8 +86,8 @@ fn watchdog_drops_all_outputs_and_says_so_until_written_again() {
     let mut io = io("rig-container-io");
     ask(&mut io, at(1_000), &write(0, &[true, true, false]));
     // A read keeps it alive, a refused request does not.
-    ask(&mut io, at(2_000), &read(Table::DiscreteInput, 0, 12));
-    ask(&mut io, at(3_500), &read(Table::DiscreteInput, 0, 13));
+    ask(&mut io, at(2_000), &read(Table::DiscreteInput, 0, 11));
+    ask(&mut io, at(3_500), &read(Table::DiscreteInput, 0, 12));
     assert_eq!(io.next_wake(), at(4_000));
     io.accept(at(4_000), Input::Wake);
     let acts = drain(&mut io);
@@ -100,7 +100,7 @@ fn watchdog_drops_all_outputs_and_says_so_until_written_again() {
         }
     ));
     assert_eq!(acts[1..], [off(Line::BmsPermit), off(Line::VentRequest)]);
-    let tripped = |io: &mut RemoteIo, now| match ask(io, now, &read(Table::DiscreteInput, 11, 1)).0 {
+    let tripped = |io: &mut RemoteIo, now| match ask(io, now, &read(Table::Coil, FLAG, 1)).0 {
         Some(Ok(ModbusData::Bits(bits))) => bits[0],
         other => panic!("{other:?}"),
     };
@@ -111,7 +111,22 @@ fn watchdog_drops_all_outputs_and_says_so_until_written_again() {
         level: true
     }));
     assert!(!tripped(&mut io, at(4_300)));
+    // The flag alone can be cleared too, and only cleared; the outputs stay as they are.
+    io.accept(at(6_300), Input::Wake);
+    assert_eq!(drain(&mut io).len(), 2, "a note, and the permit goes");
+    for (now, written, expected) in [(6_400, true, true), (6_500, false, false), (6_600, true, false)] {
+        let (reply, acts) = ask(&mut io, at(now), &write(FLAG, &[written]));
+        assert_eq!(reply, Some(Ok(ModbusData::Written)));
+        assert!(
+            !acts.iter().any(|act| matches!(act, Output::Line { .. })),
+            "{acts:?}"
+        );
+        assert_eq!(tripped(&mut io, at(now + 10)), expected, "{written} at {now}");
+    }
 }
+
+/// Coil of the watchdog alarm flag.
+const FLAG: u16 = 4_144;
 
 #[test]
 fn the_watchdog_gives_every_output_its_fail_safe_value() {
@@ -126,7 +141,7 @@ fn the_watchdog_gives_every_output_its_fail_safe_value() {
         [line(Line::BmsPermit, false), line(Line::Sounder, true)]
     );
     let reply = ask(&mut io, at(5_100), &read(Table::Coil, 16, 6)).0;
-    let outputs = vec![false, true, true, true, false, false];
+    let outputs = vec![false, true, true, false, false, false];
     assert_eq!(reply, Some(Ok(ModbusData::Bits(outputs))), "held, and on");
     // The word is another door to the same outputs.
     let word = ModbusRequest::WriteRegister {
@@ -143,6 +158,26 @@ fn the_watchdog_gives_every_output_its_fail_safe_value() {
             line(Line::Sounder, false)
         ]
     );
+    // And to those that drive nothing; the register between the words reads 0.
+    let all = ModbusRequest::WriteRegister {
+        address: 302,
+        value: 0xFFFF,
+    };
+    for (now, request, coils, word) in [
+        (5_210, all, [true; 6], 0b11_1111),
+        (
+            5_220,
+            write(16, &[false; 4]),
+            [false, false, false, false, true, true],
+            0b11_0000,
+        ),
+    ] {
+        assert_eq!(ask(&mut io, at(now), &request).0, Some(Ok(ModbusData::Written)));
+        let reply = ask(&mut io, at(now), &read(Table::Coil, 16, 6)).0;
+        assert_eq!(reply, Some(Ok(ModbusData::Bits(coils.to_vec()))));
+        let reply = ask(&mut io, at(now), &read(Table::Holding, 300, 3)).0;
+        assert_eq!(reply, Some(Ok(ModbusData::Registers(vec![0, 0, word]))));
+    }
     let identify = ModbusRequest::Identify { access: 1, object: 0 };
     let refused = ask(&mut io, at(5_300), &identify).0;
     assert_eq!(refused, Some(Err(ModbusException::IllegalFunction)));
@@ -162,7 +197,7 @@ fn refuses_what_it_does_not_have() {
     let mut io = io("rig-hv-box-io");
     let mut refusal = |request| ask(&mut io, at(600), &request).0.unwrap().unwrap_err();
     use ModbusException::{IllegalDataAddress, IllegalDataValue, IllegalFunction};
-    assert_eq!(refusal(read(Table::DiscreteInput, 0, 7)), IllegalDataAddress);
+    assert_eq!(refusal(read(Table::DiscreteInput, 0, 6)), IllegalDataAddress);
     assert_eq!(refusal(read(Table::DiscreteInput, 65_535, 2)), IllegalDataAddress);
     assert_eq!(refusal(read(Table::DiscreteInput, 0, 0)), IllegalDataValue);
     assert_eq!(refusal(read(Table::Coil, 0, 2_001)), IllegalDataValue);
@@ -188,11 +223,11 @@ fn refuses_what_it_does_not_have() {
 #[test]
 fn lines_and_contacts_read_as_the_wire_is() {
     let mut io = io("rig-container-io");
-    let bits = |io: &mut RemoteIo| match ask(io, at(600), &read(Table::DiscreteInput, 0, 12)).0 {
+    let bits = |io: &mut RemoteIo| match ask(io, at(600), &read(Table::DiscreteInput, 0, 11)).0 {
         Some(Ok(ModbusData::Bits(bits))) => bits,
         other => panic!("{other:?}"),
     };
-    assert_eq!(bits(&mut io), [false; 12], "nothing heard is a broken wire");
+    assert_eq!(bits(&mut io), [false; 11], "nothing heard is a broken wire");
     io.accept(
         at(600),
         Input::Line {
