@@ -149,6 +149,7 @@ impl Chiller {
         self.points.set(ids.setpoint, self.settings.default_setpoint_c);
         self.points.set(ids.reset, 0.0);
         self.points.set(ids.life_counter, 0.0);
+        self.show_wait(SimTime::ZERO);
         self.publish();
     }
 
@@ -165,7 +166,26 @@ impl Chiller {
         let wanted = self.wanted();
         self.switch(now, wanted);
         self.act();
+        self.show_wait(now);
         self.publish();
+    }
+
+    fn show_wait(&mut self, now: SimTime) {
+        let left = |since: SimTime, time_s| Duration::from_secs(time_s).saturating_sub(now - since);
+        let rest = self.compressor_stopped.map_or(Duration::ZERO, |since| {
+            left(since, self.settings.compressor_min_off_s)
+        });
+        let delay = left(
+            self.flow_proven_since.unwrap_or(now),
+            self.settings.compressor_start_delay_s,
+        );
+        let wait = if self.mode == CoolingMode::Cool {
+            Duration::ZERO
+        } else {
+            rest.max(delay)
+        };
+        self.points
+            .set(self.ids.compressor_wait, wait.as_secs_f64().ceil());
     }
 
     fn set_comms(&mut self, ok: bool) {
@@ -565,6 +585,10 @@ mod tests {
             }
         }
 
+        fn wait_s(&self) -> f64 {
+            self.chiller.points.get(self.chiller.ids.compressor_wait).unwrap()
+        }
+
         fn write(&mut self, address: u16, value: u16) {
             let request = ModbusRequest::WriteRegisters {
                 address,
@@ -591,10 +615,13 @@ mod tests {
         assert!(!bench.chiller.points.is_on(bench.chiller.ids.flow_ok));
         bench.run(1);
         assert!(bench.chiller.points.is_on(bench.chiller.ids.flow_ok));
+        assert_eq!(bench.wait_s(), 15.0);
         bench.run(14);
         assert_eq!(bench.cooling.0, CoolingMode::Circulate, "flow is proven for 14 s");
+        assert_eq!(bench.wait_s(), 1.0);
         bench.run(1);
         assert_eq!(bench.cooling, (CoolingMode::Cool, 22.5));
+        assert_eq!(bench.wait_s(), 0.0);
     }
 
     #[test]
@@ -622,6 +649,8 @@ mod tests {
         bench.write(0, 2);
         bench.run(170);
         assert_eq!(bench.cooling.0, CoolingMode::Circulate, "rests for 180 s");
+        let wait_s = bench.wait_s();
+        assert!((1.0..=20.0).contains(&wait_s), "{wait_s}");
         bench.run(20);
         assert_eq!(bench.cooling.0, CoolingMode::Cool);
         bench.write(0, 0);

@@ -38,6 +38,8 @@ point_list! {
         pump: flag("pump"),
         /// Compressor running.
         compressor: flag("compressor"),
+        /// Shortest time until the compressor may start: its rest, and the start delay from proven flow on. 0 while it runs.
+        compressor_wait: value("compressor-wait", "s", 0.0, 65_535.0),
         /// Heater running.
         heater: flag("heater"),
         /// Coolant supply temperature.

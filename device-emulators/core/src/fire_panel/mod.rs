@@ -12,9 +12,9 @@ use core::time::Duration;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use bess_types::{Actuation, Channel, Line, Reading, SimTime};
+use bess_types::{Actuation, Channel, Line, Quality, Reading, SimTime};
 
-use self::points::{DETECTORS, DetectorRows, FirePanelPoints, LEVELS};
+use self::points::{DETECTORS, Detectors, FirePanelPoints, LEVELS, Sort};
 use self::settings::Settings;
 use crate::codec::modbus::{ModbusAccess, ModbusServer};
 use crate::library::Library;
@@ -90,7 +90,7 @@ const LINES: [Line; 5] = [
 pub struct FirePanel {
     settings: Settings,
     ids: FirePanelPoints,
-    rows: DetectorRows,
+    detectors: Detectors,
     server: ModbusServer,
     points: Points,
     outputs: VecDeque<Output>,
@@ -136,7 +136,7 @@ impl FirePanel {
     /// If the product's settings or register map do not read.
     pub fn new(product: &Product, library: &Library) -> Result<Self, ProductError> {
         let settings: Settings = product.settings()?;
-        let (table, ids, rows) = points::table();
+        let (table, ids, detectors) = points::table();
         let server = ModbusServer::of_product(product, library, &table)?;
         let sense = |channel| Sense {
             channel,
@@ -154,7 +154,7 @@ impl FirePanel {
         ];
         let mut panel = Self {
             ids,
-            rows,
+            detectors,
             server,
             points: Points::new(Arc::new(table)),
             outputs: VecDeque::new(),
@@ -241,7 +241,7 @@ impl FirePanel {
             self.points.set(self.ids.life_counter, next);
         }
         let mut sample = [None; DETECTORS];
-        for (slot, reading) in sample.iter_mut().zip(self.points.row(self.rows.temperature)) {
+        for (slot, reading) in sample.iter_mut().zip(self.points.row(self.detectors.heat.value)) {
             *slot = reading.ok();
         }
         self.history.push_back(sample);
@@ -286,7 +286,7 @@ impl FirePanel {
 
     fn watch_smoke(&mut self, now: SimTime) {
         for i in 0..DETECTORS {
-            let smoke = self.points.get(self.rows.smoke.at(i));
+            let smoke = self.points.get(self.detectors.smoke.value.at(i));
             if smoke.is_none_or(|value| value < self.settings.smoke_db_per_m) {
                 self.smoke_since[i] = None;
                 continue;
@@ -312,7 +312,7 @@ impl FirePanel {
     fn is_hot(&self, i: usize) -> bool {
         let hot = self
             .points
-            .get(self.rows.temperature.at(i))
+            .get(self.detectors.heat.value.at(i))
             .is_some_and(|t| t >= self.settings.heat_c);
         hot || self
             .heat_rate(i)
@@ -520,19 +520,22 @@ impl FirePanel {
                 .reduce(f64::max);
             self.points
                 .put(id, highest.map_or(Reading::invalid(), Reading::valid));
-            return;
         }
-        let row = match channel {
-            Channel::Smoke => self.rows.smoke,
-            Channel::CeilingTemperature => self.rows.temperature,
+        let rows = match channel {
+            Channel::Hydrogen => self.detectors.hydrogen,
+            Channel::CarbonMonoxide => self.detectors.carbon_monoxide,
+            Channel::Smoke => self.detectors.smoke,
+            Channel::CeilingTemperature => self.detectors.heat,
             _ => return,
         };
-        for (slot, &reading) in self.points.row_mut(row).iter_mut().zip(readings) {
-            *slot = if reading.value.is_finite() {
-                reading
-            } else {
-                Reading::invalid()
-            };
+        let p = &mut self.points;
+        for (i, reading) in readings.iter().take(DETECTORS).enumerate() {
+            let usable = reading.ok().is_some_and(f64::is_finite);
+            let shown = if usable { *reading } else { Reading::invalid() };
+            p.put(rows.value.at(i), shown);
+            p.set(rows.kind.at(i), f64::from(rows.sort as u8));
+            p.set_flag(rows.online.at(i), reading.quality != Quality::OpenWire);
+            p.set_flag(rows.fault.at(i), !usable);
         }
     }
 
@@ -665,7 +668,11 @@ impl FirePanel {
             .get(ids.agent_pressure)
             .is_some_and(|pa| pa < self.settings.agent_pressure_min_pa);
         p.set_flag(ids.agent_low, low);
-        let blind = p.get(ids.hydrogen).is_none() || p.get(ids.carbon_monoxide).is_none();
+        let detectors = self.detectors.each();
+        let mut faults = detectors.iter().flat_map(|rows| p.row(rows.fault));
+        let blind = p.get(ids.hydrogen).is_none()
+            || p.get(ids.carbon_monoxide).is_none()
+            || faults.any(|fault| fault.ok() == Some(1.0));
         let failed = matches!(self.release, Release::Failed { .. });
         p.set_flag(ids.fault, low || blind || failed || self.isolation_failed);
         let drives = self.drives.unwrap_or(Drives {
@@ -675,9 +682,25 @@ impl FirePanel {
         p.set_flag(ids.fan, drives.ventilate);
         p.set_flag(ids.hvac, drives.hvac);
         p.set_flag(ids.sounder, self.lines.is_some_and(|levels| levels[4]));
+        let over = |limit: f64| move |value: Option<f64>| value.is_some_and(|ppm| ppm >= limit);
+        let (hydrogen, monoxide) = (
+            over(self.settings.hydrogen_ppm),
+            over(self.settings.carbon_monoxide_ppm),
+        );
         for i in 0..DETECTORS {
-            p.set_flag(self.rows.smoke_alarm.at(i), self.smoke_latched[i]);
-            p.set_flag(self.rows.heat_alarm.at(i), self.heat_latched[i]);
+            for rows in detectors {
+                if p.get(rows.kind.at(i)).is_none() {
+                    continue;
+                }
+                let value = p.get(rows.value.at(i));
+                let alarm = match rows.sort {
+                    Sort::Hydrogen => hydrogen(value),
+                    Sort::CarbonMonoxide => monoxide(value),
+                    Sort::Smoke => self.smoke_latched[i],
+                    Sort::Heat => self.heat_latched[i],
+                };
+                p.set_flag(rows.alarm.at(i), alarm);
+            }
         }
     }
 

@@ -85,28 +85,88 @@ point_list! {
     }
 }
 
-/// The rows of a fire panel's detectors; positions that are not fitted stay invalid.
+/// What a detector senses; the number is its type in the register map.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sort {
+    /// Hydrogen.
+    Hydrogen = 1,
+    /// Carbon monoxide.
+    CarbonMonoxide = 2,
+    /// Smoke.
+    Smoke = 3,
+    /// Ceiling temperature.
+    Heat = 4,
+}
+
+/// The rows of a fire panel's detectors of one sort; positions that are not fitted stay invalid.
 #[derive(Clone, Copy, Debug)]
 pub struct DetectorRows {
-    /// Smoke obscuration, dB/m.
-    pub smoke: PointRange,
-    /// Ceiling temperature, °C.
-    pub temperature: PointRange,
-    /// Smoke detector latched: 1.
-    pub smoke_alarm: PointRange,
-    /// Heat detector latched: 1.
-    pub heat_alarm: PointRange,
+    /// As [`Sort`].
+    pub sort: Sort,
+    /// What it measures, in the unit of its sort.
+    pub value: PointRange,
+    /// [`Sort`] of a detector that is fitted.
+    pub kind: PointRange,
+    /// 1 while it is on its line: no open wire.
+    pub online: PointRange,
+    /// 1 while it has no usable value.
+    pub fault: PointRange,
+    /// Smoke and heat: latched, 1. Gas: above its threshold now.
+    pub alarm: PointRange,
+}
+
+impl DetectorRows {
+    fn add_to(table: &mut PointTable, sort: Sort) -> Self {
+        let (name, quantity, unit, min, max) = match sort {
+            Sort::Hydrogen => ("hydrogen", "concentration", "ppm", 0.0, 100_000.0),
+            Sort::CarbonMonoxide => ("carbon-monoxide", "concentration", "ppm", 0.0, 100_000.0),
+            Sort::Smoke => ("smoke", "obscuration", "dB/m", 0.0, 100.0),
+            Sort::Heat => ("heat", "temperature", "°C", -60.0, 1500.0),
+        };
+        let mut row = |what: &str, unit, min, max| {
+            table.row(&format!("{name}[{{}}].{what}"), DETECTORS, unit, min, max)
+        };
+        Self {
+            sort,
+            value: row(quantity, unit, min, max),
+            kind: row("type", "1", 1.0, 4.0),
+            online: row("online", "1", 0.0, 1.0),
+            fault: row("fault", "1", 0.0, 1.0),
+            alarm: row("alarm", "1", 0.0, 1.0),
+        }
+    }
+}
+
+/// The detectors of a fire panel.
+#[derive(Clone, Copy, Debug)]
+pub struct Detectors {
+    /// Hydrogen.
+    pub hydrogen: DetectorRows,
+    /// Carbon monoxide.
+    pub carbon_monoxide: DetectorRows,
+    /// Smoke obscuration.
+    pub smoke: DetectorRows,
+    /// Ceiling temperature.
+    pub heat: DetectorRows,
+}
+
+impl Detectors {
+    /// Sort by sort.
+    pub const fn each(&self) -> [&DetectorRows; 4] {
+        [&self.hydrogen, &self.carbon_monoxide, &self.smoke, &self.heat]
+    }
 }
 
 /// The table of every fire panel product.
-pub fn table() -> (PointTable, FirePanelPoints, DetectorRows) {
+pub fn table() -> (PointTable, FirePanelPoints, Detectors) {
     let mut table = PointTable::default();
     let points = FirePanelPoints::add_to(&mut table);
-    let rows = DetectorRows {
-        smoke: table.row("smoke[{}].obscuration", DETECTORS, "dB/m", 0.0, 100.0),
-        temperature: table.row("heat[{}].temperature", DETECTORS, "°C", -60.0, 1500.0),
-        smoke_alarm: table.row("smoke[{}].alarm", DETECTORS, "1", 0.0, 1.0),
-        heat_alarm: table.row("heat[{}].alarm", DETECTORS, "1", 0.0, 1.0),
+    let mut rows = |sort| DetectorRows::add_to(&mut table, sort);
+    let detectors = Detectors {
+        hydrogen: rows(Sort::Hydrogen),
+        carbon_monoxide: rows(Sort::CarbonMonoxide),
+        smoke: rows(Sort::Smoke),
+        heat: rows(Sort::Heat),
     };
-    (table, points, rows)
+    (table, points, detectors)
 }

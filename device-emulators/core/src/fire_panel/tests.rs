@@ -382,6 +382,56 @@ fn losing_its_supply_drops_the_lines_and_shuts_the_vent() {
 }
 
 #[test]
+fn each_detector_shows_whether_it_is_there_well_and_in_alarm() {
+    let mut bench = Bench::new();
+    bench.run(1_000);
+    let shown = |bench: &Bench, sort: &str| {
+        let points = &bench.panel.points;
+        let get = |i: usize, what| points.get(points.table().find(&format!("{sort}[{i}].{what}")).unwrap());
+        for what in ["type", "online", "fault", "alarm"] {
+            assert_eq!(get(1, what), None, "one of each is fitted");
+        }
+        ["type", "online", "fault", "alarm"].map(|what| get(0, what).unwrap())
+    };
+    let fault = |bench: &Bench| bench.panel.points.is_on(bench.panel.ids.fault);
+    assert!(!fault(&bench));
+    for (kind, sort) in ["hydrogen", "carbon-monoxide", "smoke", "heat"]
+        .iter()
+        .enumerate()
+    {
+        assert_eq!(shown(&bench, sort), [kind as f64 + 1.0, 1.0, 0.0, 0.0]);
+    }
+    bench.co = 60.0;
+    bench.run(200);
+    assert_eq!(
+        shown(&bench, "carbon-monoxide")[3],
+        1.0,
+        "before the delay of the pre-warning"
+    );
+    assert_eq!(shown(&bench, "hydrogen")[3], 0.0);
+    bench.co = 0.0;
+    bench.smoke = 0.3;
+    bench.run(3_000);
+    bench.smoke = 0.0;
+    bench.run(200);
+    assert_eq!(shown(&bench, "carbon-monoxide")[3], 0.0);
+    assert_eq!(shown(&bench, "smoke"), [3.0, 1.0, 0.0, 1.0], "latched");
+    let quality = Quality::OpenWire;
+    for (reading, [online, faulty]) in [
+        (Reading::invalid(), [1.0, 1.0]),
+        (Reading { value: 0.0, quality }, [0.0, 1.0]),
+        (Reading::valid(25.0), [1.0, 0.0]),
+    ] {
+        let channel = Channel::CeilingTemperature;
+        let readings = &[reading];
+        bench.give(Input::Sensed { channel, readings });
+        assert_eq!(shown(&bench, "heat"), [4.0, online, faulty, 0.0]);
+        bench.panel.publish();
+        assert_eq!(fault(&bench), faulty == 1.0, "{reading:?}");
+    }
+}
+
+#[test]
 fn register_image_at_level_2() {
     let bench = Bench::confirmed();
     insta::assert_snapshot!(bench.panel.server.image(&bench.panel.points));
