@@ -80,6 +80,7 @@ pub fn used_over_modbus(kind: DeviceKind) -> &'static [(&'static str, &'static [
     match kind {
         DeviceKind::Pcs => &[("BAU", &bau::USED_OF_PCS), ("EMS", &ems::USED_OF_PCS)],
         DeviceKind::Chiller => &[("BAU", &bau::USED_OF_CHILLER)],
+        DeviceKind::Hvac => &[("BAU", &bau::USED_OF_HVAC)],
         DeviceKind::Bau => &[("EMS", &ems::USED_OF_BAU)],
         _ => &[],
     }

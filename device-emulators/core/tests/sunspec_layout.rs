@@ -401,6 +401,7 @@ fn bau_points_stand_where_the_crate_has_them() {
         row(&Model802::STATE, "battery-state"),
         row(&Model802::STATE_VND, "stack-state"),
         row(&Model802::EVT1, "events"),
+        row(&Model802::EVT_VND1, "vendor-events"),
         row(&Model802::V, "voltage"),
         row(&Model802::CELL_V_MAX, "cell-voltage-max"),
         row(&Model802::CELL_V_MAX_STR, "cell-voltage-max-cluster"),

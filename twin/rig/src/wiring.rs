@@ -637,16 +637,18 @@ impl Products<'_> {
             .neighbours(device, "stack", DeviceKind::Bcu)
             .map(|bcu| Ok((cluster_number(bcu), self.of(bcu)?)))
             .collect::<Result<_, RigConfigError>>()?;
+        let optional = |name| match device.peers.get(name) {
+            Some(_) => self.peer(device, name).map(Some),
+            None => Ok(None),
+        };
         Ok(BauConfig {
             product: Arc::clone(product),
             bcus,
             io: self.peer(device, "io")?,
             pcs: self.peer(device, "pcs")?,
             fire_panel: Some(self.peer(device, "fire-panel")?),
-            chiller: match device.peers.get("chiller") {
-                Some(_) => Some(self.peer(device, "chiller")?),
-                None => None,
-            },
+            chiller: optional("chiller")?,
+            hvac: optional("hvac")?,
             defect: device.defect,
         })
     }
@@ -712,14 +714,14 @@ fn is_optional(port: &str) -> bool {
     matches!(port, "pcs" | "bms")
 }
 
-/// The peer a device may be without: an air-cooled container has no chiller.
-const OPTIONAL_PEER: &str = "chiller";
+/// Peers a device may be without: a container has a chiller or an HVAC of its own.
+const OPTIONAL_PEERS: [&str; 2] = ["chiller", "hvac"];
 
 /// Modbus servers a kind of device asks, by peer number.
 fn peers_of(kind: DeviceKind) -> &'static [&'static str] {
     match kind {
         DeviceKind::Bcu => &["io"],
-        DeviceKind::Bau => &["io", "pcs", "fire-panel", "chiller"],
+        DeviceKind::Bau => &["io", "pcs", "fire-panel", "chiller", "hvac"],
         DeviceKind::Ems => &["bau", "pcs", "meter"],
         DeviceKind::Hmi => &["bau", "ems", "pcs"],
         _ => &[],
@@ -759,7 +761,7 @@ fn peers(config: &RigConfig, slots: &[Slot], i: usize) -> Result<Vec<Peer>, RigC
     let device = &config.devices[i];
     let mut peers = Vec::new();
     for name in peers_of(device.kind) {
-        if *name == OPTIONAL_PEER && !device.peers.contains_key(OPTIONAL_PEER) {
+        if OPTIONAL_PEERS.contains(name) && !device.peers.contains_key(*name) {
             peers.push(Peer::Nobody);
             continue;
         }

@@ -207,6 +207,7 @@ impl Field {
 
 const IO: &str = "container-01/io";
 const HVAC: &str = "container-01/hvac";
+const PANEL: &str = "container-01/fire-panel";
 
 const fn read(table: Table, address: u16, count: u16) -> ModbusRequest {
     ModbusRequest::Read {
@@ -243,6 +244,10 @@ fn the_containers_remote_io_can_be_in_the_style_of_an_adam() {
     };
     assert_eq!(field.ask(IO, spare), Some(Ok(ModbusData::Written)));
     assert!(field.bits(Table::Coil, 16, 6)[5]);
+    let coils = field.bits(Table::Coil, 16, 6);
+    let words = field.registers(IO, 300, 3);
+    let shown: Vec<bool> = (0..6).map(|i| (words[2] >> i) & 1 == 1).collect();
+    assert_eq!((shown, words[1]), (coils, 0));
 }
 
 #[test]
@@ -284,6 +289,52 @@ fn the_hvac_is_read_and_told_on_its_wire_and_the_fire_panel_stops_it() {
         [0, 0b100],
         "off, by the fire panel"
     );
+}
+
+/// 802 `Evt1` and `EvtVnd1` of the BAU.
+fn events(field: &mut Field) -> [u32; 2] {
+    let words = field.registers("container-01/bau", 40_096, 6);
+    [0, 4].map(|at: usize| u32::from(words[at]) << 16 | u32::from(words[at + 1]))
+}
+
+#[test]
+fn the_bau_of_an_air_cooled_container_sees_its_hvac() {
+    let mut field = Field::new();
+    field.run(20);
+    assert_eq!(field.shown("container-01/bau", "hvac-online"), Some(1.0));
+    assert_eq!(events(&mut field), [0, 0]);
+    let unanswered = LinkFault::new("modbus-silence", HVAC, &[]).unwrap();
+    field
+        .driver
+        .rig_mut()
+        .command(RigCommand::LinkFault(unanswered))
+        .unwrap();
+    field.run(35);
+    assert_eq!(field.shown("container-01/bau", "hvac-online"), Some(0.0));
+    assert_eq!(events(&mut field), [1, 1 << 13]);
+}
+
+/// The panel is started by hand, aborted and reset: the BAU still says why it is stopped, until it is reset itself.
+#[test]
+fn a_bau_stopped_by_the_fire_panel_says_so() {
+    let mut field = Field::new();
+    field.run(20);
+    for coil in [0, 1, 3] {
+        let request = ModbusRequest::WriteCoil {
+            address: coil,
+            value: true,
+        };
+        assert_eq!(field.ask(PANEL, request), Some(Ok(ModbusData::Written)));
+        field.run(2);
+    }
+    assert_eq!(field.registers(PANEL, 0, 1), [0], "normal again");
+    let state = |field: &mut Field| field.registers("container-01/bau", 40_092, 1)[0];
+    assert_eq!(state(&mut field), 99);
+    assert_eq!(events(&mut field), [1 << 25, 1]);
+    field.write("container-01/bau", 30_000, 3);
+    field.run(1);
+    assert_eq!(state(&mut field), 1, "standby");
+    assert_eq!(events(&mut field), [0, 0]);
 }
 
 /// Off for half a second, then starting: a request gets nothing in between, and an answer afterwards.

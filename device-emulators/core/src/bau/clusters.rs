@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use self::packs::PackIds;
 pub(super) use self::packs::Spread;
+use super::events::Causes;
 use super::points::BauTable;
 use super::settings::BauSettings;
 use crate::bcu::STACK_ADDRESS;
@@ -260,6 +261,11 @@ impl Clusters {
         }
     }
 
+    /// Whether a BCU has gone silent since the last reset.
+    pub(super) fn any_lost(&self) -> bool {
+        self.lost.contains(&true)
+    }
+
     /// Whether every BCU has gone silent.
     pub(super) fn all_lost(&self) -> bool {
         !self.lost.is_empty() && (0..self.len()).all(|i| self.lost[i] && !self.images[i].online)
@@ -347,6 +353,12 @@ impl Clusters {
     pub(super) fn events(&self) -> u32 {
         let all: Vec<&Image> = self.images.iter().collect();
         bank::events_of(&all)
+    }
+
+    /// What they report and `Evt1` has no bit for.
+    pub(super) fn causes(&self) -> Causes {
+        let each = self.images.iter().map(bank::causes_of);
+        each.fold(Causes::default(), |all, causes| all | causes)
     }
 
     /// Bus voltage as seen by the clusters on the bus, else by any.

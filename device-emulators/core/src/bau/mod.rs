@@ -3,12 +3,13 @@
 //! It hears all BCUs, decides which clusters close and when, and tells the PCS what the battery can take. It
 //! stops the stack on an E-stop, on fire, and on faults that one cluster cannot settle alone. CAN ports: 0
 //! stack, 1 PCS if the product has it. Modbus server: SunSpec 802 and a vendor block. Modbus peers: 0 container I/O, 1 PCS, 2 fire panel,
-//! 3 chiller.
+//! 3 chiller, 4 HVAC.
 //!
 //! Emergency stop and fire are latches: while one stands every cluster is told to open, and leaving it takes
 //! a cause that is gone, a reset, and a new start.
 
 mod clusters;
+mod events;
 mod pcs_bus;
 pub mod points;
 pub mod settings;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 use bess_types::{CanFrame, CanId, SimTime};
 
 use self::clusters::Clusters;
+use self::events::{Cause, Causes};
 use self::pcs_bus::{PcsBus, Told};
 use self::points::BauTable;
 use self::settings::BauSettings;
@@ -32,7 +34,7 @@ use crate::defects::Defect;
 use crate::library::Library;
 use crate::product::{Product, ProductError};
 use crate::protection::{AlarmId, Severity, seconds};
-use crate::{Device, DeviceFault, Input, Output, PointId, PointTable, Points, Sense, UnsupportedFault};
+use crate::{Device, DeviceFault, Input, Output, PointId, PointTable, Points, Sense, UnsupportedFault, pcs};
 
 /// CAN port to the BCUs.
 pub const STACK_PORT: u8 = 0;
@@ -48,6 +50,8 @@ pub const PCS_PEER: u8 = 1;
 pub const FIRE_PANEL_PEER: u8 = 2;
 /// Modbus peer number of the chiller.
 pub const CHILLER_PEER: u8 = 3;
+/// Modbus peer number of the HVAC.
+pub const HVAC_PEER: u8 = 4;
 
 /// How one BAU is wired.
 #[derive(Clone, Debug)]
@@ -64,6 +68,8 @@ pub struct BauConfig {
     pub fire_panel: Option<Arc<Product>>,
     /// Chiller, if the container has one.
     pub chiller: Option<Arc<Product>>,
+    /// HVAC, if the container has one on Modbus.
+    pub hvac: Option<Arc<Product>>,
     /// A known bug, for a controller that is to be caught.
     pub defect: Option<Defect>,
 }
@@ -87,6 +93,13 @@ pub enum Stack {
     Fire,
     /// Stopped by an E-stop; needs a reset.
     EmergencyStop,
+}
+
+impl Stack {
+    /// Stopped until a reset.
+    const fn is_tripped(self) -> bool {
+        matches!(self, Self::Fault | Self::Fire | Self::EmergencyStop)
+    }
 }
 
 /// What holds a start back. Order as in [`points::BLOCKING`].
@@ -174,6 +187,7 @@ pub struct Bau {
     pcs_points: PcsPoints,
     fire_panel: Option<(ModbusPeer, PointId, PointId)>,
     chiller: Option<(ModbusPeer, ChillerPoints)>,
+    hvac: Option<(ModbusPeer, FaultPoints)>,
 
     tick: Tick,
     beat: Tick,
@@ -189,6 +203,10 @@ pub struct Bau {
     estop_latched: bool,
     fire_latched: bool,
     runaway_latched: bool,
+    /// What of the safety chain latched the E-stop.
+    safety_held: Causes,
+    /// What put the stack in fault.
+    fault_held: Causes,
     was_connected: bool,
     fire_reset_at: Option<SimTime>,
     fire_level: usize,
@@ -212,6 +230,7 @@ struct IoPoints {
 
 #[derive(Clone, Copy, Debug)]
 struct PcsPoints {
+    state: PointId,
     heartbeat: PointId,
     charge_limit: PointId,
     discharge_limit: PointId,
@@ -228,6 +247,14 @@ struct ChillerPoints {
     mode: PointId,
     setpoint: PointId,
     temperatures: [PointId; 3],
+    fault: FaultPoints,
+}
+
+/// Fault code, and its level: 1 goes on, 2 has stopped.
+#[derive(Clone, Copy, Debug)]
+struct FaultPoints {
+    fault: PointId,
+    level: PointId,
 }
 
 impl Bau {
@@ -262,8 +289,9 @@ impl Bau {
         let peer = |number, product: &Product, poll_s| {
             ModbusPeer::new(number, product, library, seconds(poll_s), timeout)
         };
-        let io = peer(IO_PEER, &config.io, settings.io_poll_s)?;
+        let mut io = peer(IO_PEER, &config.io, settings.io_poll_s)?;
         let io_points = IoPoints::find(&config.io, io.points.table())?;
+        io.limit_to(&USED_OF_IO);
         let mut pcs = peer(PCS_PEER, &config.pcs, settings.pcs_poll_s)?;
         let pcs_points = PcsPoints::find(&config.pcs, pcs.points.table())?;
         pcs.limit_to(&["pcs-state"]);
@@ -281,6 +309,13 @@ impl Bau {
             let points = ChillerPoints::find(product, client.points.table())?;
             chiller = Some((client, points));
         }
+        let mut hvac = None;
+        if let Some(product) = &config.hvac {
+            let mut client = peer(HVAC_PEER, product, settings.auxiliary_poll_s)?;
+            let points = FaultPoints::find(product, client.points.table())?;
+            client.limit_to(&USED_OF_HVAC);
+            hvac = Some((client, points));
+        }
         let noted = [
             "stack-state",
             "alarm-level",
@@ -290,7 +325,8 @@ impl Bau {
         ]
         .into_iter()
         .chain(["estop-seen", "fire-seen", "safety-ok", "permit", "vent-request"])
-        .chain(["pcs-online", "fire-panel-online", "chiller-online", "io-online"])
+        .chain(["pcs-online", "fire-panel-online", "chiller-online", "hvac-online"])
+        .chain(["io-online", "vendor-events"])
         .chain([
             "clusters-connected",
             "clusters-reported",
@@ -318,6 +354,7 @@ impl Bau {
             pcs_points,
             fire_panel,
             chiller,
+            hvac,
             tick: Tick::new(settings.evaluation_s),
             beat: Tick::new(1.0),
             refresh: Tick::new(settings.refresh_s),
@@ -332,6 +369,8 @@ impl Bau {
             estop_latched: false,
             fire_latched: false,
             runaway_latched: false,
+            safety_held: Causes::default(),
+            fault_held: Causes::default(),
             was_connected: false,
             fire_reset_at: None,
             fire_level: 0,
@@ -362,6 +401,7 @@ impl Bau {
         self.start = Start::Waiting;
         self.blocking = Blocking::None;
         (self.estop_latched, self.fire_latched, self.runaway_latched) = (false, false, false);
+        (self.safety_held, self.fault_held) = (Causes::default(), Causes::default());
         self.was_connected = false;
         self.fire_reset_at = None;
         self.fire_level = 0;
@@ -406,6 +446,7 @@ impl Bau {
             .chain([
                 self.fire_panel.as_mut().map(|(client, ..)| client),
                 self.chiller.as_mut().map(|(client, _)| client),
+                self.hvac.as_mut().map(|(client, _)| client),
             ])
             .flatten()
     }
@@ -451,6 +492,16 @@ impl Bau {
             self.give_reset();
             self.estop_latched = false;
         }
+        let chain = [ids.estop_a, ids.estop_b].map(|id| self.io.points.is_on(id));
+        let seen = Causes::of(&[
+            (Cause::EmergencyStop, pressed && chain != [true; 2]),
+            (Cause::SafetyChainOpen, pressed && !safety_ok),
+        ]);
+        self.safety_held = if self.estop_latched {
+            self.safety_held | seen
+        } else {
+            Causes::default()
+        };
         self.points.set_flag(single.io_online, fresh);
         self.points.set_flag(single.safety_ok, safety_ok);
         self.points
@@ -514,7 +565,7 @@ impl Bau {
         }
         // A stop of the PCS or the EMS may come before the silence shows, so this holds in every state.
         if self.clusters.all_lost() && self.state != Stack::Fault {
-            self.enter(Stack::Fault, now);
+            self.fail(Causes::of(&[(Cause::BcuSilent, true)]), now);
         }
         match self.state {
             Stack::Initialising => {}
@@ -550,8 +601,9 @@ impl Bau {
     }
 
     fn advance_start(&mut self, now: SimTime) {
-        if self.whole_stack_faulty(now) {
-            self.enter(Stack::Fault, now);
+        let faults = self.stack_faults(now);
+        if !faults.is_empty() {
+            self.fail(faults, now);
             return;
         }
         match self.start {
@@ -638,12 +690,16 @@ impl Bau {
     }
 
     /// Faults that one cluster cannot settle alone.
-    fn whole_stack_faulty(&self, now: SimTime) -> bool {
-        let faulty = self.clusters.faulty();
+    fn stack_faults(&self, now: SimTime) -> Causes {
         let stuck = self
             .clusters
             .any(|image| image.has(Severity::Fault, AlarmId::Ctf) && image.requested);
-        stuck || faulty >= self.settings.stop_at_faults || !self.io_fresh(now)
+        let many = self.clusters.faulty() >= self.settings.stop_at_faults;
+        Causes::of(&[
+            (Cause::ContactorFailed, stuck),
+            (Cause::ClustersFaulty, many),
+            (Cause::IoSilent, !self.io_fresh(now)),
+        ])
     }
 
     /// Connected: lets faulty clusters go, and stops the stack when it must.
@@ -655,18 +711,30 @@ impl Bau {
                 .pcs_bus
                 .as_ref()
                 .is_some_and(|bus| bus.lost(now, self.started, settings.pcs_stop_s));
-        let ems_gone = self.last_ems.is_some() && older_than(now, self.last_ems, settings.ems_lost_s);
-        if self.whole_stack_faulty(now) || self.clusters.connected() == 0 {
-            self.enter(Stack::Fault, now);
-            self.clusters.request_all(Request::Open);
-        } else if pcs_gone || ems_gone {
+        let none_left = Causes::of(&[(Cause::NoClusterLeft, self.clusters.connected() == 0)]);
+        let faults = self.stack_faults(now) | none_left;
+        if !faults.is_empty() {
+            self.fail(faults, now);
+        } else if pcs_gone || self.ems_gone(now) {
             self.enter(Stack::Stopping, now);
+        }
+    }
+
+    /// Stops the stack, which stays so until reset, and remembers why.
+    fn fail(&mut self, causes: Causes, now: SimTime) {
+        self.enter(Stack::Fault, now);
+        self.fault_held = causes;
+        if causes == Causes::of(&[(Cause::IoSilent, true)]) {
+            self.blocking = Blocking::IoOffline;
         }
     }
 
     fn enter(&mut self, state: Stack, now: SimTime) {
         self.state = state;
         self.since = now;
+        if !state.is_tripped() {
+            self.fault_held = Causes::default();
+        }
         if state == Stack::Starting {
             self.start = Start::Waiting;
             self.clusters.include_all();
@@ -777,20 +845,16 @@ impl Bau {
             .chiller
             .as_ref()
             .map(|(client, _)| online(client, self.settings.chiller_lost_s));
-        let chiller_lost = self
-            .chiller
+        let hvac = self
+            .hvac
             .as_ref()
-            .is_some_and(|(client, _)| self.lost(now, client, self.settings.chiller_lost_s));
-        let panel_lost = self
-            .fire_panel
-            .as_ref()
-            .is_some_and(|(client, ..)| self.lost(now, client, self.settings.fire_lost_s));
+            .map(|(client, _)| online(client, self.settings.hvac_lost_s));
         let door_open = self.io_fresh(now) && !self.io.points.is_on(self.io_points.door_closed);
+        let causes = self.causes(now);
         let own = match self.state {
-            Stack::Fault | Stack::Fire | Stack::EmergencyStop => Severity::Fault,
-            _ if panel_lost || keep_alive_lost => Severity::Alarm,
-            _ if chiller_lost || door_open => Severity::Warn,
-            _ => Severity::None,
+            state if state.is_tripped() => Severity::Fault,
+            _ if door_open => causes.severity().max(Severity::Warn),
+            _ => causes.severity(),
         };
         let (worst, alarm, cluster) = self.clusters.worst();
         let connected = self.clusters.connected();
@@ -809,6 +873,7 @@ impl Bau {
         points.set_flag(single.pcs_online, pcs_online);
         points.set_flag(single.fire_panel_online, panel.unwrap_or(false));
         points.set_flag(single.chiller_online, chiller.unwrap_or(false));
+        points.set_flag(single.hvac_online, hvac.unwrap_or(false));
         for (id, value) in [
             (single.charge_limit, charge),
             (single.charge_current_max, charge),
@@ -826,8 +891,10 @@ impl Bau {
             Stack::Fault | Stack::Fire | Stack::EmergencyStop => 99.0,
         };
         points.set(single.battery_state, battery_state);
-        let events = self.clusters.events() | u32::from(door_open) << 23;
+        let events = self.clusters.events() | u32::from(door_open) << 23 | causes.events();
+        let of_vendor = causes | self.clusters.causes();
         points.set(single.events, f64::from(events));
+        points.set(single.vendor_events, f64::from(of_vendor.bits()));
         self.clusters.publish(points, &self.table);
         let energy = [single.energy_rating, single.soc, single.soh].map(|id| points.get(id));
         if let [Some(rated), Some(soc), Some(soh)] = energy {
@@ -1161,7 +1228,8 @@ impl Device for Bau {
             Supply::On => {
                 let panel = self.fire_panel.as_ref().map(|(client, ..)| client);
                 let chiller = self.chiller.as_ref().map(|(client, _)| client);
-                [Some(&self.io), Some(&self.pcs), panel, chiller]
+                let hvac = self.hvac.as_ref().map(|(client, _)| client);
+                [Some(&self.io), Some(&self.pcs), panel, chiller, hvac]
                     .into_iter()
                     .flatten()
                     .map(ModbusPeer::next_due)
@@ -1215,29 +1283,49 @@ impl Device for Bau {
     }
 }
 
+/// What a BAU uses of the container I/O.
+const USED_OF_IO: [&str; 11] = [
+    "estop-a",
+    "estop-b",
+    "safety-ok",
+    "door-closed",
+    "bms-permit",
+    "vent-request",
+    "sounder",
+    "fire-prewarning",
+    "fire-level-1",
+    "fire-level-2",
+    "fire-released",
+];
+
 impl IoPoints {
     fn find(product: &Product, table: &PointTable) -> Result<Self, ProductError> {
-        let need = |name| need(product, table, name);
+        let [
+            estop_a,
+            estop_b,
+            safety_ok,
+            door_closed,
+            permit,
+            vent_request,
+            sounder,
+            fire @ ..,
+        ] = needed(product, table, USED_OF_IO)?;
         Ok(Self {
-            estop_a: need("estop-a")?,
-            estop_b: need("estop-b")?,
-            safety_ok: need("safety-ok")?,
-            door_closed: need("door-closed")?,
-            fire: [
-                need("fire-prewarning")?,
-                need("fire-level-1")?,
-                need("fire-level-2")?,
-                need("fire-released")?,
-            ],
-            permit: need("bms-permit")?,
-            vent_request: need("vent-request")?,
-            sounder: need("sounder")?,
+            estop_a,
+            estop_b,
+            safety_ok,
+            door_closed,
+            fire,
+            permit,
+            vent_request,
+            sounder,
         })
     }
 }
 
 /// What a BAU uses of a PCS.
-pub(crate) const USED_OF_PCS: [&str; 9] = [
+pub(crate) const USED_OF_PCS: [&str; 10] = [
+    "pcs-state",
     "bms-heartbeat",
     "bms-charge-limit",
     "bms-discharge-limit",
@@ -1252,6 +1340,7 @@ pub(crate) const USED_OF_PCS: [&str; 9] = [
 impl PcsPoints {
     fn find(product: &Product, table: &PointTable) -> Result<Self, ProductError> {
         let [
+            state,
             heartbeat,
             charge_limit,
             discharge_limit,
@@ -1263,6 +1352,7 @@ impl PcsPoints {
             energy,
         ] = needed(product, table, USED_OF_PCS)?;
         Ok(Self {
+            state,
             heartbeat,
             charge_limit,
             discharge_limit,
@@ -1274,10 +1364,16 @@ impl PcsPoints {
             energy,
         })
     }
+
+    fn has_tripped(&self, client: &ModbusPeer) -> bool {
+        client.points.get(self.state) == Some(f64::from(pcs::State::Fault as u8))
+    }
 }
 
 /// What a BAU uses of a chiller.
-pub(crate) const USED_OF_CHILLER: [&str; 5] = [
+pub(crate) const USED_OF_CHILLER: [&str; 7] = [
+    "fault",
+    "fault-level",
     "mode",
     "setpoint",
     "battery-temperature-max",
@@ -1287,11 +1383,22 @@ pub(crate) const USED_OF_CHILLER: [&str; 5] = [
 
 impl ChillerPoints {
     fn find(product: &Product, table: &PointTable) -> Result<Self, ProductError> {
-        let [mode, setpoint, temperatures @ ..] = needed(product, table, USED_OF_CHILLER)?;
+        let [fault, level, mode, setpoint, temperatures @ ..] = needed(product, table, USED_OF_CHILLER)?;
         Ok(Self {
+            fault: FaultPoints { fault, level },
             mode,
             setpoint,
             temperatures,
         })
+    }
+}
+
+/// What a BAU uses of an HVAC.
+pub(crate) const USED_OF_HVAC: [&str; 2] = ["fault", "fault-level"];
+
+impl FaultPoints {
+    fn find(product: &Product, table: &PointTable) -> Result<Self, ProductError> {
+        let [fault, level] = needed(product, table, USED_OF_HVAC)?;
+        Ok(Self { fault, level })
     }
 }

@@ -88,6 +88,8 @@ point_list! {
         fire_panel_online: flag("fire-panel-online"),
         /// Chiller answers.
         chiller_online: flag("chiller-online"),
+        /// HVAC answers.
+        hvac_online: flag("hvac-online"),
         /// Container I/O answers.
         io_online: flag("io-online"),
         /// Highest temperature.
@@ -143,6 +145,8 @@ point_list! {
         battery_state: value("battery-state", "1", 0.0, 99.0),
         /// 802 `Evt1`.
         events: value("events", "1", 0.0, 4_294_967_295.0),
+        /// 802 `EvtVnd1`: what stops the stack or ails it, by bits.
+        vendor_events: value("vendor-events", "1", 0.0, 4_294_967_294.0),
         /// 802 `V`.
         voltage: value("voltage", "V", 0.0, 2000.0),
         /// Highest cell voltage.
@@ -358,6 +362,8 @@ pub struct BankTable {
     pub disabled_reason: PointRange,
     /// As 802 `Evt1`, of one cluster.
     pub events: PointRange,
+    /// As 802 `EvtVnd1`, of one cluster.
+    pub vendor_events: PointRange,
     /// Cells that bleed, of the packs that say so.
     pub balancing_cells: PointRange,
 }
@@ -471,6 +477,7 @@ impl BankTable {
             connection_failure: row("connection-failure", "1", 0.0, 8.0),
             disabled_reason: row("disabled-reason", "1", 0.0, 4.0),
             events: row("events", "1", 0.0, 4_294_967_294.0),
+            vendor_events: row("vendor-events", "1", 0.0, 4_294_967_294.0),
             balancing_cells: row("balancing-cells", "1", 0.0, 65_534.0),
         }
     }

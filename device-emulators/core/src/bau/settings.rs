@@ -50,6 +50,8 @@ pub struct BauSettings {
     pub fire_lost_s: f64,
     /// Silence of the chiller after which it is a warning, s.
     pub chiller_lost_s: f64,
+    /// Silence of the HVAC after which it is a warning, s.
+    pub hvac_lost_s: f64,
     /// Silence of the EMS, once heard, after which the stack stops, s.
     pub ems_lost_s: f64,
     /// How long a start may wait for what blocks it, s.

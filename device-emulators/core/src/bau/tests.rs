@@ -15,6 +15,8 @@ struct Bench {
     ms: u64,
     bcus: Vec<(CanPort, Points)>,
     servers: Vec<(u8, ModbusServer, Points)>,
+    /// The server that does not answer.
+    silent: Option<u8>,
     /// What it said to the PCS on CAN.
     to_pcs: String,
 }
@@ -37,7 +39,8 @@ impl Bench {
             io: product("rig-container-io"),
             pcs: product("sjpcs-1725-m"),
             fire_panel: None,
-            chiller: None,
+            chiller: Some(product("chiller")),
+            hvac: Some(product("hvac")),
             defect,
         };
         let bau = Bau::new(&config, &library).unwrap();
@@ -46,7 +49,12 @@ impl Bench {
             let server = ModbusServer::of_product(product, &library, &table).unwrap();
             (peer, server, Points::new(table.into()))
         };
-        let servers = vec![server(IO_PEER, &config.io), server(PCS_PEER, &config.pcs)];
+        let servers = vec![
+            server(IO_PEER, &config.io),
+            server(PCS_PEER, &config.pcs),
+            server(CHILLER_PEER, config.chiller.as_ref().unwrap()),
+            server(HVAC_PEER, config.hvac.as_ref().unwrap()),
+        ];
         let bcu_table = Arc::new(kinds::point_table(&product("bcu-396s")).unwrap());
         let bcus = numbers
             .map(|number| {
@@ -62,6 +70,7 @@ impl Bench {
             ms: 0,
             bcus,
             servers,
+            silent: None,
             to_pcs: String::new(),
         };
         for line in ["estop-a", "estop-b", "safety-ok", "door-closed"] {
@@ -107,9 +116,33 @@ impl Bench {
     }
 
     fn io(&mut self, name: &str, value: f64) {
-        let points = &mut self.servers[0].2;
+        self.serve(IO_PEER, name, value);
+    }
+
+    /// A server has this value from now on.
+    fn serve(&mut self, peer: u8, name: &str, value: f64) {
+        let server = self.servers.iter_mut().find(|server| server.0 == peer);
+        let points = &mut server.unwrap().2;
         let id = points.table().find(name).unwrap();
         points.set(id, value);
+    }
+
+    /// 802 `Evt1` and `EvtVnd1`, as on the wire.
+    fn events(&mut self) -> (u32, u32) {
+        let request = bess_types::ModbusRequest::Read {
+            table: bess_types::Table::Holding,
+            address: 40_096,
+            count: 6,
+        };
+        let now = SimTime::from_millis(self.ms);
+        let Bau { server, points, .. } = &mut self.bau;
+        let reply = server.serve(now, ModbusAccess::default(), &request, points, &mut Vec::new());
+        let Ok(bess_types::ModbusData::Registers(words)) = reply else {
+            panic!("{reply:?}")
+        };
+        let long = |at: usize| u32::from(words[at]) << 16 | u32::from(words[at + 1]);
+        assert_eq!(long(2), 0, "Evt2");
+        (long(0), long(4))
     }
 
     fn bcu(&mut self, i: usize, name: &str, value: f64) {
@@ -183,6 +216,9 @@ impl Bench {
             {
                 writeln!(self.to_pcs, "{now} {frame}").unwrap();
             } else if let Output::ModbusRequest { peer, request, token } = output {
+                if self.silent == Some(peer) {
+                    continue;
+                }
                 let (_, server, points) = self.servers.iter_mut().find(|server| server.0 == peer).unwrap();
                 let reply = server.serve(now, ModbusAccess::default(), &request, points, &mut Vec::new());
                 self.bau.accept(
@@ -339,6 +375,7 @@ fn keeps_the_device_contract_with_a_bus_to_the_pcs() {
                 pcs: product("pcs-100-380"),
                 fire_panel: None,
                 chiller: None,
+                hvac: None,
                 defect: None,
             };
             Box::new(Bau::new(&config, &library).unwrap())
@@ -466,6 +503,7 @@ fn a_silent_bcu_is_a_fault_whatever_the_stack_was_doing() {
             )
         };
         assert_eq!(seen(&bench), ("fault", 3.0, com, 3.0), "{commands:?}");
+        assert_eq!(bench.events(), (1, 1 << 7), "{commands:?}");
         assert_eq!(bench.get("first-alarm-cluster"), 1.0);
         assert_eq!(bench.get("cluster[0].online"), 0.0);
         assert!(bench.get("cluster[0].state").is_nan(), "not known");
@@ -483,9 +521,139 @@ fn a_silent_bcu_is_a_fault_whatever_the_stack_was_doing() {
         bench.command(3);
         bench.run(200);
         assert_eq!(seen(&bench), ("standby", 0.0, 0.0, 0.0), "{commands:?}");
+        assert_eq!(bench.events(), (0, 0), "{commands:?}");
         bench.command(1);
         bench.run(3_000);
         assert_eq!(bench.state(), "connected");
+    }
+}
+
+#[test]
+fn what_stops_the_stack_stands_in_its_events_until_the_reset() {
+    type Change = fn(&mut Bench, bool);
+    let estop: Change = |bench, on| {
+        bench.io("estop-a", f64::from(u8::from(!on)));
+        bench.io("safety-ok", f64::from(u8::from(!on)));
+    };
+    let chain: Change = |bench, on| bench.io("safety-ok", f64::from(u8::from(!on)));
+    let fire: Change = |bench, on| bench.io("fire-level-1", f64::from(u8::from(on)));
+    let clusters: Change = |bench, on| {
+        for cluster in [0, 1] {
+            bench.bcu(cluster, "alarm-level", if on { 3.0 } else { 0.0 });
+        }
+    };
+    let stuck: Change = |bench, on| {
+        let bits = f64::from(u32::from(on) << AlarmId::Ctf.bit());
+        bench.bcu(0, "alarms-fault", bits);
+    };
+    let io: Change = |bench, on| bench.silent = on.then_some(IO_PEER);
+    for (state, change, expected) in [
+        ("emergency-stop", estop, (1 << 25, 0b1100)),
+        ("emergency-stop", chain, (1 << 25, 0b1000)),
+        ("fire", fire, (1 << 25, 0b1)),
+        ("fault", clusters, (1 << 25, 1 << 4)),
+        ("fault", stuck, (1 << 20, 1 << 5)),
+        ("fault", io, (1, 1 << 8)),
+    ] {
+        let mut bench = Bench::connected(None);
+        assert_eq!(bench.events(), (0, 0));
+        change(&mut bench, true);
+        bench.run(2_000);
+        assert_eq!(bench.state(), state);
+        assert_eq!(bench.get("battery-state"), 99.0);
+        assert_eq!(bench.events(), expected, "{state}");
+        change(&mut bench, false);
+        bench.run(1_000);
+        assert_eq!(bench.events(), expected, "{state}: latched");
+        bench.command(3);
+        bench.run(200);
+        assert_eq!(bench.state(), "standby");
+        assert_eq!(bench.events(), (0, 0), "{state}: reset");
+        assert_eq!(bench.get("alarm-level"), 0.0);
+    }
+}
+
+#[test]
+fn faults_of_the_auxiliaries_and_their_silence_are_reported() {
+    let mut bench = Bench::connected(None);
+    let reported = |bench: &mut Bench| (bench.events(), bench.get("alarm-level"));
+    let well = ((0, 0), 0.0);
+    for (peer, faults, expected) in [
+        (PCS_PEER, &[("pcs-state", 5.0)][..], ((1 << 26, 1 << 14), 1.0)),
+        (
+            CHILLER_PEER,
+            &[("fault", 4.0), ("fault-level", 1.0)],
+            ((1 << 26, 1 << 15), 1.0),
+        ),
+        (
+            CHILLER_PEER,
+            &[("fault", 1.0), ("fault-level", 2.0)],
+            ((1 << 25, 1 << 16), 2.0),
+        ),
+        (
+            HVAC_PEER,
+            &[("fault", 3.0), ("fault-level", 1.0)],
+            ((1 << 26, 1 << 17), 1.0),
+        ),
+        (
+            HVAC_PEER,
+            &[("fault", 2.0), ("fault-level", 2.0)],
+            ((1 << 25, 1 << 18), 2.0),
+        ),
+        (
+            HVAC_PEER,
+            &[("fault", 1.0), ("fault-level", 2.0)],
+            ((1 << 21, 1 << 19), 2.0),
+        ),
+    ] {
+        for (name, value) in faults {
+            bench.serve(peer, name, *value);
+        }
+        bench.run(1_100);
+        assert_eq!(reported(&mut bench), expected, "{faults:?}");
+        for (name, _) in faults {
+            bench.serve(peer, name, 0.0);
+        }
+        bench.run(1_100);
+        assert_eq!(reported(&mut bench), well, "it does not latch");
+    }
+    for (peer, after_ms, expected) in [
+        (PCS_PEER, 2_600, ((1, 1 << 10), 2.0)),
+        (CHILLER_PEER, 31_000, ((1, 1 << 12), 1.0)),
+        (HVAC_PEER, 31_000, ((1, 1 << 13), 1.0)),
+    ] {
+        bench.silent = Some(peer);
+        bench.run(after_ms - 2_000);
+        assert_eq!(reported(&mut bench), well, "within the limit");
+        bench.run(2_000);
+        assert_eq!(reported(&mut bench), expected);
+        let online = [bench.get("chiller-online"), bench.get("hvac-online")];
+        let answers = |other: u8| f64::from(u8::from(other != peer));
+        assert_eq!(online, [answers(CHILLER_PEER), answers(HVAC_PEER)]);
+        bench.silent = None;
+        bench.run(1_100);
+        assert_eq!(reported(&mut bench), well);
+    }
+    assert_eq!(bench.state(), "connected");
+}
+
+#[test]
+fn what_a_cluster_reports_without_a_bit_of_its_own_is_in_the_vendors_events() {
+    for (id, bit) in [
+        (AlarmId::Fire, 0),
+        (AlarmId::Sen, 20),
+        (AlarmId::Aux, 21),
+        (AlarmId::Ilk, 22),
+        (AlarmId::Prc, 23),
+    ] {
+        for (set, other) in [("alarms-warn", 26), ("alarms-alarm", 25)] {
+            let mut bench = Bench::connected(None);
+            bench.bcu(1, set, f64::from(1_u32 << id.bit()));
+            bench.run(1_500);
+            assert_eq!(bench.events(), (1 << other, 1 << bit), "{id:?}");
+            assert_eq!(bench.get("cluster[1].vendor-events"), f64::from(1_u32 << bit));
+            assert_eq!(bench.get("cluster[0].vendor-events"), 0.0);
+        }
     }
 }
 
@@ -638,6 +806,7 @@ fn a_stack_of_other_packs_is_refused_with_a_remedy() {
         pcs: product("sjpcs-1725-m"),
         fire_panel: None,
         chiller: None,
+        hvac: None,
         defect: None,
     };
     let error = Bau::new(&config, &library).unwrap_err().to_string();
@@ -658,6 +827,7 @@ fn holds_to_the_device_contract() {
         pcs: product("sjpcs-1725-m"),
         fire_panel: Some(product("fire-panel")),
         chiller: Some(product("chiller")),
+        hvac: Some(product("hvac")),
         defect: None,
     };
     crate::contract::device_contract(|| Box::new(Bau::new(&config, &library).unwrap()));

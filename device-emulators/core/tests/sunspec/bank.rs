@@ -58,6 +58,7 @@ fn a_string_for_each_cluster() {
             inner(start, &Strings::STR_DIS_RSN, name("disabled-reason")),
             inner(start, &Strings::STR_CON_ST, name("contactors")),
             inner(start, &Strings::STR_EVT1, name("events")),
+            inner(start, &Strings::STR_EVT_VND1, name("vendor-events")),
         ]);
     }
     image.check::<Model803>(&rows);
@@ -88,6 +89,7 @@ fn a_module_of_the_string_for_each_pack() {
         row(&Model804::MOD_TMP_AVG, name("temperature-mean")),
         row(&Model804::CON_ST, name("contactors")),
         row(&Model804::EVT1, name("events")),
+        row(&Model804::EVT_VND1, name("vendor-events")),
     ];
     for p in 0..9 {
         let start = Model804::LEN + p * Module::LEN;

@@ -1,6 +1,7 @@
 //! SunSpec 803: the clusters as strings of a battery bank.
 
 use super::{BcuIds, Clusters, Image};
+use crate::bau::events::{Cause, Causes, OTHER_ALARM, OTHER_WARNING};
 use crate::bau::points::{BankPoints, BankTable};
 use crate::protection::{AlarmId, Severity};
 use crate::{PointId, Points};
@@ -49,6 +50,9 @@ impl Clusters {
             // A cluster that is not heard has a communication error, and nothing else is known of it.
             let events = if image.online { events_of(&[image]) } else { 1 };
             points.set(table.events.at(*row), f64::from(events));
+            let silent = Causes::of(&[(Cause::BcuSilent, !image.online)]);
+            let causes = causes_of(image) | silent;
+            points.set(table.vendor_events.at(*row), f64::from(causes.bits()));
         }
         self.publish_extremes(points, &table.single);
     }
@@ -185,5 +189,21 @@ pub(super) fn events_of(images: &[&Image]) -> u32 {
     ] {
         events |= u32::from(holds(warn | alarm, ids)) << bit;
     }
-    events | u32::from(holds(alarm, &[Id::Sen, Id::Aux, Id::Ilk, Id::Prc])) << 25
+    let other = OTHERS.map(|(id, _)| id);
+    events | u32::from(holds(alarm, &other)) << OTHER_ALARM | u32::from(holds(warn, &other)) << OTHER_WARNING
+}
+
+/// Alarms that 802 `Evt1` has no bit for.
+const OTHERS: [(AlarmId, Cause); 5] = [
+    (AlarmId::Fire, Cause::Fire),
+    (AlarmId::Sen, Cause::Sensors),
+    (AlarmId::Aux, Cause::AuxiliarySupply),
+    (AlarmId::Ilk, Cause::Interlock),
+    (AlarmId::Prc, Cause::Precharge),
+];
+
+/// What of 802 `EvtVnd1` a cluster reports.
+pub(super) fn causes_of(image: &Image) -> Causes {
+    let stands = |id| Severity::LEVELS.into_iter().any(|level| image.has(level, id));
+    Causes::of(&OTHERS.map(|(id, cause)| (cause, stands(id))))
 }
