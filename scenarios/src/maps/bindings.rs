@@ -19,7 +19,7 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 
-use super::write;
+use super::{cells, write};
 use crate::bench::read_text;
 use crate::mistake::Mistake;
 
@@ -230,7 +230,7 @@ impl Bindings {
         let mut bound = Vec::new();
         for (name, binding) in &self.bind {
             let wanted = name.get_ref();
-            let Some(at) = registers.iter().position(|register| register.name == *wanted) else {
+            let Some(at) = position(&registers, wanted) else {
                 let names = registers.iter().map(|register| register.name.as_str());
                 let help = match pattern::nearest(wanted, names) {
                     Some(nearest) => format!("did you mean `{nearest}`?"),
@@ -348,6 +348,25 @@ impl Bindings {
     ) -> Vec<Finding> {
         let place = self.source.place(span.clone());
         let mut findings = Vec::new();
+        if let Meaning::Point(point) = &register.meaning
+            && register.unit.is_empty()
+            && !register.is_bit()
+            && let Some(def) = against.table.find(point).map(|id| against.table.def(id))
+            && def.states.is_empty()
+            && !matches!(def.unit, "" | "1")
+        {
+            findings.push(Finding::warning(
+                &place,
+                format!(
+                    "`{}` has no unit in the list: {} is taken, that of `{point}`",
+                    register.name, def.unit
+                ),
+                format!(
+                    "ask the vendor, and give unit = \"...\" here, one like {}",
+                    def.unit
+                ),
+            ));
+        }
         for point in points_of(register) {
             let is_written = against.written.get(point).copied();
             if register.writable && is_written == Some(false) {
@@ -379,6 +398,16 @@ impl Bindings {
     fn wrong(&self, span: Range<usize>, message: impl Into<String>, help: impl Into<String>) -> Mistake {
         Mistake::at(&self.source.file, &self.source.text, Some(span), message, help)
     }
+}
+
+/// The register of this name, or else the only one that has it with or without a unit in brackets.
+fn position(registers: &[&mut Register], wanted: &str) -> Option<usize> {
+    let exact = registers.iter().position(|register| register.name == wanted);
+    let is_like = |name: &str| cells::without_unit(name) == wanted || name == cells::without_unit(wanted);
+    let mut like = (registers.iter().enumerate())
+        .filter(|(_, register)| is_like(&register.name))
+        .map(|(at, _)| at);
+    exact.or_else(|| like.next().filter(|_| like.next().is_none()))
 }
 
 fn put(more: &More, register: &mut Register) -> Result<(), (String, &'static str)> {

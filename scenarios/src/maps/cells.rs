@@ -433,6 +433,43 @@ pub(super) fn scaled_unit(cell: &str) -> (Option<f64>, String) {
     }
 }
 
+/// The scale, if any, and the unit in the brackets a name ends with, as in `Leistung [kW]`, `Spannung (0,1 V)`, `电压（V）`.
+/// A number that is no step of a register, as in `Nennspannung (400 V)` or `Mean power (15 min)`, makes it none.
+pub(super) fn unit_of_name(name: &str) -> Option<(Option<f64>, String)> {
+    let (_, inside) = split_bracket(name)?;
+    let (scale, unit) = scaled_unit(inside);
+    let of_time = ["s", "ms", "min", "h"].contains(&unit.as_str());
+    let is_step = |scale: f64| scale < 1.0 || !of_time && [1.0, 10.0, 100.0, 1000.0].contains(&scale);
+    (is_known(&unit) && scale.is_none_or(is_step)).then_some((scale, unit))
+}
+
+/// A name without the unit in brackets at its end.
+pub(super) fn without_unit(name: &str) -> &str {
+    match split_bracket(name) {
+        Some((before, _)) if unit_of_name(name).is_some() => before,
+        _ => name,
+    }
+}
+
+fn split_bracket(name: &str) -> Option<(&str, &str)> {
+    let name = name.trim_end();
+    [('[', ']'), ('(', ')'), ('（', '）'), ('【', '】')]
+        .into_iter()
+        .find_map(|(open, close)| name.strip_suffix(close)?.rsplit_once(open))
+        .map(|(before, inside)| (before.trim_end(), inside.trim()))
+        .filter(|(before, _)| !before.is_empty())
+}
+
+/// Whether points have a unit of that quantity.
+fn is_known(unit: &str) -> bool {
+    let quantities = [
+        "V", "A", "W", "VA", "var", "Wh", "As", "Ω", "Hz", "s", "°C", "%", "Pa", "L/min", "rpm",
+    ];
+    quantities
+        .iter()
+        .any(|quantity| bess_devices::codec::unit::factor(unit, quantity).is_some())
+}
+
 /// A unit as this rig writes it; nothing for signs that mean "none".
 pub(super) fn unit(cell: &str) -> String {
     bess_devices::codec::unit::spelled(cell).to_owned()

@@ -2,6 +2,7 @@
 //! is reported and kept as a comment.
 
 use std::collections::BTreeSet;
+use std::sync::LazyLock;
 
 use bess_devices::codec::modbus::listing::{Register, Revert};
 use bess_devices::codec::modbus::{OutOfRangeWrite, ReadOnlyWrite};
@@ -9,12 +10,13 @@ use bess_devices::codec::pattern;
 use bess_devices::finding::Finding;
 use bess_devices::product::Place;
 use bess_types::Table;
+use regex::Regex;
 
 use super::bindings::{Against, Bindings};
 use super::cells::{self, Written};
 use super::columns::{Columns, Key, Picked};
 use super::habits::{self, Base, Evidence};
-use super::naming::{bit_range, named};
+use super::naming::{Bits, bit_range, named};
 use super::sheet::{Row, Sheet};
 use super::table_in_words;
 use crate::mistake::Mistake;
@@ -226,6 +228,10 @@ struct Reader<'a> {
     thousands: bool,
     /// Unit cells with a scale in them.
     scaled_units: Vec<String>,
+    /// Names whose unit in brackets was taken.
+    units_of_names: Vec<String>,
+    /// Rows that named bits of the register above.
+    bit_rows: usize,
     /// What is said about the whole list: the text above it and the titles in it.
     told: String,
     import: Import,
@@ -284,6 +290,8 @@ impl<'a> Reader<'a> {
             table: None,
             thousands: false,
             scaled_units: Vec::new(),
+            units_of_names: Vec::new(),
+            bit_rows: 0,
             told: String::new(),
             import: Import {
                 said: sheet.said.clone(),
@@ -326,6 +334,18 @@ impl<'a> Reader<'a> {
                 self.scaled_units.len(),
                 scale.unwrap_or(1.0),
                 if unit.is_empty() { "none" } else { &unit },
+            ));
+        }
+        if let Some(first) = self.units_of_names.first() {
+            self.import.said.push(format!(
+                "{} names have their unit in brackets, which is taken, as in \"{first}\"",
+                self.units_of_names.len()
+            ));
+        }
+        if self.bit_rows > 0 {
+            self.import.said.push(format!(
+                "{} rows name bits of the register above them",
+                self.bit_rows
             ));
         }
     }
@@ -423,6 +443,8 @@ impl<'a> Reader<'a> {
             );
             let help = "it is kept as a comment; write the address without a mark, or a bit as in 40001.3";
             self.not_used(row, message, help);
+        } else if let Some(bits) = bits_of_row(row, address) {
+            self.names_bits(row, bits);
         } else if filled == 1 {
             self.title(row);
         } else if address.is_empty() && self.continues(row) {
@@ -501,7 +523,33 @@ impl<'a> Reader<'a> {
         if last.written.number != written.number {
             return false;
         }
-        let before = last.register.bit_names.insert(bit, text.clone());
+        self.name_bit(row, bit, &text);
+        true
+    }
+
+    /// A row of its own about bits of the register above.
+    fn names_bits(&mut self, row: &Row, bits: Bits) {
+        if self.last_draft().is_none() {
+            let message = format!(
+                "row not used: no register is above these bits: {}",
+                short(&one_line(row))
+            );
+            let help = "it is kept as a comment; put it right below its register, or give it the address";
+            self.not_used(row, message, help);
+            return;
+        }
+        self.bit_rows += 1;
+        for (bit, text) in bits {
+            self.name_bit(row, bit, &text);
+        }
+    }
+
+    /// Names bits of the register read last.
+    fn name_bit(&mut self, row: &Row, bit: (u8, u8), text: &str) {
+        let Some(last) = self.last_draft() else {
+            return;
+        };
+        let before = last.register.bit_names.insert(bit, text.to_owned());
         if let Some(before) = before.filter(|before| *before != text) {
             let place = self.place(row);
             self.import.findings.push(Finding::warning(
@@ -513,7 +561,6 @@ impl<'a> Reader<'a> {
                 "correct one of the two; a workbook shows bit 10 as 40001.1 if its cell is a number",
             ));
         }
-        true
     }
 
     /// A row without an address that says more about the register above.
@@ -620,6 +667,22 @@ impl<'a> Reader<'a> {
         self.import.findings.sort_by_key(|finding| finding.place.line);
         self.import
     }
+}
+
+/// Bits a row without an address names and nothing else: `Bit 0: Fan`, `b0: Fan`, or `Bit 0` and its name in the next cell.
+fn bits_of_row(row: &Row, address: &str) -> Option<Bits> {
+    static BIT: LazyLock<Regex> =
+        LazyLock::new(|| cells::regex(r"(?i)^(?:bits?|[bd]|第?位|第)\s*[.#_\[-]?\s*\d"));
+    static ALONE: LazyLock<Regex> =
+        LazyLock::new(|| cells::regex(r"(?i)^(?:bits?|第?位|第)\s*[.#_\[-]?\s*\d[\s\d.~～-]*\]?位?$"));
+    let cells: Vec<&str> = row.filled().collect();
+    let first = *cells.first().filter(|first| BIT.is_match(first))?;
+    if cells.len() > 1 && ALONE.is_match(first) {
+        return Some(Bits::from([(bit_range(first)?, collapse(cells[1]))]));
+    }
+    let has_no_address = address.is_empty() || address == first;
+    let (_, bits) = named(first);
+    (has_no_address && !bits.is_empty()).then_some(bits)
 }
 
 /// A row's cells in one line.

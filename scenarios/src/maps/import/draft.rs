@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use bess_devices::codec::modbus::RegisterType;
 use bess_devices::codec::modbus::listing::{Effects, Meaning, Register};
+use bess_devices::codec::unit::factor;
 use bess_devices::finding::Finding;
 use bess_types::Table;
 
@@ -142,6 +143,33 @@ impl Reader<'_> {
                 )),
             }
         }
+        let name = name_of_row(&columns, row);
+        // a table of this rig has a unit where there is one
+        let of_name = cells::unit_of_name(&name).filter(|_| !columns.has(Key::Constant));
+        let (of_unit, unit_cell) = match of_name {
+            Some((of_name, unit)) if of_unit.is_none() && register.unit.is_empty() => {
+                if matches!(unit_cell, "" | "-" | "--" | "—" | "/") {
+                    self.units_of_names.push(name.clone());
+                    register.unit = unit;
+                    (of_name, name.as_str())
+                } else {
+                    (None, unit_cell)
+                }
+            }
+            Some((_, unit)) => {
+                if factor(&unit, &register.unit).is_some_and(|factor| (factor - 1.0).abs() > 1e-6) {
+                    findings.push(doubt(
+                        format!(
+                            "the name `{name}` says {unit}, its row {}, which is taken",
+                            register.unit
+                        ),
+                        "ask the vendor which of the two it is, and correct the other",
+                    ));
+                }
+                (of_unit, unit_cell)
+            }
+            None => (of_unit, unit_cell),
+        };
         let of_unit = of_unit.map(rounded);
         if let (Some(of_unit), Some((scale, key))) = (of_unit, given)
             && (of_unit - scale).abs() > scale.abs() * 1e-6
@@ -154,7 +182,7 @@ impl Reader<'_> {
                 "ask the vendor which of the two it is, and correct the other",
             ));
         }
-        if given.is_none() && of_unit.is_some() {
+        if given.is_none() && of_unit.is_some() && unit_cell != name {
             self.scaled_units.push(unit_cell.to_owned());
         }
         let scale = given.map(|(scale, _)| scale).or(of_unit).unwrap_or(1.0);

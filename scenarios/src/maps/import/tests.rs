@@ -349,6 +349,81 @@ fn units_with_a_scale_in_front() {
 }
 
 #[test]
+fn units_in_brackets_of_names() {
+    let rows = "0;Wirkleistung [kW];INT32;0,1\n2;Spannung [0,1 V];U16;\n3;Power limit (0.1 kW);U16;\n\
+        4;Temperatur (°C);U16;\n5;电压（V）;U16;0.1\n6;Nennspannung (400 V);U16;\n7;Mean power (15 min);U16;\n8;Mode (auto);U16;\n\
+        9;Current (0.1 A);U16;0.01\n";
+    let text = format!("Address;Name;Type;Scale\n{rows}");
+    let got: Vec<_> = import(&text, &Wishes::default())
+        .unwrap()
+        .registers()
+        .map(|register| (register.name.clone(), register.scale, register.unit.clone()))
+        .collect();
+    let expected = [
+        ("Wirkleistung [kW]", 0.1, "kW"),
+        ("Spannung [0,1 V]", 0.1, "V"),
+        ("Power limit (0.1 kW)", 0.1, "kW"),
+        ("Temperatur (°C)", 1.0, "°C"),
+        ("电压（V）", 0.1, "V"),
+        ("Nennspannung (400 V)", 1.0, ""),
+        ("Mean power (15 min)", 1.0, ""),
+        ("Mode (auto)", 1.0, ""),
+        ("Current (0.1 A)", 0.01, "A"),
+    ]
+    .map(|(name, scale, unit)| (name.to_owned(), scale, unit.to_owned()));
+    assert_eq!(got, expected);
+    let heard_of = |text: &str| heard(text, &Wishes::default()).join("\n");
+    let heard = heard_of(&text);
+    assert!(heard.contains("6 names have their unit in brackets"), "{heard}");
+    assert!(
+        heard.contains(":10: warning: the unit `Current (0.1 A)` says a scale of 0.1"),
+        "{heard}"
+    );
+    let both = "Address;Name;Type;Unit\n0;P [kW];U16;W\n1;U [V];U16;V\n";
+    let heard = heard_of(both);
+    assert!(
+        heard.contains(":2: warning: the name `P [kW]` says kW, its row W, which is taken")
+            && !heard.contains(":3: warning"),
+        "{heard}"
+    );
+}
+
+#[test]
+fn bits_in_rows_below_their_register() {
+    let text = "Address;Name;Type;Remark\n0;Status;U16;\nBit 0: AC-Schütz geschlossen;;;\n;b1: Fault;;\n\
+        Bit 2..15: reserviert;;;\n1;Next;U16;\nBit 3;Door;;\nAlarms;;;\nBit 0: Nowhere;;;\n2;Last;U16;\nBit 16: Too far;;;\n";
+    let import = import(text, &Wishes::default()).unwrap();
+    let bits: Vec<_> = import
+        .registers()
+        .map(|register| (register.block.as_str(), register.bit_names.clone()))
+        .collect();
+    let names = |all: &[((u8, u8), &str)]| all.iter().map(|(bit, name)| (*bit, (*name).to_owned())).collect();
+    assert_eq!(
+        bits,
+        [
+            (
+                "",
+                names(&[
+                    ((0, 0), "AC-Schütz geschlossen"),
+                    ((1, 1), "Fault"),
+                    ((2, 15), "reserviert")
+                ])
+            ),
+            ("", names(&[((3, 3), "Door")])),
+            ("Alarms", names(&[])),
+        ]
+    );
+    let heard = heard(text, &Wishes::default()).join("\n");
+    for words in [
+        "5 rows name bits of the register above them",
+        ":9: warning: row not used: no register is above these bits: Bit 0: Nowhere",
+        ":10: warning: bit 16 `Too far` is not in the 16 bits",
+    ] {
+        assert!(heard.contains(words), "{words}: {heard}");
+    }
+}
+
+#[test]
 fn a_type_nobody_gave_is_a_finding() {
     let heard_of = |text: &str| heard(text, &Wishes::default()).join("\n");
     let heard = heard_of("Address;Name;Sorte\n0;A;U16\n1;B;I32\n");
