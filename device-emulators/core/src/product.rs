@@ -174,8 +174,8 @@ pub struct TransmitSpec {
     /// First sent this long after start-up, plus 2 ms for each step of the node address (modulo 32).
     #[serde(default)]
     pub phase_ms: u64,
-    /// Point, or signal that is bound to none, which the codec counts up by one each time the message is sent; begins
-    /// again after the signal's highest value.
+    /// Point, or signal that is bound to none, which the codec counts up by one each time the message, or the page that
+    /// has it, is sent; begins again after the highest value of the signal's range.
     pub counter: Option<Spanned<String>>,
     /// Checksum the codec makes.
     pub checksum: Option<ChecksumSpec>,

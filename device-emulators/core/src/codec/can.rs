@@ -119,8 +119,8 @@ impl CanPort {
             message.sent = None;
             message.sent_at = None;
             if let Some(Counter::Signal { bits, place }) = message.counter {
-                // the first one sent is 0
-                self.counts[place] = bits.last_count();
+                // the first one sent is the lowest
+                self.counts[place] = bits.counts().1;
             }
             message.due = if message.goes_by_itself() {
                 now + message.phase
@@ -581,8 +581,8 @@ struct Answer {
 /// A rolling counter.
 #[derive(Clone, Copy, Debug)]
 enum Counter {
-    /// A point, and the value after which it is 0 again.
-    Point { point: PointId, last: f64 },
+    /// A point, its first value, and the value after which it has the first one again.
+    Point { point: PointId, first: f64, last: f64 },
     /// A signal of its own; pages of one message count together, in this place of the port's counts.
     Signal { bits: BitField, place: usize },
 }
@@ -595,13 +595,25 @@ impl Transmit {
 
     fn advance_counter(&self, points: &mut Points, counts: &mut [u64]) {
         match self.counter {
-            Some(Counter::Point { point, last }) => {
-                let next = points.get(point).map_or(0.0, |value| value + 1.0);
-                points.set(point, if next > last { 0.0 } else { next });
+            Some(Counter::Point { point, first, last }) => {
+                let next = points.get(point).map_or(first, |value| value + 1.0);
+                points.set(
+                    point,
+                    if (first..=last).contains(&next) {
+                        next
+                    } else {
+                        first
+                    },
+                );
             }
             Some(Counter::Signal { bits, place }) => {
-                let next = counts[place] + 1;
-                counts[place] = if next > bits.last_count() { 0 } else { next };
+                let (first, last) = bits.counts();
+                let count = counts[place];
+                counts[place] = if (first..last).contains(&count) {
+                    count + 1
+                } else {
+                    first
+                };
             }
             None => {}
         }

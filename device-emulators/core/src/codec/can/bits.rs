@@ -349,9 +349,17 @@ impl BitField {
         payload
     }
 
-    /// Highest raw value a counter has.
-    pub(super) fn last_count(&self) -> u64 {
-        self.mask
+    /// First and last raw value of a counter: its range in the DBC, or all its bits if that has negative numbers.
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "raw values of the range, none below 0"
+    )]
+    pub(super) fn counts(&self) -> (u64, u64) {
+        if self.min_raw < 0.0 {
+            return (0, self.mask);
+        }
+        (self.min_raw as u64, self.max_raw as u64)
     }
 }
 

@@ -107,11 +107,11 @@ impl<'a> Compiler<'a> {
                 let period = given.or_else(|| if asked_for { None } else { of_dbc() });
                 let count = u32::try_from(pages.len()).unwrap_or(u32::MAX);
                 let place = all.len();
-                for (k, layout) in (0..).zip(pages) {
-                    let counter = match &spec.counter {
-                        Some(name) => Some(self.counter(name, &layout, message, place)?),
-                        None => None,
-                    };
+                let counters = match &spec.counter {
+                    Some(name) => self.counters(name, &pages, message, place)?,
+                    None => vec![None; pages.len()],
+                };
+                for ((k, layout), counter) in (0..).zip(pages).zip(counters) {
                     let cycle = period;
                     let (period, turn) = match (spec.pages, period) {
                         (Pages::Rotate, Some(period)) => (Some(period * count), period * k),
@@ -210,35 +210,55 @@ impl<'a> Compiler<'a> {
         Ok(found)
     }
 
-    fn counter(
+    /// The counter of each page: none on a page without its signal, which then does not count.
+    fn counters(
         &self,
         name: &Spanned<String>,
-        layout: &Layout,
+        pages: &[Layout],
         message: &Message,
         place: usize,
-    ) -> Result<Counter, ProductError> {
-        if let Some(signal) = message
-            .signals
-            .iter()
-            .find(|signal| signal.name == *name.get_ref())
-        {
-            let bits = self.bits(signal, message, InvalidCodes::default(), name.span())?;
-            return Ok(Counter::Signal { bits, place });
+    ) -> Result<Vec<Option<Counter>>, ProductError> {
+        let wanted = name.get_ref();
+        let is_signal = message.signals.iter().any(|signal| signal.name == *wanted);
+        let point = self.table.find(wanted);
+        if !is_signal && point.is_none() {
+            return Err(self.unknown_point(name.span(), wanted));
         }
-        let point = self
-            .table
-            .find(name.get_ref())
-            .ok_or_else(|| self.unknown_point(name.span(), name.get_ref()))?;
-        let signal = layout.signals.iter().find(|signal| signal.point == point);
-        let signal = signal.ok_or_else(|| ProductError::Setting {
+        let counters: Vec<Option<Counter>> = pages
+            .iter()
+            .map(|page| {
+                if is_signal {
+                    return page
+                        .counter
+                        .as_deref()
+                        .map(|&bits| Counter::Signal { bits, place });
+                }
+                let signal = page.signals.iter().find(|signal| Some(signal.point) == point)?;
+                let bits = signal.bits;
+                let value = |raw: f64| raw * bits.multiply / bits.divide + bits.offset;
+                let (a, b) = (value(bits.min_raw.max(0.0)), value(bits.max_raw));
+                Some(Counter::Point {
+                    point: signal.point,
+                    first: a.min(b),
+                    last: a.max(b),
+                })
+            })
+            .collect();
+        if counters.iter().any(Option::is_some) {
+            return Ok(counters);
+        }
+        Err(ProductError::Setting {
             place: self.source.place(name.span()),
             key: "counter".into(),
-            message: format!("no signal of {} is bound to `{}`", layout.name, name.get_ref()),
+            message: if is_signal {
+                format!(
+                    "`{wanted}` of {} is on no page that is sent, or is no plain signal",
+                    message.name
+                )
+            } else {
+                format!("no signal of {} is bound to `{wanted}`", message.name)
+            },
             help: "bind the message's counter signal to this point".into(),
-        })?;
-        Ok(Counter::Point {
-            point,
-            last: signal.bits.max_raw * signal.bits.multiply / signal.bits.divide + signal.bits.offset,
         })
     }
 
@@ -264,6 +284,9 @@ impl<'a> Compiler<'a> {
         }
         let mut pages = Vec::new();
         for (message, captures) in &matching {
+            if let Some((place, message)) = self.file.same_names(message).into_iter().next() {
+                return Err(ProductError::Dbc { place, message });
+            }
             let of_message = self
                 .file
                 .pages(message)
@@ -403,6 +426,7 @@ impl<'a> Compiler<'a> {
             signals: Vec::new(),
             select: Vec::new(),
             checksum: None,
+            counter: None,
         };
         if let Some(spec) = entry.checksum
             && message
@@ -472,6 +496,9 @@ impl<'a> Compiler<'a> {
             if flip {
                 bits.multiply = -bits.multiply;
                 bits.offset = 0.0 - bits.offset;
+            }
+            if entry.counter == Some(signal.name.as_str()) {
+                layout.counter = Some(Box::new(bits));
             }
             if let Some((captures, point)) = bound {
                 self.bind(entry, &mut layout, signal, bits, &captures, point)?;

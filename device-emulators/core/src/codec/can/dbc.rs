@@ -73,39 +73,36 @@ pub(super) struct Page<'a> {
 }
 
 impl DbcFile {
-    /// Cycle time a message's attribute gives it, in whole ms.
+    /// Cycle time a message's attribute, or else the attribute's default, gives it, in whole ms; 0 is none.
     pub(super) fn cycle_ms(&self, id: MessageId) -> Option<u64> {
-        let values = self.dbc.attribute_values_message.iter();
-        let mut own = values.filter(|value| value.name == "GenMsgCycleTime" && value.message_id == id);
+        let value = self.dbc.resolved_message_attribute(id, "GenMsgCycleTime");
         #[allow(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
             reason = "positive and below a day"
         )]
-        own.find_map(|value| number(&value.value))
+        value
+            .and_then(number)
             .filter(|ms| (0.5..=86_400_000.0).contains(ms))
             .map(|ms| ms.round() as u64)
     }
 
-    /// Start value a signal's attribute gives it, as a raw value.
+    /// Start value a signal's attribute, or else the attribute's default, gives it, as a raw value.
     pub(super) fn start_value(&self, id: MessageId, signal: &str) -> Option<f64> {
-        let values = self.dbc.attribute_values_signal.iter();
-        let mut own = values.filter(|value| {
-            value.name == "GenSigStartValue" && value.message_id == id && value.signal_name == signal
-        });
-        own.find_map(|value| number(&value.value))
+        let value = self.dbc.resolved_signal_attribute(id, signal, "GenSigStartValue");
+        value.and_then(number)
     }
 
-    /// Whether a message goes out in CAN FD format: its attribute says so, or it is too long for the classic one.
+    /// Whether a message goes out in CAN FD format: its attribute or the attribute's default says so, or it is too long
+    /// for the classic one. An editor writes a default by its name, an own value by its number.
     pub(super) fn is_fd(&self, message: &Message) -> bool {
         let format = |value: &AttributeValue| match value {
             AttributeValue::Uint(code) => matches!(code, 14 | 15),
             AttributeValue::String(name) => name.ends_with("CAN_FD"),
             _ => false,
         };
-        let values = self.dbc.attribute_values_message.iter();
-        let mut own = values.filter(|value| value.name == "VFrameFormat" && value.message_id == message.id);
-        message.size > 8 || own.any(|value| format(&value.value))
+        let value = self.dbc.resolved_message_attribute(message.id, "VFrameFormat");
+        message.size > 8 || value.is_some_and(format)
     }
 
     /// Value of a name in a signal's value table.

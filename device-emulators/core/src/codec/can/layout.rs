@@ -24,6 +24,8 @@ pub(super) struct Layout {
     /// What tells this page, or this kind of request, from others of the same identifier.
     pub select: Vec<(BitField, u64)>,
     pub checksum: Option<Box<Checksum>>,
+    /// A rolling counter that is no point, where this page has it.
+    pub counter: Option<Box<BitField>>,
 }
 
 /// A signal bound to a point.

@@ -124,6 +124,13 @@ fn signals(file: &DbcFile, listed: &Message, message: &can_dbc::Message, finding
             return;
         }
     };
+    for (place, wrong) in file.same_names(message) {
+        findings.push(Finding::error(
+            &place,
+            wrong,
+            "give each signal of a message a name of its own",
+        ));
+    }
     let mut told: Vec<(&str, &str)> = Vec::new();
     for page in &pages {
         for (at, signal) in page.signals.iter().enumerate() {
@@ -135,7 +142,8 @@ fn signals(file: &DbcFile, listed: &Message, message: &can_dbc::Message, finding
                     continue;
                 };
                 let pair = (signal.name.as_str(), other.name.as_str());
-                if own.iter().zip(taken).any(|(a, b)| a & b != 0) && !told.contains(&pair) {
+                if pair.0 != pair.1 && own.iter().zip(taken).any(|(a, b)| a & b != 0) && !told.contains(&pair)
+                {
                     told.push(pair);
                     let place = place_of(listed, &signal.name);
                     findings.push(Finding::error(

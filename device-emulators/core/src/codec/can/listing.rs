@@ -148,6 +148,37 @@ impl DbcFile {
             .collect()
     }
 
+    /// Signals of a message that have the name of one before: where each stands, and what is wrong.
+    pub(super) fn same_names(&self, message: &DbcMessage) -> Vec<(Place, String)> {
+        let mut names: Vec<&str> = message
+            .signals
+            .iter()
+            .map(|signal| signal.name.as_str())
+            .collect();
+        names.sort_unstable();
+        let doubled = |pair: &[&str]| pair[0] == pair[1];
+        if !names.windows(2).any(doubled) {
+            return Vec::new();
+        }
+        let at = self.dbc.messages.iter().position(|other| other.id == message.id);
+        let lines = Lines::read(Source::new(&self.file, &self.text));
+        let mut told = Vec::new();
+        names.dedup();
+        for name in names {
+            let all = lines.all(at.unwrap_or(0), name);
+            for (place, before) in all.iter().skip(1).zip(&all) {
+                told.push((
+                    place.clone(),
+                    format!(
+                        "{name} of {} is the name of a signal in line {} too",
+                        message.name, before.line
+                    ),
+                ));
+            }
+        }
+        told
+    }
+
     fn listed(&self, at: usize, message: &DbcMessage, lines: &Lines) -> Message {
         let place = lines.of(at, "");
         let signals = message.signals.iter();
@@ -237,7 +268,7 @@ fn number(value: NumericValue) -> f64 {
 struct Lines {
     source: Source,
     /// By the message's place in the file and the signal's name, empty for the message itself.
-    found: BTreeMap<(usize, String), usize>,
+    found: BTreeMap<(usize, String), Vec<usize>>,
 }
 
 impl Lines {
@@ -258,12 +289,13 @@ impl Lines {
                 }
                 Some("BO_") => {
                     in_message = true;
-                    found.insert((messages, String::new()), number);
+                    found.insert((messages, String::new()), vec![number]);
                     messages += 1;
                 }
                 Some("SG_") if in_message => {
                     let name = words.next().unwrap_or_default().to_owned();
-                    found.entry((messages - 1, name)).or_insert(number);
+                    let lines: &mut Vec<usize> = found.entry((messages - 1, name)).or_default();
+                    lines.push(number);
                 }
                 _ => {}
             }
@@ -272,8 +304,17 @@ impl Lines {
     }
 
     fn of(&self, message: usize, signal: &str) -> Place {
-        let line = self.found.get(&(message, signal.to_owned()));
-        self.source.place(self.source.line(line.copied().unwrap_or(1)))
+        let first = self.all(message, signal).into_iter().next();
+        first.unwrap_or_else(|| self.source.place(self.source.line(1)))
+    }
+
+    /// Every place of a signal's name.
+    fn all(&self, message: usize, signal: &str) -> Vec<Place> {
+        let lines = self.found.get(&(message, signal.to_owned()));
+        let lines = lines.into_iter().flatten();
+        lines
+            .map(|line| self.source.place(self.source.line(*line)))
+            .collect()
     }
 }
 

@@ -123,6 +123,7 @@ fn layout(bits: BitField, point: PointId) -> Layout {
         }],
         select: vec![],
         checksum: None,
+        counter: None,
     }
 }
 

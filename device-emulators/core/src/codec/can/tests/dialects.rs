@@ -271,3 +271,74 @@ fn what_a_dialect_leaves_out_is_told() {
     }
     insta::assert_snapshot!(text);
 }
+
+/// What a port of a product that sends M of this DBC emits until 90 ms.
+fn sent_of(dbc: &str, keys: &str) -> Vec<String> {
+    let text = format!(
+        "id = \"own\"\ninherits = \"rig-bmu-16\"\ntitle = \"X\"\n[[can]]\nport = \"cluster\"\ndbc = \"own.dbc\"\n\
+         [[can.transmit]]\nmessage = \"M\"\n{keys}"
+    );
+    let (library, product, table) = own(dbc, &text).unwrap();
+    let mut port = CanPort::compile(&product, "cluster", &library, &table, 0).unwrap();
+    let mut points = Points::new(table.into());
+    port.start(SimTime::ZERO);
+    let frames = sent(&mut port, &mut points, 90);
+    frames.iter().map(|(ms, frame)| format!("{ms} {frame}")).collect()
+}
+
+#[test]
+fn a_default_of_an_attribute_counts_where_no_own_value_stands() {
+    let dbc = "VERSION \"\"\nBU_: A B\n\nBO_ 1 M: 2 A\n SG_ X : 0|8@1+ (1,0) [0|255] \"\" B\n \
+               SG_ Y : 8|8@1+ (1,0) [0|255] \"\" B\n\nBO_ 2 EVENT: 1 A\n SG_ Z : 0|8@1+ (1,0) [0|255] \"\" B\n\n\
+               BA_DEF_ BO_ \"GenMsgCycleTime\" INT 0 65535;\nBA_DEF_ SG_ \"GenSigStartValue\" INT 0 255;\n\
+               BA_DEF_ BO_ \"VFrameFormat\" ENUM \"StandardCAN\",\"ExtendedCAN\",\"StandardCAN_FD\";\n\
+               BA_DEF_DEF_ \"GenMsgCycleTime\" 40;\nBA_DEF_DEF_ \"GenSigStartValue\" 7;\n\
+               BA_DEF_DEF_ \"VFrameFormat\" \"StandardCAN_FD\";\nBA_ \"GenMsgCycleTime\" BO_ 2 0;\n\
+               BA_ \"VFrameFormat\" BO_ 2 0;\nBA_ \"GenSigStartValue\" SG_ 1 Y 9;\n";
+    assert_eq!(
+        sent_of(dbc, ""),
+        ["0 001##10709", "40 001##10709", "80 001##10709"]
+    );
+    let listing = DbcFile::parse("own.dbc", dbc).unwrap().listing();
+    let told = |at: usize| (listing[at].cycle_ms, listing[at].is_fd);
+    assert_eq!((told(0), told(1)), ((Some(40), true), (None, false)));
+}
+
+#[test]
+fn a_counter_keeps_to_its_range_and_to_its_page() {
+    let dbc = "VERSION \"\"\nBU_: A B\n\nBO_ 1 M: 2 A\n SG_ Page M : 0|8@1+ (1,0) [0|1] \"\" B\n \
+               SG_ Count m0 : 8|4@1+ (1,0) [1|3] \"\" B\n SG_ Rest m1 : 8|8@1+ (1,0) [0|255] \"\" B\n";
+    for keys in [
+        "period_ms = 10\ncounter = \"Count\"\nconstant = { Rest = 170 }\n",
+        "period_ms = 10\ncounter = \"life-counter\"\nconstant = { Rest = 170 }\nbind = { Count = \"life-counter\" }\n",
+    ] {
+        let frames = sent_of(dbc, keys);
+        let data: Vec<_> = frames
+            .iter()
+            .map(|frame| frame.split_once('#').unwrap().1)
+            .collect();
+        assert_eq!(
+            data,
+            [
+                "0001", "01AA", "0002", "01AA", "0003", "01AA", "0001", "01AA", "0002", "01AA"
+            ],
+            "{keys}"
+        );
+    }
+}
+
+#[test]
+fn a_name_that_two_signals_have_is_told_with_both_lines() {
+    let dbc = OWN.replace("SG_ U4 m1", "SG_ U3 m1");
+    let (library, product, table) = own(&dbc, OWN_PRODUCT).unwrap();
+    let error = CanPort::compile(&product, "cluster", &library, &table, 0).unwrap_err();
+    let wrong = "U3 of CELLS is the name of a signal in line 13 too";
+    assert!(error.to_string().contains(wrong), "{error}");
+    let findings = lint::lint(&DbcFile::parse("own.dbc", &dbc).unwrap());
+    let told: Vec<_> = findings.iter().filter(|found| found.message == wrong).collect();
+    assert_eq!(told.len(), 1);
+    assert_eq!(told[0].place.line, 14);
+    let same_bits = dbc.replace("U3 m1 : 24", "U3 m1 : 8");
+    let findings = lint::lint(&DbcFile::parse("own.dbc", &same_bits).unwrap());
+    assert!(findings.iter().all(|found| !found.message.contains("overlaps")));
+}
