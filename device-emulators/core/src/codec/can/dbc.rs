@@ -64,6 +64,8 @@ fn told_by_parser(text: &str) -> (usize, String) {
 
 /// Most pages a multiplexed message may have.
 const MOST_PAGES: usize = 1024;
+/// Multiplexors below one another.
+const DEEPEST: usize = 8;
 
 /// One page of a message: the value of each multiplexor in it, and the signals it has.
 #[derive(Clone, Debug)]
@@ -148,7 +150,7 @@ impl DbcFile {
         if roots.next().is_some() {
             return Err("its message has two multiplexors at the top");
         }
-        let mut pages = self.pages_below(message, root)?;
+        let mut pages = self.pages_below(message, root, 0)?;
         for page in &mut pages {
             page.signals.splice(0..0, plain.iter().copied());
         }
@@ -159,7 +161,11 @@ impl DbcFile {
         &'a self,
         message: &'a Message,
         root: &'a Signal,
+        depth: usize,
     ) -> Result<Vec<Page<'a>>, &'static str> {
+        if depth > DEEPEST {
+            return Err("its multiplexors are nested more than 8 deep, or in a circle");
+        }
         let children: Vec<(&Signal, Vec<(u64, u64)>)> = message
             .signals
             .iter()
@@ -189,7 +195,7 @@ impl DbcFile {
                     }
                     continue;
                 }
-                let below = self.pages_below(message, child)?;
+                let below = self.pages_below(message, child, depth + 1)?;
                 here = here
                     .iter()
                     .flat_map(|page| {
@@ -199,6 +205,9 @@ impl DbcFile {
                         })
                     })
                     .collect();
+                if here.len() > MOST_PAGES {
+                    return Err("its message has more than 1024 pages");
+                }
             }
             pages.extend(here);
             if pages.len() > MOST_PAGES {
@@ -247,5 +256,21 @@ fn number(value: &AttributeValue) -> Option<f64> {
         AttributeValue::Int(value) => Some(*value as f64),
         AttributeValue::Double(value) => Some(*value),
         AttributeValue::String(_) => None,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a failed unwrap is the test failing")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn multiplexors_in_a_circle_are_refused() {
+        let text = "VERSION \"\"\n\nNS_ :\n\nBS_:\n\nBU_: A\n\nBO_ 1 RING: 8 A\n SG_ Top M : 0|8@1+ (1,0) [0|0] \"\" A\n \
+                    SG_ Inner m0M : 8|8@1+ (1,0) [0|0] \"\" A\n SG_ Other m0M : 16|8@1+ (1,0) [0|0] \"\" A\n\n\
+                    SG_MUL_VAL_ 1 Inner Top 0-0;\nSG_MUL_VAL_ 1 Inner Other 0-0;\nSG_MUL_VAL_ 1 Other Inner 0-0;\n";
+        let file = DbcFile::parse("ring.dbc", text).unwrap();
+        let told = file.pages(&file.dbc.messages[0]).unwrap_err();
+        assert!(told.contains("circle"), "{told}");
     }
 }
