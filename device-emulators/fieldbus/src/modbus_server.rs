@@ -193,6 +193,7 @@ impl Servers {
                     .get(&wires[0].device)
                     .map(|identity| identity.acceptor.clone()),
                 link: state,
+                told: watch::Sender::default(),
                 clients: wires[0].clients,
                 places: Arc::new(Semaphore::new(usize::from(wires[0].clients))),
             };
@@ -383,6 +384,8 @@ struct Port {
     devices: Arc<Devices>,
     tls: Option<TlsAcceptor>,
     link: watch::Receiver<Link>,
+    /// The link as its connections know it: whoever is sent away finds the listener closed already.
+    told: watch::Sender<Link>,
     /// Connections at the same time; more are closed at once, as small devices do.
     clients: u16,
     places: Arc<Semaphore>,
@@ -392,10 +395,12 @@ impl Port {
     async fn serve(mut self, listener: TcpListener) {
         let mut listener = Some(listener);
         loop {
-            let refuses = self.link.borrow_and_update().refuses;
-            if refuses {
+            let link = *self.link.borrow_and_update();
+            if link.refuses {
                 listener = None;
-            } else if listener.is_none() {
+            }
+            self.told.send_replace(link);
+            if !link.refuses && listener.is_none() {
                 match bind(self.address) {
                     Ok(bound) => listener = Some(bound),
                     Err(error) => {
@@ -438,7 +443,7 @@ impl Port {
         // Without effect on what is said, only on when.
         let _ = stream.set_nodelay(true);
         let devices = Arc::clone(&self.devices);
-        let link = self.link.clone();
+        let link = self.told.subscribe();
         let tls = self.tls.clone();
         let tag = self.tag.clone();
         tokio::spawn(async move {
