@@ -263,12 +263,21 @@ pub(super) enum Form {
 /// Reads a type; why not, if it cannot be read.
 pub(super) fn kind(cell: &str) -> Result<Kind, String> {
     static WIDTH: LazyLock<Regex> = LazyLock::new(|| regex(r"\d+"));
-    let text: String = cell
-        .to_lowercase()
+    // `INT32_LE`, `S32 (BE)`, `INT32SW`; not the end of `single`
+    static ORDER: LazyLock<Regex> =
+        LazyLock::new(|| regex(r"^(.*(?:\d|[^\w\s]|[_\s]))[\s_(\[/-]*(le|be|lsw|msw|sw|swap)[)\]]?$"));
+    let lower = cell.trim().to_lowercase();
+    let (bare, low_word_first) = match (word_order(cell), ORDER.captures(&lower)) {
+        (Ok(None), Some(found)) => {
+            let (_, [bare, order]) = found.extract();
+            (bare, Ok(Some(matches!(order, "le" | "lsw" | "sw" | "swap"))))
+        }
+        (said, _) => (lower.as_str(), said),
+    };
+    let text: String = bare
         .chars()
         .map(|c| if c.is_alphanumeric() { c } else { ' ' })
         .collect();
-    let low_word_first = word_order(cell);
     if let Err(doubt @ Doubt::Bytes) = low_word_first {
         return Err(doubt.to_string());
     }
@@ -612,11 +621,34 @@ mod tests {
         ] {
             assert_eq!(kind(text).map(|kind| kind.form), Ok(expected), "{text}");
         }
-        for text in ["BCD16", "double", "U8", "DateTime", "banana", "S"] {
+        for text in [
+            "BCD16",
+            "double",
+            "U8",
+            "DateTime",
+            "banana",
+            "S",
+            "U32 byte swap",
+        ] {
             assert!(kind(text).is_err(), "{text}");
         }
         assert_eq!(kind("U32 (CDAB)").unwrap().low_word_first, Ok(Some(true)));
         assert_eq!(kind("Float ABCD").unwrap().low_word_first, Ok(Some(false)));
+        for (text, form, low) in [
+            ("INT32_LE", I32, Some(true)),
+            ("S32 (LE)", I32, Some(true)),
+            ("INT32SW", I32, Some(true)),
+            ("uint32-be", U32, Some(false)),
+            ("FLOAT_SWAP", F32, Some(true)),
+            ("U32 [MSW]", U32, Some(false)),
+            ("single", F32, None),
+        ] {
+            let expected = Kind {
+                form: Form::Number(form),
+                low_word_first: Ok(low),
+            };
+            assert_eq!(kind(text), Ok(expected), "{text}");
+        }
         assert!(kind("U32 BADC").is_err());
     }
 

@@ -498,20 +498,26 @@ fn markdown_cells(register: &Register, points: &PointTable) -> [String; MARKDOWN
     } else {
         ""
     };
-    let states = register
-        .values
-        .iter()
-        .map(|(state, value)| format!("{value}: `{state}`"));
+    let states = register.values.iter();
+    let states = states.map(|(state, value)| (value.to_string(), format!("`{state}`")));
     let of_point = states_of(register, points).into_iter();
-    let of_point = of_point.map(|(value, state)| format!("{}: `{state}`", plain(value)));
-    let names = register
-        .names
-        .iter()
-        .map(|(value, name)| format!("{value}: {name}"));
+    let of_point = of_point.map(|(value, state)| (plain(value), format!("`{state}`")));
+    let names = register.names.iter();
+    let mut values: Vec<(String, String)> = (names)
+        .map(|(value, name)| (value.to_string(), name.clone()))
+        .collect();
+    // a value that has a name and a state is one value
+    for (value, state) in states.chain(of_point) {
+        match values.iter_mut().find(|(named, _)| *named == value) {
+            Some((_, text)) => *text = format!("{text} {state}"),
+            None => values.push((value, state)),
+        }
+    }
     let bits = register
         .bit_names
         .iter()
         .map(|(bits, name)| format!("bit {}: {name}", bits_in_words(*bits)));
+    let values = (values.into_iter()).map(|(value, text)| format!("{value}: {text}"));
     let no_value = register.invalid.unwrap_or(register.kind.not_implemented());
     let digits = 4 * register.kind.words() as usize;
     [
@@ -531,7 +537,7 @@ fn markdown_cells(register: &Register, points: &PointTable) -> [String; MARKDOWN
             (true, Some(roles)) => format!("read, write: {}", roles.join(", ")),
         },
         what.join(", "),
-        joined(names.chain(bits).chain(states).chain(of_point)),
+        joined(values.chain(bits)),
         if has_number(register) && is_bound(register) {
             format!("{no_value:0digits$X}")
         } else {

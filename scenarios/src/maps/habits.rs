@@ -122,17 +122,23 @@ pub(super) fn of(all: &[Evidence], base: Option<Base>, told: &str) -> (Habit, Ve
 }
 
 /// Digits behind the table's digit, if all decimal addresses are reference numbers; else why they are not although
-/// they look so.
+/// they look so. Numbers that are no address either way do not count.
 fn references(decimal: &[&Evidence]) -> Result<u32, Option<String>> {
-    let Some(first) = decimal.first() else {
+    if decimal.is_empty() {
         return Err(None);
-    };
+    }
     if decimal
         .iter()
         .all(|one| one.written.number >= 100_000 || one.written.style == Style::Decimal(6))
     {
         return Ok(100_000);
     }
+    let decimal: Vec<&Evidence> = (decimal.iter().copied())
+        .filter(|one| one.written.number <= 0xFFFF)
+        .collect();
+    let Some(first) = decimal.first() else {
+        return Err(None);
+    };
     let five = |one: &&Evidence| one.written.style == Style::Decimal(5);
     if !decimal.iter().all(five) {
         return Err(None);
@@ -283,15 +289,16 @@ mod tests {
     use super::super::cells::address;
     use super::*;
 
+    fn evidence(text: &str) -> Evidence {
+        Evidence {
+            written: address(text, false).unwrap(),
+            table: None,
+            wide: true,
+        }
+    }
+
     fn wire(addresses: &[&str], base: Option<Base>, told: &str) -> Vec<(Option<Table>, u32)> {
-        let all: Vec<_> = addresses
-            .iter()
-            .map(|text| Evidence {
-                written: address(text, false).unwrap(),
-                table: None,
-                wide: true,
-            })
-            .collect();
+        let all: Vec<_> = addresses.iter().map(|text| evidence(text)).collect();
         let (habit, said) = of(&all, base, told);
         assert!(!said.is_empty(), "never silently");
         all.iter().map(|one| habit.wire(one.written).unwrap()).collect()
@@ -319,6 +326,14 @@ mod tests {
             "types of registers"
         );
         assert_eq!(wire(&["40001"], Some(Base::Zero), ""), [plain(40001)]);
+        let slip: Vec<_> = ["40001", "40002", "400010"].map(evidence).into();
+        let (habit, _) = of(&slip, None, "");
+        let wires: Vec<_> = slip.iter().map(|one| habit.wire(one.written)).collect();
+        assert_eq!(
+            wires,
+            [Some(holding(0)), Some(holding(1)), None],
+            "a slip is no address"
+        );
         assert_eq!(wire(&["1", "2", "3"], None, ""), [plain(0), plain(1), plain(2)]);
         assert_eq!(
             wire(&["1", "2", "3"], None, "PDU address"),

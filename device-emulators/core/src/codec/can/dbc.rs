@@ -1,6 +1,9 @@
 //! A DBC read at run time, and what its attributes say.
 
-use can_dbc::{AttributeValue, Dbc, Message, MessageId, MultiplexIndicator, Signal, SignalExtendedValueType};
+use can_dbc::{
+    AttributeValue, Dbc, ExtendedMultiplex, Message, MessageId, MultiplexIndicator, Signal,
+    SignalExtendedValueType,
+};
 
 use crate::product::{ProductError, Source};
 
@@ -217,6 +220,16 @@ impl DbcFile {
         Ok(pages)
     }
 
+    /// What `SG_MUL_VAL_` says of a signal.
+    pub(super) fn extended_pages<'a>(
+        &'a self,
+        id: MessageId,
+        signal: &'a str,
+    ) -> impl Iterator<Item = &'a ExtendedMultiplex> {
+        let entries = self.dbc.extended_multiplex.iter();
+        entries.filter(move |entry| entry.message_id == id && entry.signal_name == signal)
+    }
+
     /// For which values of `by` a signal is there; nothing if it does not depend on it.
     fn shown_by(&self, message: &Message, signal: &Signal, by: &Signal) -> Option<Vec<(u64, u64)>> {
         let value = match signal.multiplexer_indicator {
@@ -224,12 +237,7 @@ impl DbcFile {
             | MultiplexIndicator::MultiplexorAndMultiplexedSignal(value) => value,
             MultiplexIndicator::Plain | MultiplexIndicator::Multiplexor => return None,
         };
-        let mut listed = self
-            .dbc
-            .extended_multiplex
-            .iter()
-            .filter(|entry| entry.message_id == message.id && entry.signal_name == signal.name)
-            .peekable();
+        let mut listed = self.extended_pages(message.id, &signal.name).peekable();
         if listed.peek().is_none() {
             let root = by.multiplexer_indicator == MultiplexIndicator::Multiplexor;
             return root.then(|| vec![(value, value)]);

@@ -44,7 +44,8 @@ pub struct Message {
 pub struct Signal {
     /// Name.
     pub name: String,
-    /// `M` for a multiplexor, `m3` on its page 3, as in the DBC; else empty.
+    /// `M` for a multiplexor, `m3` on its page 3, `m3M` for one on a page, as in the DBC; else empty. Where the DBC lists
+    /// pages with `SG_MUL_VAL_`, all of them and whose they are: `m1-3, m7 of Bank`.
     pub page: String,
     /// Start bit as in the DBC: lowest bit, or highest of a big-endian signal, counted 7 to 0 in each byte.
     pub start: u64,
@@ -204,17 +205,35 @@ impl DbcFile {
         }
     }
 
+    fn page_in_words(&self, id: MessageId, signal: &DbcSignal) -> String {
+        let (page, own) = match signal.multiplexer_indicator {
+            MultiplexIndicator::Plain => return String::new(),
+            MultiplexIndicator::Multiplexor => return "M".into(),
+            MultiplexIndicator::MultiplexedSignal(page) => (page, ""),
+            MultiplexIndicator::MultiplexorAndMultiplexedSignal(page) => (page, "M"),
+        };
+        let listed: Vec<String> = (self.extended_pages(id, &signal.name))
+            .map(|entry| {
+                let pages = entry.mappings.iter().map(|range| match range.max_value {
+                    last if last == range.min_value => format!("m{last}{own}"),
+                    last => format!("m{}-{last}{own}", range.min_value),
+                });
+                let pages: Vec<_> = pages.collect();
+                format!("{} of {}", pages.join(", "), entry.multiplexor_signal_name)
+            })
+            .collect();
+        if listed.is_empty() {
+            return format!("m{page}{own}");
+        }
+        listed.join(", ")
+    }
+
     fn listed_signal(&self, message: &DbcMessage, signal: &DbcSignal, place: Place) -> Signal {
         let names = self.dbc.value_descriptions_for_signal(message.id, &signal.name);
         let names = names.into_iter().flatten();
         Signal {
             name: signal.name.clone(),
-            page: match signal.multiplexer_indicator {
-                MultiplexIndicator::Plain => String::new(),
-                MultiplexIndicator::Multiplexor => "M".into(),
-                MultiplexIndicator::MultiplexedSignal(page) => format!("m{page}"),
-                MultiplexIndicator::MultiplexorAndMultiplexedSignal(page) => format!("m{page}M"),
-            },
+            page: self.page_in_words(message.id, signal),
             start: signal.start_bit,
             length: signal.size,
             big_endian: signal.byte_order == ByteOrder::BigEndian,

@@ -171,6 +171,20 @@ fn what_an_editor_writes_besides_messages_is_left_out_and_cycle_times_may_have_a
 }
 
 #[test]
+fn pages_are_listed_with_all_their_values_and_whose_they_are() {
+    let dbc = "VERSION \"\"\nBU_: A B\n\nBO_ 1 M: 8 A\n SG_ Rack M : 0|8@1+ (1,0) [0|255] \"\" B\n \
+               SG_ Bank m1M : 8|8@1+ (1,0) [0|255] \"\" B\n SG_ V m2 : 16|8@1+ (1,0) [0|255] \"V\" B\n \
+               SG_ T m0 : 16|8@1+ (1,0) [0|255] \"\" B\n\nSG_MUL_VAL_ 1 V Bank 2-4, 7-7;\nSG_MUL_VAL_ 1 Bank Rack 1-1;\n";
+    let listing = DbcFile::parse("own.dbc", dbc).unwrap().listing();
+    let pages: Vec<_> = listing[0]
+        .signals
+        .iter()
+        .map(|signal| signal.page.as_str())
+        .collect();
+    assert_eq!(pages, ["M", "m1M of Rack", "m2-4, m7 of Bank", "m0"]);
+}
+
+#[test]
 fn mistakes_in_bindings_are_explained() {
     let mut text = String::new();
     let product = OWN_PRODUCT;
