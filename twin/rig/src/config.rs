@@ -43,6 +43,8 @@ pub struct RigConfig {
     pub seed: u64,
     /// Virtual or paced, and how late a paced rig may be.
     pub clock: Clock,
+    /// Whether those who command a live rig may inject faults.
+    pub faults_enabled: bool,
     /// The container.
     pub plant: PlantSection,
     /// CAN buses, in file order.

@@ -15,6 +15,8 @@ const ERROR_FLAG: u32 = 0x2000_0000;
 #[derive(Debug, Default)]
 pub struct Recorder {
     events: Vec<Event>,
+    /// Beside each event, how many there were when it became known.
+    arrivals: Vec<usize>,
     traces: Vec<Vec<u8>>,
     /// Only if somebody takes the messages: they cost more than a frame.
     pub(crate) modbus: Option<ModbusTrace>,
@@ -24,6 +26,7 @@ impl Recorder {
     pub(crate) fn new(buses: usize) -> Self {
         Self {
             events: vec![],
+            arrivals: vec![],
             traces: vec![vec![]; buses],
             modbus: None,
         }
@@ -37,12 +40,31 @@ impl Recorder {
             .rev()
             .take_while(|other| other.at > event.at)
             .count();
-        self.events.insert(self.events.len() - later, event);
+        let place = self.events.len() - later;
+        self.arrivals.insert(place, self.events.len());
+        self.events.insert(place, event);
     }
 
     /// The event log so far, in order of time.
     pub fn events(&self) -> &[Event] {
         &self.events
+    }
+
+    /// Events that became known when there were `seen` already, or later; in order of time.
+    pub fn events_after(&self, seen: usize) -> Vec<&Event> {
+        let mut missing = self.events.len().saturating_sub(seen);
+        let mut found = Vec::with_capacity(missing);
+        for (event, arrival) in self.events.iter().zip(&self.arrivals).rev() {
+            if missing == 0 {
+                break;
+            }
+            if *arrival >= seen {
+                found.push(event);
+                missing -= 1;
+            }
+        }
+        found.reverse();
+        found
     }
 
     /// One line as `candump -L` writes it, rig time in place of the epoch.
@@ -122,6 +144,31 @@ fn decimal(out: &mut Vec<u8>, value: u64, digits: usize) {
 #[allow(clippy::unwrap_used, reason = "a failed unwrap is the test failing")]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_became_known_late_is_new_all_the_same() {
+        let event = |ms, point: &str| Event {
+            at: SimTime::from_millis(ms),
+            tag: "site-01".parse().unwrap(),
+            point: point.into(),
+            value: 1.0,
+            text: String::new(),
+            source: bess_types::Source::Plant,
+        };
+        let mut recorder = Recorder::new(0);
+        recorder.event(event(10, "a"));
+        recorder.event(event(30, "c"));
+        assert_eq!(recorder.events_after(0).len(), 2);
+        recorder.event(event(20, "b"));
+        recorder.event(event(40, "d"));
+        let names = |seen| -> Vec<&str> {
+            let new = recorder.events_after(seen);
+            new.iter().map(|event| event.point.as_str()).collect()
+        };
+        assert_eq!(names(2), ["b", "d"]);
+        assert_eq!(names(3), ["d"]);
+        assert!(names(4).is_empty());
+    }
 
     #[test]
     fn writes_candump_lines() {

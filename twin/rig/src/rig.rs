@@ -587,6 +587,12 @@ impl Rig {
         self.recorder.events()
     }
 
+    /// Events that came into the log after the first `seen` of them, in order of time: one may lie before others that were
+    /// known earlier.
+    pub fn events_after(&self, seen: usize) -> Vec<&Event> {
+        self.recorder.events_after(seen)
+    }
+
     /// What checkers found so far.
     pub fn violations(&self) -> &[Violation] {
         &self.violations

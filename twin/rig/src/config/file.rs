@@ -22,6 +22,8 @@ pub(super) struct RigFile {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clock: Option<ClockFile>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub control: Option<ControlFile>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub plant: Option<Spanned<PlantFile>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub can_bus: Vec<Spanned<CanBusFile>>,
@@ -81,6 +83,13 @@ pub(super) struct ClockFile {
     pub soft_limit_ms: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hard_limit_ms: Option<u64>,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ControlFile {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub faults: Option<bool>,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]

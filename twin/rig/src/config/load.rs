@@ -56,6 +56,7 @@ pub(super) fn load(path: &str, catalogue: &Catalogue, read: Read<'_>) -> Result<
         title: merged.rig.title.clone().unwrap_or_else(|| path.into()),
         seed: merged.rig.seed.unwrap_or(1),
         clock,
+        faults_enabled: merged.rig.control.as_ref().and_then(|control| control.faults) == Some(true),
         plant,
         can_buses: buses,
         rtu_lines: lines,
@@ -159,6 +160,10 @@ impl Merged {
     fn add(&mut self, source: &Arc<SourceFile>, file: RigFile) -> Result<(), RigConfigError> {
         self.rig.title = file.title.or(self.rig.title.take());
         self.rig.seed = file.seed.or(self.rig.seed);
+        if let Some(control) = file.control {
+            let base = self.rig.control.get_or_insert_default();
+            base.faults = control.faults.or(base.faults);
+        }
         if let Some(clock) = file.clock {
             let base = self.rig.clock.get_or_insert_default();
             base.mode = clock.mode.or(base.mode);
