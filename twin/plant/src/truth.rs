@@ -383,7 +383,7 @@ static ROWS: &[Row] = &[
         CLUSTER,
         "insulation",
         "Ω",
-        (0.0, 1e7),
+        (0.0, 2e7),
         "resistance to earth its monitor is exposed to: the lower leg",
         |p, a| {
             let [positive, negative] = p.insulation.legs_ohm(a.c());
@@ -394,7 +394,7 @@ static ROWS: &[Row] = &[
         CLUSTER,
         "insulation-positive",
         "Ω",
-        (0.0, 1e7),
+        (0.0, 2e7),
         "positive leg to earth, with those of joined clusters",
         |p, a| p.insulation.legs_ohm(a.c())[0],
     ),
@@ -402,7 +402,7 @@ static ROWS: &[Row] = &[
         CLUSTER,
         "insulation-negative",
         "Ω",
-        (0.0, 1e7),
+        (0.0, 2e7),
         "negative leg to earth, with those of joined clusters",
         |p, a| p.insulation.legs_ohm(a.c())[1],
     ),
