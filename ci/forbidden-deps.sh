@@ -32,6 +32,7 @@ forbid bess-validation tokio socketcan tokio-modbus bevy cucumber bess-devices b
 forbid bess-devices tokio socketcan tokio-modbus bevy cucumber bess-plant bess-catalogue bess-rig
 forbid bess-rig tokio socketcan tokio-modbus bevy cucumber bess-fieldbus
 forbid bess-fieldbus bevy cucumber bess-scenarios
+forbid bess-telemetry tokio socketcan tokio-modbus bevy cucumber toml bess-plant bess-devices bess-catalogue bess-rig
 forbid bess-scenarios bevy
 
 # The check must see a dependency that exists.

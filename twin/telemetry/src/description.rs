@@ -1,0 +1,273 @@
+//! What there is: the rig, its parts with their sizes, and every point by tag.
+
+use serde::{Deserialize, Serialize};
+
+/// Whose word a value is. The three kinds of truth are never mixed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub enum Truth {
+    /// Truth of the plant, past all sensors.
+    T,
+    /// Sensed: what a device that is no controller measures, or says of itself.
+    S,
+    /// What a controller reports or commands.
+    C,
+    /// The rig's own: scenario, hands and faults, checkers, figures of buses.
+    R,
+}
+
+/// What drives the rig.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    /// Time jumps from one event to the next; it can stand still.
+    Virtual,
+    /// The wall clock; its wires are real.
+    Paced,
+}
+
+/// What there is. Told once, before anything else.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Description {
+    /// Version of this schema, [`crate::VERSION`].
+    pub schema: u32,
+    /// Version of bessrig that made it.
+    pub build: String,
+    /// Name of the rig file, without its folder.
+    pub rig: String,
+    /// Its title.
+    pub title: String,
+    /// Seed of every random number.
+    pub seed: u64,
+    /// What drives it.
+    pub mode: Mode,
+    /// Whether the rig file lets outsiders inject faults.
+    pub faults_enabled: bool,
+    /// The scenario that runs, if one does.
+    #[serde(default)]
+    pub scenario: Option<Scenario>,
+    /// The site around the containers.
+    pub site: Site,
+    /// Containers, in the order of their cells.
+    pub containers: Vec<Container>,
+    /// Devices of the rig file, by tag.
+    pub devices: Vec<Device>,
+    /// What [`crate::Cells`] frames carry.
+    pub cells: Cells,
+    /// Points by tag. A point's index counts through all groups.
+    pub points: Vec<PointGroup>,
+    /// What the points of groups are: groups of equal devices share one table.
+    pub tables: Vec<Vec<PointDef>>,
+}
+
+impl Description {
+    /// How many points there are.
+    pub fn point_count(&self) -> usize {
+        let rows = |group: &PointGroup| self.tables.get(group.table as usize).map_or(0, Vec::len);
+        self.points.iter().map(rows).sum()
+    }
+
+    /// Every point with its group, in the order of the indices.
+    pub fn all_points(&self) -> impl Iterator<Item = (&PointGroup, &PointDef)> {
+        self.points.iter().flat_map(|group| {
+            let table = self.tables.get(group.table as usize);
+            table.into_iter().flatten().map(move |def| (group, def))
+        })
+    }
+
+    /// The point behind an index.
+    pub fn point(&self, index: u32) -> Option<(&PointGroup, &PointDef)> {
+        let at = self.points.partition_point(|group| group.first <= index);
+        let group = self.points.get(at.checked_sub(1)?)?;
+        let row = (index - group.first) as usize;
+        Some((group, self.tables.get(group.table as usize)?.get(row)?))
+    }
+}
+
+/// A scenario of a feature.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Scenario {
+    /// Name of the feature.
+    pub feature: String,
+    /// Name of the scenario.
+    pub name: String,
+    /// Its steps as written, with their keywords; a step is a caption of what is seen.
+    pub steps: Vec<String>,
+}
+
+/// The site.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Site {
+    /// Its tag.
+    pub tag: String,
+}
+
+/// A container or cabinet and what is in it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Container {
+    /// Its tag; clusters are `TAG/cluster-01`, packs `…/pack-01`, cells `…/cell-01`.
+    pub tag: String,
+    /// The container itself.
+    pub product: Product,
+    /// Whether it is a cabinet for commerce and industry.
+    pub is_cabinet: bool,
+    /// The cell.
+    pub cell: Product,
+    /// The pack.
+    pub pack: Product,
+    /// The high-voltage box of each cluster.
+    pub hv_box: Product,
+    /// The PCS.
+    pub pcs: Product,
+    /// How many of them side by side.
+    pub pcs_count: u32,
+    /// Clusters in parallel.
+    pub clusters: u32,
+    /// Packs in series in each cluster.
+    pub packs_per_cluster: u32,
+    /// Cells in series in each pack.
+    pub cells_per_pack: u32,
+    /// Rows of cells in a pack; large faces touch within a row.
+    pub cell_rows: u32,
+    /// Place of its first cell in [`crate::Cells`] frames; cells follow pack by pack, packs cluster by cluster.
+    pub first_cell: u32,
+    /// Place of its first cluster in `cluster_current`.
+    pub first_cluster: u32,
+    /// Whether it is cooled by liquid; else by air.
+    pub is_liquid_cooled: bool,
+}
+
+/// A product of the catalogue.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Product {
+    /// Catalogue name.
+    pub id: String,
+    /// One line.
+    pub title: String,
+    /// Outer size; none if the catalogue has none.
+    pub size: Option<Size>,
+}
+
+/// Outer size as seen from the front; the front of a container is its long side. mm.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Size {
+    /// From left to right, mm.
+    pub width_mm: f64,
+    /// From front to back, mm.
+    pub depth_mm: f64,
+    /// From bottom to top, mm.
+    pub height_mm: f64,
+}
+
+/// A device of the rig file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Device {
+    /// Its tag.
+    pub tag: String,
+    /// Its kind, as in product files: `bmu`, `bcu`, `pcs`, …
+    pub kind: String,
+    /// Product id, if the rig file names one.
+    pub product: Option<String>,
+    /// Who stands behind it.
+    pub backing: Backing,
+}
+
+/// Who stands behind a tag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum Backing {
+    /// An emulator.
+    Emulated,
+    /// Something outside, reached over wires only.
+    Real,
+    /// Nobody.
+    Absent,
+}
+
+/// What [`crate::Cells`] frames carry: plant truth of every cell.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Cells {
+    /// Cells of all containers.
+    pub count: u32,
+    /// Clusters of all containers.
+    pub clusters: u32,
+    /// The rows of numbers, by their names in a frame.
+    pub quantities: Vec<Quantity>,
+}
+
+/// A row of numbers of a [`crate::Cells`] frame.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Quantity {
+    /// Name of the row.
+    pub name: String,
+    /// Unit; empty for a share of 1.
+    pub unit: String,
+    /// Values are rounded to multiples of it.
+    pub resolution: f64,
+    /// Lowest value to expect.
+    pub min: f64,
+    /// Highest value to expect.
+    pub max: f64,
+}
+
+/// The points of a tag, of one kind of truth.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct PointGroup {
+    /// The tag to ask with; `plant:` in front for truth of the plant, `bus:` for figures of a bus.
+    pub tag: String,
+    /// Whose word they are.
+    pub truth: Truth,
+    /// Index of its first point.
+    pub first: u32,
+    /// Which of [`Description::tables`] says what they are; row `n` is point `first + n`.
+    pub table: u32,
+}
+
+/// What a point is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct PointDef {
+    /// Name; rows carry an index, as in `cell[17].voltage` (0-based).
+    pub name: String,
+    /// Unit; empty or `1` for states, counts and shares.
+    pub unit: String,
+    /// Lowest value that makes sense.
+    pub min: f64,
+    /// Highest value that makes sense.
+    pub max: f64,
+    /// Values are rounded to multiples of it; 0: not rounded.
+    pub resolution: f64,
+    /// Names of its states from 0 up, if it is a state.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub states: Vec<String>,
+    /// How often a recording looks at it, ms of rig time; 0: not at all, ask for it live.
+    pub recorded_every_ms: u32,
+}
+
+/// A point with its present value: a row of `GET /api/points`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct PointValue {
+    /// Its index.
+    pub index: u32,
+    /// Its tag.
+    pub tag: String,
+    /// Whose word it is.
+    pub truth: Truth,
+    /// What it is.
+    pub point: PointDef,
+    /// Present value; none if there is no valid one.
+    pub value: Option<f64>,
+}

@@ -1,0 +1,71 @@
+//! The schema is an interface: a change of it shows here.
+
+#![cfg(feature = "schema")]
+#![allow(
+    clippy::unwrap_used,
+    missing_docs,
+    reason = "a failed unwrap is the test failing"
+)]
+
+use bess_telemetry::{Command, Description, Frame, Points, Subscribe, Topic, schema};
+
+#[test]
+fn schemas_of_topics() {
+    for topic in Topic::ALL {
+        let text = serde_json::to_string_pretty(&schema(topic)).unwrap();
+        insta::assert_snapshot!(topic.name(), text);
+    }
+}
+
+#[test]
+fn schemas_of_what_is_told() {
+    let commands = serde_json::to_string_pretty(&schemars::schema_for!(Command)).unwrap();
+    insta::assert_snapshot!("command", commands);
+    let subscribe = serde_json::to_string_pretty(&schemars::schema_for!(Subscribe)).unwrap();
+    insta::assert_snapshot!("subscribe", subscribe);
+}
+
+#[test]
+fn a_frame_names_its_topic() {
+    let frame = Frame::Points(Points {
+        at_ns: 1_500_000_000,
+        complete: false,
+        index: vec![3, 70],
+        value: vec![Some(3.302), None],
+    });
+    let text = serde_json::to_string(&frame).unwrap();
+    assert_eq!(
+        text,
+        r#"{"topic":"points","frame":{"at_ns":1500000000,"complete":false,"index":[3,70],"value":[3.302,null]}}"#
+    );
+    assert_eq!(serde_json::from_str::<Frame>(&text).unwrap(), frame);
+}
+
+#[test]
+fn commands_read_as_documented() {
+    let read = |text| serde_json::from_str::<Command>(text);
+    read(r#"{"command":"estop-press"}"#).unwrap();
+    read(r#"{"command":"estop-press","channel":"a"}"#).unwrap();
+    read(r#"{"command":"pause"}"#).unwrap();
+    let nail = r#"{"command":"inject-fault","fault":{"name":"nail","target":"container-01/cluster-03/pack-05/cell-17"}}"#;
+    read(nail).unwrap();
+    assert!(read(r#"{"command":"pause","by":3}"#).is_err());
+    assert!(read(r#"{"command":"explode"}"#).is_err());
+}
+
+#[test]
+fn an_index_leads_to_its_point() {
+    let text = r#"{"schema":1,"build":"0","rig":"r","title":"t","seed":1,"mode":"virtual","faults_enabled":false,
+        "site":{"tag":"site-01"},"containers":[],"devices":[],"cells":{"count":0,"clusters":0,"quantities":[]},
+        "points":[{"tag":"a","truth":"T","first":0,"table":0},{"tag":"b","truth":"S","first":2,"table":1}],
+        "tables":[[{"name":"x","unit":"V","min":0,"max":5,"resolution":0.001,"recorded_every_ms":100},
+                   {"name":"y","unit":"V","min":0,"max":5,"resolution":0.001,"recorded_every_ms":100}],
+                  [{"name":"z","unit":"1","min":0,"max":1,"resolution":1,"states":["off","on"],"recorded_every_ms":0}]]}"#;
+    let description: Description = serde_json::from_str(text).unwrap();
+    assert_eq!(description.point_count(), 3);
+    for (index, (group, def)) in (0..).zip(description.all_points()) {
+        assert_eq!(description.point(index), Some((group, def)));
+    }
+    assert_eq!(description.point(2).unwrap().1.name, "z");
+    assert_eq!(description.point(3), None);
+}
