@@ -13,6 +13,7 @@ use bess_rig::{ClockMode, Driver, Rig, RigConfig, Role, VirtualDriver};
 
 use crate::mistake::Mistake;
 use crate::nameplate::Nameplate;
+use crate::telemetry::Described;
 use crate::watch::Names;
 
 /// Data files: of devices, and of the products the plant is made of.
@@ -45,6 +46,7 @@ pub(crate) struct Bench {
     pub(crate) data: Arc<Data>,
     pub(crate) names: Arc<Names>,
     pub(crate) nameplate: Arc<Nameplate>,
+    pub(crate) described: Arc<Described>,
 }
 
 impl Bench {
@@ -57,11 +59,13 @@ impl Bench {
         let built = Rig::new(&config, &data.library, Role::Rig)?;
         let names = Names::of(&built, config.plant.clusters, config.plant.packs);
         let nameplate = Nameplate::of(data.catalogue()?, &config.plant.spec)?;
+        let described = Described::of(&built, &config, data.catalogue()?)?;
         Ok(Self {
             config,
             data,
             names: Arc::new(names),
             nameplate: Arc::new(nameplate),
+            described: Arc::new(described),
         })
     }
 

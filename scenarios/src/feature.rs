@@ -4,6 +4,7 @@ use std::cell::LazyCell;
 use std::path::{Path, PathBuf};
 
 use bess_rig::{Attach, Rig, RigConfig, Role};
+use bess_telemetry::Scenario;
 use cucumber::codegen::WorldInventory;
 use cucumber::feature::Ext as _;
 use cucumber::gherkin::tagexpr::TagOperation;
@@ -49,12 +50,30 @@ pub(crate) struct Planned {
     pub(crate) steps: Vec<PlannedStep>,
 }
 
+impl Planned {
+    /// As telemetry tells it.
+    pub(crate) fn told(&self) -> Scenario {
+        Scenario {
+            feature: self.feature.clone(),
+            name: self.name.clone(),
+            steps: self.steps.iter().map(PlannedStep::caption).collect(),
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 pub(crate) struct PlannedStep {
     pub(crate) keyword: String,
     pub(crate) text: StepText,
     /// As cucumber wants it, without the source bracket.
     pub(crate) step: gherkin::Step,
+}
+
+impl PlannedStep {
+    /// The step as written, with its keyword.
+    pub(crate) fn caption(&self) -> String {
+        format!("{} {}", self.keyword.trim(), self.text.text)
+    }
 }
 
 /// Reads every feature named; a folder stands for all features below it.

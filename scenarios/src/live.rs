@@ -1,25 +1,36 @@
 //! `bessrig run` and `bessrig host`: a rig on the wall clock until Ctrl-C.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use bess_fieldbus::PacedDriver;
-use bess_rig::{Attach, ClockMode, Driver, Health, ModbusAddress, Rig, RigConfig, Role};
+use bess_rig::{Attach, ClockMode, Driver, Health, ModbusAddress, Rig, RigConfig, Role, VirtualDriver};
+use bess_telemetry::Refusal;
 use bess_types::{Reading, Tag};
 use serde::Serialize;
 
-use crate::bench::{Data, load_config, paced_driver};
+use crate::api::{Address, Planner, Server};
+use crate::bench::{Bench, Data, load_config, paced_driver};
 use crate::cut::process::{self, Processes, command_line, die_with_parent};
 use crate::evidence::ScenarioFolder;
+use crate::feature::{self, Planned};
 use crate::mistake::Mistake;
+use crate::session::{Parts, Session};
 use crate::steps::names;
-use crate::suite::say;
+use crate::suite::{self, Lines, say};
+use crate::telemetry::Telemetry;
+use crate::telemetry::hub::{Hub, refusal};
 
 /// Most bytes of each bus that `--out` keeps.
 const TRACE_LIMIT: u64 = 64 << 20;
+/// Most bytes of a recording, about: some hours.
+const RECORDING_LIMIT: u64 = 1 << 30;
+/// How often traces are written and a line is said, in rig time.
+const SLICE: Duration = Duration::from_secs(1);
 
 /// How a live run is done.
 pub(crate) struct LiveOptions<'a> {
@@ -29,43 +40,83 @@ pub(crate) struct LiveOptions<'a> {
     pub(crate) controllers: bool,
     /// Folder for the traces, the controllers' output and, at the end, the summary.
     pub(crate) out: Option<&'a Path>,
+    /// Write a recording there too.
+    pub(crate) record: bool,
+    /// Where the control API is, if there is to be one.
+    pub(crate) api: Option<Address>,
 }
 
-/// Runs the whole rig live, with its controller processes if asked for.
+/// A live rig and what goes with it.
+struct Live {
+    bench: Arc<Bench>,
+    driver: Box<dyn Driver>,
+    telemetry: Telemetry,
+    traces: Option<ScenarioFolder>,
+    processes: Processes,
+    interrupted: Arc<AtomicBool>,
+}
+
+/// Runs the whole rig live, with its controller processes if asked for. In virtual time it keeps the pace that it is told,
+/// real time at first.
 pub(crate) fn run(
     rig: &Path,
-    data: &Data,
-    options: &LiveOptions<'_>,
-    interrupted: &AtomicBool,
+    data: &Arc<Data>,
+    options: LiveOptions<'_>,
+    interrupted: &Arc<AtomicBool>,
 ) -> Result<(), Mistake> {
-    let mut config = load_paced(rig, data)?;
-    config.seed = options.seed.unwrap_or(config.seed);
+    let bench = Arc::new(Bench::load(rig, Arc::clone(data), options.seed)?);
+    let config = &bench.config;
     let shown = |cut| command_line(cut, "bessrig", &config.path).join(" ");
     if options.controllers {
-        process::check(&config)?;
+        process::check(config)?;
     }
-    let built = Rig::new(&config, &data.library, Role::Rig)?;
+    let built = Rig::new(config, &data.library, Role::Rig)?;
     // what is printed as served is: a port that is taken shows here
-    let mut driver = paced_driver(built, &config)?;
+    let (mut driver, rtu_lines): (Box<dyn Driver>, _) = if bench.paced() {
+        let driver = paced_driver(built, config)?;
+        let rtu_lines = driver.lines().to_vec();
+        (Box::new(driver), rtu_lines)
+    } else {
+        (Box::new(VirtualDriver::new(built)), Vec::new())
+    };
+    let mut telemetry = Telemetry::new(Arc::clone(&bench.described));
+    let served = options
+        .api
+        .map(|address| {
+            let (hub, orders) = Hub::new(bench.paced(), Arc::clone(interrupted));
+            telemetry.open(hub);
+            Server::start(address, orders, Arc::clone(&bench.described), planner(&bench))
+        })
+        .transpose()?;
     say(&format!("{} (seed {})", config.title, config.seed));
     print_wires(driver.rig());
-    print_lines(&driver);
+    print_lines(&rtu_lines);
     print_outsiders(driver.rig());
+    if let Some(server) = &served {
+        say(&format!(
+            "API     {:<18} on http://{}/api",
+            "control",
+            server.address()
+        ));
+    }
     let folder = options.out.map_or_else(
         || std::env::temp_dir().join(format!("bessrig-run-{}", std::process::id())),
         Path::to_owned,
     );
-    let mut traces = options
+    let traces = options
         .out
         .map(|out| ScenarioFolder::create(out.to_owned(), config.effective_toml(), config.seed, TRACE_LIMIT))
         .transpose()?;
     if traces.is_some() {
         driver.rig_mut().record_modbus();
     }
+    if options.record {
+        telemetry.record(&folder, None, bench.paced(), RECORDING_LIMIT)?;
+    }
     let mut processes = Processes::default();
     if options.controllers && !config.cuts.is_empty() {
         fs::create_dir_all(&folder)?;
-        processes = Processes::start(&config, &folder).map_err(|text| Mistake::new(text, ""))?;
+        processes = Processes::start(config, &folder).map_err(|text| Mistake::new(text, ""))?;
         for cut in &config.cuts {
             say(&format!("controller {}: {}", cut.name, shown(cut)));
         }
@@ -79,11 +130,33 @@ pub(crate) fn run(
             ));
         }
     }
-    let ended = keep_running(&mut driver, traces.as_mut(), interrupted, &mut || {
-        processes.notice_deaths()
-    });
+    let mut live = Live {
+        bench: Arc::clone(&bench),
+        driver,
+        telemetry,
+        traces,
+        processes,
+        interrupted: Arc::clone(interrupted),
+    };
+    let mut ended = Ok(());
+    while !interrupted.load(Ordering::Relaxed) && !live.processes.notice_deaths() && ended.is_ok() {
+        match live.keep_running() {
+            Ok(Some(planned)) => live = live.play(&planned),
+            Ok(None) => {}
+            Err(mistake) => ended = Err(mistake),
+        }
+    }
+    let Live {
+        mut driver,
+        mut telemetry,
+        mut traces,
+        mut processes,
+        ..
+    } = live;
+    drop(served);
+    let recorded = telemetry.close();
     if let Some(out) = options.out {
-        write_summary(&driver, &config, out)?;
+        write_summary(&*driver, config, out)?;
     }
     let died = processes.obituary();
     let logs = processes.logs();
@@ -92,17 +165,62 @@ pub(crate) fn run(
         leave(&folder, &logs);
     }
     ended?;
+    let mut notes = recorded?;
     if let Some(traces) = &mut traces {
         traces.drain(driver.rig_mut())?;
-        for note in traces.close(driver.rig().events())? {
-            say(&note);
-        }
+        notes.extend(traces.close(driver.rig().events())?);
+    }
+    for note in notes {
+        say(&note);
     }
     if died.is_empty() {
         Ok(())
     } else {
         Err(Mistake::new(died, ""))
     }
+}
+
+/// Reads and checks a scenario that is to run on this rig.
+fn planner(bench: &Arc<Bench>) -> Planner {
+    let bench = Arc::clone(bench);
+    Arc::new(move |path, name| {
+        let remedy = "give the path of a .feature file, from where bessrig was started, and the name of a scenario in it";
+        let path = PathBuf::from(path);
+        if path.extension().is_none_or(|extension| extension != "feature") || !path.is_file() {
+            return Err(refusal(
+                format!("{}: this is no feature file", path.display()),
+                remedy,
+            ));
+        }
+        let told = |mistakes: Vec<Mistake>| -> Refusal {
+            let texts: Vec<_> = mistakes.iter().map(ToString::to_string).collect();
+            refusal(
+                texts.join("; "),
+                format!("`bessrig check {}` says more", path.display()),
+            )
+        };
+        let loaded = feature::load(std::slice::from_ref(&path)).map_err(told)?;
+        for (file, scenarios) in loaded {
+            let mut scenarios = scenarios.into_iter();
+            let wanted = scenarios.find(|planned| name.is_none_or(|name| planned.name == name));
+            if let Some(planned) = wanted {
+                let mistakes = feature::check(&file, std::slice::from_ref(&planned), &bench);
+                return if mistakes.is_empty() {
+                    Ok(planned)
+                } else {
+                    Err(told(mistakes))
+                };
+            }
+        }
+        Err(refusal(
+            format!(
+                "{}: there is no scenario `{}`",
+                path.display(),
+                name.unwrap_or_default()
+            ),
+            remedy,
+        ))
+    })
 }
 
 /// Runs chosen devices of a rig over its wires only: no plant, nothing shared with the rig's process.
@@ -124,9 +242,11 @@ pub(crate) fn host(rig: &Path, data: &Data, tags: &[Tag], interrupted: &AtomicBo
     }
     let mut driver = paced_driver(built, &config)?;
     print_wires(driver.rig());
-    print_lines(&driver);
+    print_lines(driver.lines());
     while !interrupted.load(Ordering::Relaxed) {
-        advance(&mut driver, None, interrupted)?;
+        let until = driver.rig().now() + SLICE;
+        driver.run(until, &mut |_| interrupted.load(Ordering::Relaxed));
+        drain(&mut driver, None)?;
     }
     Ok(())
 }
@@ -265,22 +385,110 @@ fn leave(folder: &Path, logs: &[(String, PathBuf)]) {
 }
 
 /// Tells where the RTU lines are: a pseudo-terminal has its path from the kernel.
-fn print_lines(driver: &PacedDriver) {
-    for (name, place) in driver.lines() {
+fn print_lines(lines: &[(String, String)]) {
+    for (name, place) in lines {
         say(&format!("RTU     {name:<18} on {place}"));
     }
 }
 
-/// A second of rig time, or less if interrupted.
-fn advance(
-    driver: &mut dyn Driver,
-    traces: Option<&mut ScenarioFolder>,
-    interrupted: &AtomicBool,
-) -> Result<(), Mistake> {
-    let until = driver.rig().now() + Duration::from_secs(1);
-    driver
-        .run(until, &mut |_| interrupted.load(Ordering::Relaxed))
-        .map_err(|error| Mistake::new(error.to_string(), ""))?;
+impl Live {
+    /// Runs on until interrupted, a controller's process has died, or somebody wants a scenario, which is returned.
+    fn keep_running(&mut self) -> Result<Option<Box<Planned>>, Mistake> {
+        let watched = [
+            (names::TRUE_PCS, "active-power", "P", 1e-3, "kW"),
+            (names::TRUE_CONTAINER, "soc", "SOC", 100.0, "%"),
+            (names::BAU, "alarm-level", "alarm", 1.0, ""),
+        ]
+        .map(|(tag, point, label, scale, unit)| (self.driver.rig().resolve(tag, point), label, scale, unit));
+        let mut until = self.driver.rig().now() + SLICE;
+        let mut said = Instant::now();
+        while !self.interrupted.load(Ordering::Relaxed) && !self.processes.notice_deaths() {
+            let Self {
+                driver,
+                telemetry,
+                interrupted,
+                ..
+            } = self;
+            driver
+                .run(until, &mut |rig| {
+                    telemetry.tick(rig) || interrupted.load(Ordering::Relaxed)
+                })
+                .map_err(|error| Mistake::new(error.to_string(), ""))?;
+            telemetry.between(&mut **driver);
+            if let Some(planned) = telemetry.take_scenario() {
+                return Ok(Some(planned));
+            }
+            if driver.rig().now() < until {
+                continue;
+            }
+            until = driver.rig().now() + SLICE;
+            drain(&mut **driver, self.traces.as_mut())?;
+            let health = self.driver.health();
+            // virtual time may pass fast
+            if !health.paced && said.elapsed() < SLICE {
+                continue;
+            }
+            said = Instant::now();
+            let rig = self.driver.rig();
+            let mut line = format!("t {}", rig.now());
+            for (key, label, scale, unit) in &watched {
+                let value = key
+                    .as_ref()
+                    .and_then(|key| rig.observe(key))
+                    .and_then(Reading::ok);
+                line.push_str(&value.map_or_else(
+                    || format!("  {label} –"),
+                    |value| format!("  {label} {:.1} {unit}", value * scale),
+                ));
+            }
+            if health.paced {
+                let late = health.lateness_us;
+                let _ = write!(
+                    line,
+                    "  late p99 {} µs, max {} µs, past limit {}",
+                    late.p99, late.max, health.hard_misses
+                );
+            }
+            say(&line);
+        }
+        Ok(None)
+    }
+
+    /// Runs a scenario from the present state; the rig goes on afterwards.
+    fn play(self, planned: &Planned) -> Self {
+        let Self {
+            bench,
+            driver,
+            telemetry,
+            traces,
+            processes,
+            interrupted,
+        } = self;
+        let mut session = Session::new(Parts {
+            driver,
+            names: Arc::clone(&bench.names),
+            nameplate: Arc::clone(&bench.nameplate),
+            telemetry,
+            processes,
+            folder: traces,
+            interrupted: Arc::clone(&interrupted),
+            limit: suite::limit(planned, bench.paced()),
+        });
+        suite::play(&mut session, planned, &mut Lines::new(true));
+        let (driver, telemetry, processes, traces) = session.into_parts();
+        Self {
+            bench,
+            driver,
+            telemetry,
+            traces,
+            processes,
+            interrupted,
+        }
+    }
+}
+
+/// Writes the traces on, if there are any.
+fn drain(driver: &mut dyn Driver, traces: Option<&mut ScenarioFolder>) -> Result<(), Mistake> {
     match traces {
         Some(folder) => {
             folder.drain(driver.rig_mut())?;
@@ -288,41 +496,6 @@ fn advance(
         }
         // Nobody reads the trace: candump does, on the wire.
         None => driver.rig_mut().drain_candump(&mut |_, _| {}),
-    }
-    Ok(())
-}
-
-fn keep_running(
-    driver: &mut dyn Driver,
-    mut traces: Option<&mut ScenarioFolder>,
-    interrupted: &AtomicBool,
-    died: &mut dyn FnMut() -> bool,
-) -> Result<(), Mistake> {
-    let watched = [
-        (names::TRUE_PCS, "active-power", "P", 1e-3, "kW"),
-        (names::TRUE_CONTAINER, "soc", "SOC", 100.0, "%"),
-        (names::BAU, "alarm-level", "alarm", 1.0, ""),
-    ]
-    .map(|(tag, point, label, scale, unit)| (driver.rig().resolve(tag, point), label, scale, unit));
-    while !interrupted.load(Ordering::Relaxed) && !died() {
-        advance(driver, traces.as_deref_mut(), interrupted)?;
-        let rig = driver.rig();
-        let mut line = format!("t {}", rig.now());
-        for (key, label, scale, unit) in &watched {
-            let value = key
-                .as_ref()
-                .and_then(|key| rig.observe(key))
-                .and_then(Reading::ok);
-            line.push_str(&value.map_or_else(
-                || format!("  {label} –"),
-                |value| format!("  {label} {:.1} {unit}", value * scale),
-            ));
-        }
-        let health = driver.health();
-        say(&format!(
-            "{line}  late p99 {} µs, max {} µs, past limit {}",
-            health.lateness_us.p99, health.lateness_us.max, health.hard_misses
-        ));
     }
     Ok(())
 }

@@ -3,11 +3,12 @@
 //! Read in this order: [`session`] (one scenario's conversation with its rig), [`steps`] (the words of
 //! features), [`watch`] (when a thing happened), [`suite`] (running and judging), [`feature`] (reading and
 //! checking), [`cut`] (controller processes and broken controllers), [`evidence`] and [`report`] (what is
-//! left behind), [`live`], [`capture`] (traces for Wireshark), [`check`], [`maps`] (lists of vendors), [`catalogue`], [`validate`], [`site`] and [`cell`] (the other
+//! left behind), [`telemetry`] (what a run tells of itself), [`live`] and [`api`] (a rig that others watch and command), [`capture`] (traces for Wireshark), [`check`], [`maps`] (lists of vendors), [`catalogue`], [`validate`], [`site`] and [`cell`] (the other
 //! commands).
 
 #![forbid(unsafe_code)]
 
+mod api;
 mod bench;
 mod capture;
 mod catalogue;
@@ -27,6 +28,7 @@ mod session;
 mod site;
 mod steps;
 mod suite;
+mod telemetry;
 mod topology;
 mod validate;
 mod watch;
@@ -74,7 +76,8 @@ enum Command {
     Test(TestArgs),
     /// Run a rig live until Ctrl-C; prints its buses and ports.
     Run {
-        /// Rig file with a paced clock.
+        /// Rig file. One with a paced clock has real wires; in virtual time it can be paused, stepped and sped up over the
+        /// control API.
         #[arg(long, value_name = "FILE")]
         rig: PathBuf,
         /// Seed in place of the rig file's.
@@ -86,6 +89,16 @@ enum Command {
         /// Folder for a candump log of each bus, the Modbus messages and, at the end, summary.json with the last true values.
         #[arg(long, value_name = "DIR")]
         out: Option<PathBuf>,
+        /// Write recording.mcap there too.
+        #[arg(long, requires = "out")]
+        record: bool,
+        /// Where the control API listens, or "none" [default: 127.0.0.1:15080, or any free port there]. Addresses that are
+        /// not loopback need a token.
+        #[arg(long, value_name = "ADDRESS")]
+        api: Option<String>,
+        /// File with the token of the control API; else the environment variable BESSRIG_API_TOKEN is looked at.
+        #[arg(long, value_name = "FILE")]
+        api_token_file: Option<PathBuf>,
     },
     /// Run chosen devices of a rig in this process, over its wires only.
     Host {
@@ -257,13 +270,18 @@ fn carry_out(cli: Cli) -> Result<u8, Vec<Mistake>> {
             seed,
             controllers,
             out,
+            record,
+            api,
+            api_token_file,
         } => {
             let options = live::LiveOptions {
                 seed,
                 controllers,
                 out: out.as_deref(),
+                record,
+                api: api::Address::read(api.as_deref(), api_token_file.as_deref()).map_err(one)?,
             };
-            live::run(&rig, &data, &options, &interrupted).map_err(one)?;
+            live::run(&rig, &data, options, &interrupted).map_err(one)?;
             Ok(0)
         }
         Command::Host { rig, devices } => {

@@ -63,6 +63,14 @@ pub(crate) struct Measurement {
     /// Where the limit comes from.
     pub(crate) source: Option<String>,
     pub(crate) verdict: Verdict,
+    /// `cause_s` and `seen_s` to the nanosecond, for who links it with the event log.
+    #[serde(skip)]
+    pub(crate) cause: SimTime,
+    #[serde(skip)]
+    pub(crate) seen: Option<SimTime>,
+    /// Tags and points the phrase looks at.
+    #[serde(skip)]
+    pub(crate) points: Vec<(String, String)>,
 }
 
 impl Measurement {
@@ -71,11 +79,12 @@ impl Measurement {
         step: &StepText,
         subject: String,
         cause: SimTime,
-        measured: Option<f64>,
+        seen: Option<SimTime>,
         limit: Duration,
         verdict: Verdict,
     ) -> Self {
         let limit = Bound::AtMost(limit.as_secs_f64());
+        let measured = seen.map(|at| at.since(cause).as_secs_f64());
         Self {
             step: step.text.clone(),
             subject,
@@ -87,6 +96,9 @@ impl Measurement {
             margin: measured.map(|t| limit.margin(t)),
             source: step.source.clone(),
             verdict,
+            cause,
+            seen,
+            points: Vec::new(),
         }
     }
 
@@ -116,6 +128,9 @@ impl Measurement {
             margin: Some(limit.margin(value)),
             source: step.source.clone(),
             verdict,
+            cause,
+            seen: Some(seen),
+            points: Vec::new(),
         }
     }
 

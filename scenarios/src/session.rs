@@ -4,6 +4,7 @@
 //! clock drives the rig. Waiting looks backwards first: a thing that happened after the cause (the last
 //! `When`) but before the question counts, with the instant the event log gives for it.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -17,6 +18,7 @@ use crate::evidence::ScenarioFolder;
 use crate::measure::{Bound, Measurement};
 use crate::nameplate::Nameplate;
 use crate::steps::Phrase;
+use crate::telemetry::Telemetry;
 use crate::topology::Topology;
 use crate::watch::{Key, Names, Phase, Watch};
 
@@ -54,8 +56,10 @@ pub(crate) struct Session {
     nameplate: Arc<Nameplate>,
     topology: Topology,
     watch: Watch,
+    pub(crate) telemetry: Telemetry,
     pub(crate) processes: Processes,
-    pub(crate) folder: ScenarioFolder,
+    /// Where its traces go; none of a live rig that keeps none.
+    pub(crate) folder: Option<ScenarioFolder>,
     interrupted: Arc<AtomicBool>,
     slice: Duration,
     limit: SimTime,
@@ -70,8 +74,9 @@ pub(crate) struct Parts {
     pub(crate) driver: Box<dyn Driver>,
     pub(crate) names: Arc<Names>,
     pub(crate) nameplate: Arc<Nameplate>,
+    pub(crate) telemetry: Telemetry,
     pub(crate) processes: Processes,
-    pub(crate) folder: ScenarioFolder,
+    pub(crate) folder: Option<ScenarioFolder>,
     pub(crate) interrupted: Arc<AtomicBool>,
     /// The scenario's own hard limit, so that nothing hangs.
     pub(crate) limit: Duration,
@@ -83,6 +88,7 @@ impl Session {
             driver,
             names,
             nameplate,
+            telemetry,
             processes,
             folder,
             interrupted,
@@ -103,6 +109,7 @@ impl Session {
             nameplate,
             topology,
             watch,
+            telemetry,
             processes,
             folder,
             interrupted,
@@ -141,6 +148,7 @@ impl Session {
     /// Makes this instant the cause that time bounds count from.
     pub(crate) fn mark_cause(&mut self) {
         self.cause = self.now();
+        self.telemetry.mark_cause();
         self.watch.start_over(self.driver.rig());
     }
 
@@ -154,10 +162,13 @@ impl Session {
 
     /// Acts on the rig now; what follows is measured from here.
     pub(crate) fn command(&mut self, command: RigCommand) -> Outcome {
+        self.telemetry.before_command(self.driver.rig());
         self.driver
             .rig_mut()
             .command(command)
-            .map_err(|error| self.error(format!("the rig refuses: {error}")))
+            .map_err(|error| self.error(format!("the rig refuses: {error}")))?;
+        self.telemetry.after_command(self.driver.rig());
+        Ok(())
     }
 
     /// The present value of a point; an unknown point is a mistake in the step, not a verdict.
@@ -258,15 +269,17 @@ impl Session {
     pub(crate) fn record_time(&mut self, phrase: &Phrase, at: Option<SimTime>, limit: Duration) -> Outcome {
         let cause = self.cause;
         let measured = at.map(|at| at.since(cause).as_secs_f64());
+        let points = self.points_of(phrase);
         let verdict = if measured.is_some_and(|t| t <= limit.as_secs_f64()) {
             Verdict::Pass
         } else {
             Verdict::Fail
         };
         let subject = phrase.subject();
-        self.measurements.push(Measurement::time(
-            &self.step, subject, cause, measured, limit, verdict,
-        ));
+        self.measurements.push(Measurement {
+            points,
+            ..Measurement::time(&self.step, subject, cause, at, limit, verdict)
+        });
         if verdict == Verdict::Pass {
             return Ok(());
         }
@@ -275,6 +288,22 @@ impl Session {
             Some(t) => format!("{phrase} took {t:.3} s, allowed are {:.3} s", limit.as_secs_f64()),
             None => format!("{phrase}: not within {:.3} s ({state})", limit.as_secs_f64()),
         }))
+    }
+
+    /// Says what the last figure was the latency of: when `phrase` came true.
+    pub(crate) fn was_latency_of(&mut self, phrase: &Phrase, at: SimTime) {
+        let points = self.points_of(phrase);
+        if let Some(last) = self.measurements.last_mut() {
+            last.points = points;
+            last.seen = Some(at);
+        }
+    }
+
+    /// Tags and points a phrase looks at.
+    fn points_of(&self, phrase: &Phrase) -> Vec<(String, String)> {
+        let demands = phrase.condition(self.topology).map(|demands| demands.list);
+        let points = demands.unwrap_or_default().into_iter();
+        points.map(|demand| (demand.tag, demand.point)).collect()
     }
 
     /// Records a value against its bounds.
@@ -313,18 +342,58 @@ impl Session {
         }
     }
 
+    /// Ends the scenario and not the run: envelopes as measurements.
+    pub(crate) fn leave(&mut self) {
+        let cause = self.cause;
+        self.measurements.extend(self.watch.envelope_measurements(cause));
+    }
+
     /// Ends the run: end-of-run checks, last frames, envelopes as measurements, processes stopped.
     pub(crate) fn finish(&mut self) {
         self.driver.rig_mut().finish();
-        let cause = self.cause;
-        self.measurements.extend(self.watch.envelope_measurements(cause));
+        self.leave();
         self.processes.stop();
-        if let Err(error) = self.folder.drain(self.driver.rig_mut()) {
+        if let Err(error) = self.drain() {
             self.end(
                 Verdict::Error,
                 format!("evidence cannot be written: {error}"),
                 true,
             );
+        }
+    }
+
+    /// Tells that a scenario begins.
+    pub(crate) fn tell_scenario(&mut self, name: &str, steps: usize) {
+        self.telemetry.scenario_begins(self.driver.rig(), name, steps);
+    }
+
+    /// Tells that a step is decided, with what it measured: the figures from number `before` on.
+    pub(crate) fn tell_step(&mut self, number: usize, caption: &str, verdict: Verdict, before: usize) {
+        let measured = self.measurements.get(before..).unwrap_or_default();
+        self.telemetry
+            .step_ends(self.driver.rig(), number, caption, verdict, measured);
+    }
+
+    /// Tells what the scenario amounts to, and figures of no step: those from number `before` on.
+    pub(crate) fn tell_end(&mut self, before: usize, verdict: Verdict, reason: Option<&str>) {
+        let measured = self.measurements.get(before..).unwrap_or_default();
+        self.telemetry.measured(self.driver.rig(), measured);
+        self.telemetry.end(self.driver.rig(), verdict, reason);
+    }
+
+    /// Gives back what a live rig goes on with.
+    pub(crate) fn into_parts(self) -> (Box<dyn Driver>, Telemetry, Processes, Option<ScenarioFolder>) {
+        (self.driver, self.telemetry, self.processes, self.folder)
+    }
+
+    /// Writes the traces on.
+    fn drain(&mut self) -> io::Result<()> {
+        match &mut self.folder {
+            Some(folder) => folder.drain(self.driver.rig_mut()),
+            None => {
+                self.driver.rig_mut().drain_candump(&mut |_, _| {});
+                Ok(())
+            }
         }
     }
 
@@ -361,6 +430,7 @@ impl Session {
             let Self {
                 driver,
                 watch,
+                telemetry,
                 processes,
                 ..
             } = self;
@@ -368,14 +438,18 @@ impl Session {
             let mut died = false;
             let run = driver.run(here, &mut |rig| {
                 watch.tick(rig);
+                let called = telemetry.tick(rig);
                 died = processes.notice_deaths();
                 stopped = stop(rig);
-                died || stopped
+                died || stopped || called
             });
             if let Err(error) = run {
                 return Err(self.error(format!("the driver gave up: {error}")));
             }
-            if let Err(error) = self.folder.drain(self.driver.rig_mut()) {
+            // whoever called the driver back is served here; then the slice goes on
+            here = self.now();
+            self.telemetry.between(&mut *self.driver);
+            if let Err(error) = self.drain() {
                 return Err(self.error(format!("evidence cannot be written: {error}")));
             }
             if died {

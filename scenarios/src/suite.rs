@@ -25,6 +25,7 @@ use crate::evidence::{ScenarioFolder, slug};
 use crate::feature::{self, Planned};
 use crate::measure::Measurement;
 use crate::session::{Ending, Parts, Session};
+use crate::telemetry::{RECORDING_FILE, Telemetry};
 
 /// Longest a scenario may take, rig time, unless a `@limit-…` tag says otherwise.
 const VIRTUAL_LIMIT: Duration = Duration::from_hours(1);
@@ -104,8 +105,51 @@ pub(crate) struct ScenarioResult {
     pub(crate) notes: Vec<String>,
     /// Below the output folder.
     pub(crate) folder: String,
+    /// The recording, below the output folder, if one was made.
+    pub(crate) recording: Option<String>,
     #[serde(skip)]
     pub(crate) events: Vec<Event>,
+}
+
+impl ScenarioResult {
+    /// Of a scenario that has not begun.
+    fn of(planned: &Planned, folder: &str) -> Self {
+        Self {
+            feature: planned.feature.clone(),
+            scenario: planned.name.clone(),
+            file: planned.file.clone(),
+            line: planned.line,
+            tags: planned.tags.clone(),
+            verdict: Verdict::Pass,
+            reason: None,
+            steps: planned
+                .steps
+                .iter()
+                .map(|step| StepResult {
+                    keyword: step.keyword.clone(),
+                    text: step.text.text.clone(),
+                    source: step.text.source.clone(),
+                    verdict: None,
+                    began_s: None,
+                    decided_s: None,
+                    measurements: Vec::new(),
+                })
+                .collect(),
+            measurements: Vec::new(),
+            violations: Vec::new(),
+            virtual_s: 0.0,
+            wall_s: 0.0,
+            health: Health::default(),
+            frames: 0,
+            modbus_requests: 0,
+            attempts: Vec::new(),
+            controllers: Vec::new(),
+            notes: Vec::new(),
+            folder: folder.to_owned(),
+            recording: None,
+            events: Vec::new(),
+        }
+    }
 }
 
 /// Runs every scenario; results in the order of the plan. An interrupt leaves the rest out.
@@ -203,40 +247,7 @@ fn attempt(
         "{}: {}  ({}:{})",
         planned.feature, planned.name, planned.file, planned.line
     ));
-    let mut result = ScenarioResult {
-        feature: planned.feature.clone(),
-        scenario: planned.name.clone(),
-        file: planned.file.clone(),
-        line: planned.line,
-        tags: planned.tags.clone(),
-        verdict: Verdict::Pass,
-        reason: None,
-        steps: planned
-            .steps
-            .iter()
-            .map(|step| StepResult {
-                keyword: step.keyword.clone(),
-                text: step.text.text.clone(),
-                source: step.text.source.clone(),
-                verdict: None,
-                began_s: None,
-                decided_s: None,
-                measurements: Vec::new(),
-            })
-            .collect(),
-        measurements: Vec::new(),
-        violations: Vec::new(),
-        virtual_s: 0.0,
-        wall_s: 0.0,
-        health: Health::default(),
-        frames: 0,
-        modbus_requests: 0,
-        attempts: Vec::new(),
-        controllers: Vec::new(),
-        notes: Vec::new(),
-        folder: folder.to_owned(),
-        events: Vec::new(),
-    };
+    let mut result = ScenarioResult::of(planned, folder);
     match open_session(bench, planned, &options.out.join(folder), options) {
         Ok(mut session) => {
             run_steps(&mut session, planned, &mut result, lines);
@@ -293,30 +304,79 @@ fn open_session(
     .map_err(|error| format!("{}: {error}", folder.display()))?;
     let mut driver = bench.driver().map_err(|mistake| mistake.to_string())?;
     driver.rig_mut().record_modbus();
+    let mut telemetry = Telemetry::new(Arc::clone(&bench.described));
+    if options.candump_limit > 0 {
+        telemetry
+            .record(
+                folder.path(),
+                Some(planned.told()),
+                bench.paced(),
+                options.candump_limit,
+            )
+            .map_err(|error| format!("{}: {error}", folder.path().display()))?;
+    }
     let processes = if bench.paced() {
         Processes::start(config, folder.path())?
     } else {
         Processes::default()
     };
-    let usual = if bench.paced() { PACED_LIMIT } else { VIRTUAL_LIMIT };
     Ok(Session::new(Parts {
         driver,
         names: Arc::clone(&bench.names),
         nameplate: Arc::clone(&bench.nameplate),
+        telemetry,
         processes,
-        folder,
+        folder: Some(folder),
         interrupted: Arc::clone(&options.interrupted),
-        limit: planned
-            .tag_values("limit-")
-            .find_map(feature::limit)
-            .unwrap_or(usual),
+        limit: limit(planned, bench.paced()),
     }))
+}
+
+/// Longest a scenario may take, rig time.
+pub(crate) fn limit(planned: &Planned, paced: bool) -> Duration {
+    let usual = if paced { PACED_LIMIT } else { VIRTUAL_LIMIT };
+    planned
+        .tag_values("limit-")
+        .find_map(feature::limit)
+        .unwrap_or(usual)
+}
+
+/// Runs a scenario on a rig that goes on afterwards, and tells its verdict. End-of-run checks are not made.
+pub(crate) fn play(session: &mut Session, planned: &Planned, lines: &mut Lines) {
+    let found_before = session.rig().violations().len();
+    let mut result = ScenarioResult::of(planned, "");
+    lines.add(&format!(
+        "{}: {}  ({}:{})",
+        planned.feature, planned.name, planned.file, planned.line
+    ));
+    run_steps(session, planned, &mut result, lines);
+    let steps_measured = session.measurements.len();
+    session.leave();
+    let violations: Vec<_> = session.rig().violations()[found_before..]
+        .iter()
+        .filter(|violation| !planned.tag_values("allow-").any(|name| name == violation.checker))
+        .cloned()
+        .collect();
+    let (verdict, reason) = verdict(
+        session.ending.as_ref(),
+        &session.measurements,
+        &violations,
+        &session.health(),
+    );
+    session.tell_end(steps_measured, verdict, reason.as_deref());
+    let reason = reason.map(|why| format!(": {why}")).unwrap_or_default();
+    lines.add(&format!("  {verdict}{reason}\n"));
 }
 
 fn run_steps(session: &mut Session, planned: &Planned, result: &mut ScenarioResult, lines: &mut Lines) {
     let collection = Session::collection();
-    for (step, outcome) in planned.steps.iter().zip(&mut result.steps) {
+    let name = format!("{}: {}", planned.feature, planned.name);
+    session.tell_scenario(&name, planned.steps.len());
+    for (number, (step, outcome)) in planned.steps.iter().zip(&mut result.steps).enumerate() {
         session.step = step.text.clone();
+        let caption = step.caption();
+        let now = session.now();
+        session.telemetry.step_begins(now, number, &caption);
         outcome.began_s = Some(session.now().as_secs_f64());
         let before = session.measurements.len();
         match collection.find(&step.step) {
@@ -352,6 +412,7 @@ fn run_steps(session: &mut Session, planned: &Planned, result: &mut ScenarioResu
             line.push_str(&measured.figures());
         }
         lines.add(&line);
+        session.tell_step(number, &caption, verdict, before);
         if session.ending.is_some() {
             break;
         }
@@ -361,6 +422,7 @@ fn run_steps(session: &mut Session, planned: &Planned, result: &mut ScenarioResu
 /// End of the scenario: what the checkers, the rig's health and the steps amount to together.
 fn close(session: &mut Session, planned: &Planned, result: &mut ScenarioResult) {
     let logs = session.processes.logs();
+    let steps_measured = session.measurements.len();
     let finished = in_step(AssertUnwindSafe(|| session.finish()));
     if let Err(payload) = finished
         && session.ending.is_none()
@@ -388,7 +450,8 @@ fn close(session: &mut Session, planned: &Planned, result: &mut ScenarioResult) 
             violation.checker, violation.at, violation.text
         )
     }));
-    match session.folder.close(&result.events) {
+    let closed = session.folder.as_mut().map(|folder| folder.close(&result.events));
+    match closed.unwrap_or_else(|| Ok(Vec::new())) {
         Ok(notes) => result.notes.extend(notes),
         Err(error) => drop(session.error(format!("evidence cannot be written: {error}"))),
     }
@@ -424,6 +487,17 @@ fn close(session: &mut Session, planned: &Planned, result: &mut ScenarioResult) 
                 last_lines: tail(&log),
             })
             .collect();
+    }
+    session.tell_end(steps_measured, result.verdict, result.reason.as_deref());
+    if session.telemetry.is_recording() {
+        result.recording = Some(format!("{}/{RECORDING_FILE}", result.folder));
+    }
+    match session.telemetry.close() {
+        Ok(notes) => result.notes.extend(notes),
+        Err(error) => {
+            result.verdict = Verdict::Error;
+            result.reason = Some(format!("evidence cannot be written: {error}"));
+        }
     }
     result.measurements = std::mem::take(&mut session.measurements);
     result.violations = violations;

@@ -96,6 +96,14 @@ fn write_scenario(page: &mut String, index: usize, result: &ScenarioResult) -> s
         result.line,
         text(&result.folder),
     )?;
+    if let Some(recording) = &result.recording {
+        writeln!(
+            page,
+            "<p class=s>recording <a href=\"{}\"><code>{}</code></a>, for the viewer, Foxglove and others</p>",
+            text(recording),
+            text(recording),
+        )?;
+    }
     if let Some(reason) = &result.reason {
         writeln!(page, "<pre>{}</pre>", text(reason))?;
     }

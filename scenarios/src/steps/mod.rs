@@ -173,7 +173,9 @@ fn between(session: &mut Session, low: f64, high: f64, unit: String, phrase: Phr
         return session.record_time(&phrase, None, deadline - cause);
     };
     let bound = crate::measure::Bound::Between(low * scale, high * scale);
-    session.record_value(&phrase.subject(), "s", (at - cause).as_secs_f64(), bound)
+    let outcome = session.record_value(&phrase.subject(), "s", (at - cause).as_secs_f64(), bound);
+    session.was_latency_of(&phrase, at);
+    outcome
 }
 
 #[then(expr = "for {span} {phrase}")]

@@ -1,0 +1,324 @@
+//! `recording.mcap`: the stream in a file that Foxglove, Lichtblick, PlotJuggler and Python's mcap read.
+//!
+//! A thread of its own puts frames into words and into the file, so that a rig on the wall clock waits for neither. In
+//! virtual time the rig waits for it, and nothing is lost; on the wall clock what it has no room for is counted. The file
+//! is written chunk by chunk: what a process that dies leaves behind ends with a whole one.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use bess_rig::Rig;
+use bess_telemetry::{Cells, Description, Event, Points, Status, Topic, schema};
+use mcap::write::NoSeek;
+use mcap::{Compression, WriteOptions, Writer, records::MessageHeader};
+use serde::Serialize;
+
+use super::describe::Described;
+use super::log::Log;
+use super::sample::{Chosen, cells};
+
+/// Name of the file in a scenario's folder.
+pub(crate) const RECORDING_FILE: &str = "recording.mcap";
+
+/// Frames of cells, and of points that change slowly, in rig time.
+const CELLS_EVERY_NS: u64 = 1_000_000_000;
+/// Frames of points.
+const POINTS_EVERY_NS: u64 = 100_000_000;
+/// Frames of points that have them all: a reader that jumps finds one near by.
+const COMPLETE_EVERY_NS: u64 = 10_000_000_000;
+/// A chunk on the wall clock: what a process that dies has not written.
+const PACED_CHUNK_NS: u64 = 1_000_000_000;
+/// A chunk in virtual time, which passes faster, and longer chunks are smaller.
+const VIRTUAL_CHUNK_NS: u64 = 10_000_000_000;
+/// Frames and events that wait for the file: a start has a hundred events at once.
+const WAITING: usize = 512;
+
+enum Item {
+    Cells(Cells),
+    Points(Points),
+    Event(Arc<Event>),
+    Status(Status),
+}
+
+/// A recording under way.
+pub(crate) struct Recording {
+    sender: Option<SyncSender<Item>>,
+    thread: Option<JoinHandle<Result<Written, String>>>,
+    paced: bool,
+    chosen: Chosen,
+    /// Events handed over so far.
+    events: usize,
+    next_cells_ns: u64,
+    next_points_ns: u64,
+    dropped: u64,
+}
+
+/// What became of a recording.
+struct Written {
+    /// It stopped at its limit, at this rig time, ns.
+    full_at_ns: Option<u64>,
+}
+
+impl Recording {
+    /// Begins one of at most about `cap` bytes in `folder`.
+    pub(crate) fn create(
+        folder: &Path,
+        described: &Described,
+        description: Description,
+        paced: bool,
+        cap: u64,
+    ) -> io::Result<Self> {
+        let file = File::create(folder.join(RECORDING_FILE))?;
+        let (sender, items) = sync_channel(WAITING);
+        let chunk_ns = if paced { PACED_CHUNK_NS } else { VIRTUAL_CHUNK_NS };
+        let thread = thread::Builder::new()
+            .name("recording".into())
+            .spawn(move || write(file, &description, &items, chunk_ns, paced, cap))?;
+        Ok(Self {
+            sender: Some(sender),
+            thread: Some(thread),
+            paced,
+            chosen: Chosen::recorded(described),
+            events: 0,
+            next_cells_ns: 0,
+            next_points_ns: 0,
+            dropped: 0,
+        })
+    }
+
+    /// After a plant tick: takes down what is due.
+    pub(crate) fn tick(&mut self, rig: &Rig, described: &Described, log: &Log) {
+        let now = rig.now().as_nanos();
+        if now < self.next_points_ns {
+            return;
+        }
+        self.put_events(log);
+        let complete = now / COMPLETE_EVERY_NS
+            != self.next_points_ns.saturating_sub(POINTS_EVERY_NS) / COMPLETE_EVERY_NS;
+        self.next_points_ns = (now / POINTS_EVERY_NS + 1) * POINTS_EVERY_NS;
+        let points = self.chosen.look(rig, described, complete);
+        if !points.index.is_empty() && !self.put(Item::Points(points)) {
+            self.chosen.forget();
+        }
+        if now >= self.next_cells_ns {
+            self.next_cells_ns = (now / CELLS_EVERY_NS + 1) * CELLS_EVERY_NS;
+            if let Some(cells) = cells(rig, described) {
+                self.put(Item::Cells(cells));
+            }
+        }
+    }
+
+    /// How the rig does.
+    pub(crate) fn status(&mut self, mut status: Status) {
+        status.dropped = self.dropped;
+        self.put(Item::Status(status));
+    }
+
+    fn put_events(&mut self, log: &Log) {
+        while let Some(event) = log.events().get(self.events) {
+            let item = Item::Event(Arc::clone(event));
+            if !self.give(item) {
+                return;
+            }
+            self.events += 1;
+        }
+    }
+
+    fn put(&mut self, item: Item) -> bool {
+        let taken = self.give(item);
+        self.dropped += u64::from(!taken);
+        taken
+    }
+
+    /// Hands it over; on the wall clock only if there is room. If the file could not be written, [`Recording::close`] says so.
+    fn give(&self, item: Item) -> bool {
+        let Some(sender) = &self.sender else { return true };
+        if self.paced {
+            !matches!(sender.try_send(item), Err(TrySendError::Full(_)))
+        } else {
+            drop(sender.send(item));
+            true
+        }
+    }
+
+    /// Ends it; says what is missing in it.
+    pub(crate) fn close(mut self, log: &Log) -> io::Result<Vec<String>> {
+        // nothing else is due any more, so waiting hurts nobody
+        self.paced = false;
+        self.put_events(log);
+        self.sender = None;
+        let mut notes = Vec::new();
+        let Some(thread) = self.thread.take() else {
+            return Ok(notes);
+        };
+        let written = thread
+            .join()
+            .map_err(|_| io::Error::other("the recording's thread panicked"))?
+            .map_err(|why| io::Error::other(format!("{RECORDING_FILE}: {why}")))?;
+        if let Some(at) = written.full_at_ns {
+            notes.push(format!(
+                "{RECORDING_FILE} stops at {:.0} s: it is full (option --candump-limit-mb)",
+                at as f64 / 1e9
+            ));
+        }
+        if self.dropped > 0 {
+            notes.push(format!(
+                "{RECORDING_FILE} lacks {} frames: the machine was too slow",
+                self.dropped
+            ));
+        }
+        Ok(notes)
+    }
+}
+
+/// Bytes that went into the file.
+struct Counted<W> {
+    inner: W,
+    bytes: Arc<AtomicU64>,
+}
+
+impl<W: Write> Write for Counted<W> {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        let n = self.inner.write(buffer)?;
+        self.bytes.fetch_add(n as u64, Ordering::Relaxed);
+        Ok(n)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+/// The file.
+struct Mcap {
+    writer: Writer<NoSeek<Counted<BufWriter<File>>>>,
+    /// By topic: the channel, and how many messages it has.
+    channels: Vec<(u16, u32)>,
+    bytes: Arc<AtomicU64>,
+    line: Vec<u8>,
+    /// Where the present chunk began, ns.
+    chunk_ns: u64,
+    chunk_length_ns: u64,
+    written: Written,
+}
+
+fn write(
+    file: File,
+    description: &Description,
+    items: &Receiver<Item>,
+    chunk_length_ns: u64,
+    paced: bool,
+    cap: u64,
+) -> Result<Written, String> {
+    let mut mcap = Mcap::begin(file, description, chunk_length_ns).map_err(|error| error.to_string())?;
+    let mut take = || -> Result<(), mcap::McapError> {
+        loop {
+            let item = if paced {
+                match items.recv_timeout(Duration::from_nanos(chunk_length_ns)) {
+                    Ok(item) => item,
+                    // a rig that stands still has its last words in the file all the same
+                    Err(RecvTimeoutError::Timeout) => {
+                        mcap.writer.flush()?;
+                        continue;
+                    }
+                    Err(RecvTimeoutError::Disconnected) => break,
+                }
+            } else {
+                match items.recv() {
+                    Ok(item) => item,
+                    Err(_) => break,
+                }
+            };
+            mcap.put(&item, cap)?;
+        }
+        mcap.writer.finish()?;
+        Ok(())
+    };
+    take().map_err(|error| error.to_string())?;
+    Ok(mcap.written)
+}
+
+impl Mcap {
+    fn begin(file: File, description: &Description, chunk_length_ns: u64) -> mcap::McapResult<Self> {
+        let bytes = Arc::default();
+        let file = Counted {
+            inner: BufWriter::with_capacity(1 << 16, file),
+            bytes: Arc::clone(&bytes),
+        };
+        let mut writer = WriteOptions::new()
+            .profile("")
+            .library(format!("bessrig {}", description.build))
+            .compression(Some(Compression::Zstd))
+            // of one thread, so that the same frames give the same bytes
+            .compression_threads(0)
+            .chunk_size(None)
+            .disable_seeking(true)
+            .create(NoSeek::new(file))?;
+        let mut channels = Vec::new();
+        for topic in Topic::ALL {
+            let name = format!("bessrig.{}", topic.name());
+            let schema = writer.add_schema(&name, "jsonschema", schema(topic).to_string().as_bytes())?;
+            let topic = format!("/{}", topic.name());
+            channels.push((writer.add_channel(schema, &topic, "json", &BTreeMap::new())?, 0));
+        }
+        let mut mcap = Self {
+            writer,
+            channels,
+            bytes,
+            line: Vec::new(),
+            chunk_ns: 0,
+            chunk_length_ns,
+            written: Written { full_at_ns: None },
+        };
+        mcap.message(Topic::Description, 0, description)?;
+        mcap.writer.flush()?;
+        Ok(mcap)
+    }
+
+    fn put(&mut self, item: &Item, cap: u64) -> mcap::McapResult<()> {
+        if self.written.full_at_ns.is_some() {
+            return Ok(());
+        }
+        let at = match item {
+            Item::Cells(frame) => frame.at_ns,
+            Item::Points(frame) => frame.at_ns,
+            Item::Event(event) => event.at_ns,
+            Item::Status(status) => status.at_ns,
+        };
+        if at >= self.chunk_ns + self.chunk_length_ns {
+            self.writer.flush()?;
+            self.chunk_ns = at;
+            if self.bytes.load(Ordering::Relaxed) >= cap {
+                self.written.full_at_ns = Some(at);
+                return Ok(());
+            }
+        }
+        match item {
+            Item::Cells(frame) => self.message(Topic::Cells, at, frame),
+            Item::Points(frame) => self.message(Topic::Points, at, frame),
+            Item::Event(event) => self.message(Topic::Events, at, &**event),
+            Item::Status(status) => self.message(Topic::Status, at, status),
+        }
+    }
+
+    fn message(&mut self, topic: Topic, at_ns: u64, frame: &impl Serialize) -> mcap::McapResult<()> {
+        self.line.clear();
+        serde_json::to_writer(&mut self.line, frame).map_err(io::Error::from)?;
+        let (channel_id, sequence) = &mut self.channels[topic as usize];
+        let header = MessageHeader {
+            channel_id: *channel_id,
+            sequence: *sequence,
+            log_time: at_ns,
+            publish_time: at_ns,
+        };
+        *sequence = sequence.wrapping_add(1);
+        self.writer.write_to_known_channel(&header, &self.line)
+    }
+}
