@@ -10,7 +10,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 # tshark before the others: some of them send requests that are malformed on purpose, which it would rightly report
-buses=(tshark_captures socketcand modbus_pymodbus modbus_libmodbus modbus_mbpoll modbus_serial sunspec_scan)
+buses=(tshark_captures mcap_recording socketcand modbus_pymodbus modbus_libmodbus modbus_mbpoll modbus_serial sunspec_scan)
 lines=(modbus_rtu modbus_tls tshark_lines)
 settled=15 # seconds until the controllers have tested themselves and are on standby
 wanted=("$@")
@@ -42,7 +42,7 @@ live() { # NAME RIG CHECK... -- OPTION...
     ((${#checks[@]})) || return 0
     local run=$out/$name/run log=$out/$name/run.txt
     mkdir -p "$out/$name"
-    "$BESSRIG" "$@" run --rig "$rig" --controllers --out "$run" >"$log" 2>&1 &
+    "$BESSRIG" "$@" run --rig "$rig" --controllers --out "$run" --record >"$log" 2>&1 &
     pid=$!
     trap 'kill -INT $pid 2>/dev/null || true; wait $pid 2>/dev/null || true' EXIT
     local end=$((SECONDS + settled + 60))
