@@ -22,8 +22,8 @@ use crate::mistake::Mistake;
 use crate::session::{Parts, Session};
 use crate::steps::names;
 use crate::suite::{self, Lines, say};
-use crate::telemetry::Telemetry;
 use crate::telemetry::hub::{Hub, refusal};
+use crate::telemetry::{Telemetry, Terms};
 
 /// Most bytes of each bus that `--out` keeps.
 const TRACE_LIMIT: u64 = 64 << 20;
@@ -111,7 +111,13 @@ pub(crate) fn run(
         driver.rig_mut().record_modbus();
     }
     if options.record {
-        telemetry.record(&folder, None, bench.paced(), RECORDING_LIMIT)?;
+        let terms = Terms {
+            scenario: None,
+            paced: bench.paced(),
+            live: true,
+            limit: RECORDING_LIMIT,
+        };
+        telemetry.record(&folder, terms)?;
     }
     let mut processes = Processes::default();
     if options.controllers && !config.cuts.is_empty() {

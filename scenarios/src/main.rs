@@ -218,7 +218,7 @@ struct TestArgs {
     /// Output folder.
     #[arg(long, default_value = DEFAULT_OUT, value_name = "DIR")]
     out: PathBuf,
-    /// Most MB kept of each bus, and of the Modbus messages, of a scenario.
+    /// Most MB kept of each bus, of the Modbus messages, and in recording.mcap, of a scenario; 0 keeps none of them.
     #[arg(long, default_value_t = 64, value_name = "MB")]
     candump_limit_mb: u64,
     /// Scenarios run side by side in virtual time [default: the number of cores, at most 4].

@@ -25,7 +25,7 @@ use crate::evidence::{ScenarioFolder, slug};
 use crate::feature::{self, Planned};
 use crate::measure::Measurement;
 use crate::session::{Ending, Parts, Session};
-use crate::telemetry::{RECORDING_FILE, Telemetry};
+use crate::telemetry::{RECORDING_FILE, Telemetry, Terms};
 
 /// Longest a scenario may take, rig time, unless a `@limit-…` tag says otherwise.
 const VIRTUAL_LIMIT: Duration = Duration::from_hours(1);
@@ -306,13 +306,14 @@ fn open_session(
     driver.rig_mut().record_modbus();
     let mut telemetry = Telemetry::new(Arc::clone(&bench.described));
     if options.candump_limit > 0 {
+        let terms = Terms {
+            scenario: Some(planned.told()),
+            paced: bench.paced(),
+            live: bench.paced(),
+            limit: options.candump_limit,
+        };
         telemetry
-            .record(
-                folder.path(),
-                Some(planned.told()),
-                bench.paced(),
-                options.candump_limit,
-            )
+            .record(folder.path(), terms)
             .map_err(|error| format!("{}: {error}", folder.path().display()))?;
     }
     let processes = if bench.paced() {

@@ -8,8 +8,9 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
 use bess_telemetry::{Cells, Description, Event, Kind, Points, Status, Truth};
@@ -21,6 +22,9 @@ const FEATURE: &str = "Feature: Short\n  Scenario: E-stop at standby\n    Given 
     And within 1 s the BAU has seen the E-stop [§6]\n    \
     When 12 s pass\n    Then still the safety chain is open\n";
 
+const QUIET: &str = "Feature: Short\n  Scenario: E-stop at standby\n    Given the plant is powered up\n    \
+    When 220 s pass\n    When the E-stop is pressed\n    When 20 s pass\n    Then still the safety chain is open\n";
+
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("..")
@@ -28,10 +32,11 @@ fn root() -> PathBuf {
         .unwrap()
 }
 
-fn record() -> Vec<u8> {
+/// Runs the only scenario of `feature`.
+fn record(feature: &str) -> Vec<u8> {
     let folder = TempDir::new().unwrap();
     let path = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
-    fs::write(folder.path().join("x.feature"), FEATURE).unwrap();
+    fs::write(folder.path().join("x.feature"), feature).unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_bessrig"))
         .current_dir(root())
         .args([
@@ -53,7 +58,7 @@ fn record() -> Vec<u8> {
 
 fn recording() -> &'static [u8] {
     static ONCE: OnceLock<Vec<u8>> = OnceLock::new();
-    ONCE.get_or_init(record)
+    ONCE.get_or_init(|| record(FEATURE))
 }
 
 /// Messages by topic, of a whole file or of the beginning of one.
@@ -155,7 +160,35 @@ fn a_recording_has_every_topic_and_tells_the_scenario() {
 
 #[test]
 fn the_same_run_gives_the_same_bytes() {
-    assert!(recording() == record(), "two runs differ");
+    assert!(recording() == record(FEATURE), "two runs differ");
+}
+
+#[test]
+fn a_quiet_time_takes_little_room_until_something_happens() {
+    let bytes = record(QUIET);
+    let messages = messages(&bytes);
+    let events: Vec<Event> = read(&messages["/events"]);
+    let pressed = events.iter().find(|event| event.text == "EstopA").unwrap().at_ns;
+    let before = events
+        .iter()
+        .map(|event| event.at_ns)
+        .filter(|at| *at < pressed)
+        .max();
+    // a minute after the last event, and then to the next look
+    let quiet = before.unwrap() + 70_000_000_000..pressed;
+    for (topic, usual) in [("/cells", 1_000_000_000), ("/points", 100_000_000)] {
+        let times: Vec<u64> = messages[topic].iter().map(|(at, _)| *at).collect();
+        let looks: Vec<_> = times.iter().filter(|at| quiet.contains(at)).collect();
+        assert!(looks.len() >= 5, "{topic}: {looks:?}");
+        assert!(
+            looks.windows(2).all(|pair| pair[1] - pair[0] == 10_000_000_000),
+            "{topic}: {looks:?}"
+        );
+        let next = times.iter().find(|at| **at >= pressed).unwrap();
+        assert!(next - pressed <= usual, "{topic}: {next} after {pressed}");
+        let busy = times.iter().filter(|at| **at >= pressed).count();
+        assert!(busy >= 20, "{topic}: {busy}");
+    }
 }
 
 #[test]
@@ -179,4 +212,32 @@ fn what_was_cut_is_readable_up_to_its_last_chunk() {
         }
     }
     assert!(seen >= 10_000_000_000, "{seen}");
+}
+
+#[test]
+fn a_rig_that_is_killed_leaves_all_but_its_last_second() {
+    let folder = TempDir::new().unwrap();
+    let out = folder.path().join("out");
+    let mut rig = Command::new(env!("CARGO_BIN_EXE_bessrig"))
+        .current_dir(root())
+        .args(["run", "--rig", "scenarios/rigs/ci-air-200.toml", "--record"])
+        .args(["--api", "127.0.0.1:0", "--out", &out.to_string_lossy()])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // each second it says what its time is, as in `t 4.000 s`
+    let told = |line: String| -> Option<f64> { line.strip_prefix("t ")?.split(' ').next()?.parse().ok() };
+    let mut lines = BufReader::new(rig.stdout.take().unwrap()).lines();
+    let reached = lines
+        .by_ref()
+        .filter_map(|line| told(line.unwrap()))
+        .find(|seconds| *seconds >= 5.0);
+    rig.kill().unwrap();
+    rig.wait().unwrap();
+    let reached = reached.unwrap();
+    let messages = messages(&fs::read(out.join("recording.mcap")).unwrap());
+    assert_eq!(messages.len(), 5, "{:?}", messages.keys());
+    let last = messages["/points"].last().unwrap().0 as f64 / 1e9;
+    // what a busy machine makes of a second
+    assert!(last >= reached - 1.5, "{last} s of {reached} s");
 }

@@ -35,7 +35,9 @@ use crate::feature::Planned;
 use crate::mistake::Mistake;
 use crate::telemetry::Described;
 use crate::telemetry::hub::{Order, Orders, refusal};
+use connections::{Connections, SILENCE};
 
+mod connections;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -172,7 +174,7 @@ impl Server {
                     }
                 };
                 tokio::select! {
-                    served = axum::serve(listener, router(door)).into_future() => {
+                    served = axum::serve(Connections::new(listener, SILENCE), router(door)).into_future() => {
                         if let Err(error) = served {
                             tracing::error!("the control API has ended: {error}");
                         }

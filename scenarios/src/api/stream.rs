@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use axum::body::Bytes;
 use axum::extract::State;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
@@ -21,11 +22,13 @@ use crate::telemetry::Chosen;
 use crate::telemetry::hub::{Order, Packet, QUEUE, Wants};
 
 /// Readers at the same time; each has a queue of its own.
-const READERS: usize = 16;
+pub(super) const READERS: usize = 16;
 /// Longest message of a reader, bytes.
-const LONGEST: usize = 1 << 16;
+pub(super) const LONGEST: usize = 1 << 16;
 /// Time for the first message, and for a frame to be taken by the network.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// How often a reader is asked whether it is still there; one that is gone without a word does not answer.
+const PING_EVERY: Duration = Duration::from_secs(20);
 /// Least time between two wishes of a reader.
 const BETWEEN_WISHES: Duration = Duration::from_millis(100);
 
@@ -72,16 +75,18 @@ async fn serve(door: Arc<Door>, mut socket: WebSocket, place: Place) {
         let described = !topics.contains(&Topic::Description) || {
             let text = String::from_utf8_lossy(&door.description);
             let text = format!("{{\"topic\":\"description\",\"frame\":{text}}}");
-            send(&mut socket, text).await
+            send(&mut socket, Message::text(text)).await
         };
+        let mut pings = tokio::time::interval(PING_EVERY);
         let mut ready_at = tokio::time::Instant::now();
         let mut open = described;
         while open {
             open = tokio::select! {
                 frame = frames.recv() => match frame {
-                    Some(frame) => send(&mut socket, frame.text().to_owned()).await,
+                    Some(frame) => send(&mut socket, Message::text(frame.text())).await,
                     None => false,
                 },
+                _ = pings.tick() => send(&mut socket, Message::Ping(Bytes::new())).await,
                 () = tokio::time::sleep_until(ready_at), if tokio::time::Instant::now() < ready_at => true,
                 read = socket.recv(), if tokio::time::Instant::now() >= ready_at => {
                     ready_at = tokio::time::Instant::now() + BETWEEN_WISHES;
@@ -139,7 +144,7 @@ async fn hear(
         Err(refused) => refused,
     };
     let text = serde_json::to_string(&refused.1).unwrap_or_default();
-    send(socket, text).await.then(Vec::new)
+    send(socket, Message::text(text)).await.then(Vec::new)
 }
 
 fn wants(door: &Door, text: &str) -> Result<Wants, Refused> {
@@ -177,9 +182,6 @@ fn wants(door: &Door, text: &str) -> Result<Wants, Refused> {
 }
 
 /// Sends; whether the reader still takes it.
-async fn send(socket: &mut WebSocket, text: String) -> bool {
-    matches!(
-        timeout(PATIENCE, socket.send(Message::text(text))).await,
-        Ok(Ok(()))
-    )
+async fn send(socket: &mut WebSocket, message: Message) -> bool {
+    matches!(timeout(PATIENCE, socket.send(message)).await, Ok(Ok(())))
 }

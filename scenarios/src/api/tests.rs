@@ -13,6 +13,7 @@ use bess_telemetry::{Frame, Kind};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tungstenite::client::IntoClientRequest;
+use tungstenite::handshake::HandshakeError;
 use tungstenite::{Message, WebSocket};
 
 use super::*;
@@ -149,13 +150,21 @@ impl Served {
     }
 
     fn reader(&self) -> Reader {
+        self.try_reader().unwrap()
+    }
+
+    /// A reader, or the status it was refused with.
+    fn try_reader(&self) -> Result<Reader, StatusCode> {
         let stream = TcpStream::connect(self.server.address()).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         let request = format!("ws://{}/api/stream", self.server.address())
             .into_client_request()
             .unwrap();
-        let (socket, _) = tungstenite::client(request, stream).unwrap();
-        Reader(socket)
+        match tungstenite::client(request, stream) {
+            Ok((socket, _)) => Ok(Reader(socket)),
+            Err(HandshakeError::Failure(tungstenite::Error::Http(answer))) => Err(answer.status()),
+            Err(error) => panic!("{error}"),
+        }
     }
 }
 
@@ -221,11 +230,7 @@ fn a_wrong_token_gets_nothing() {
         "",
     );
     assert_eq!(status, 200);
-    let stream = TcpStream::connect(rig.server.address()).unwrap();
-    let request = format!("ws://{}/api/stream", rig.server.address())
-        .into_client_request()
-        .unwrap();
-    assert!(tungstenite::client(request, stream).is_err());
+    assert_eq!(rig.try_reader().err(), Some(StatusCode::UNAUTHORIZED));
 }
 
 #[test]
@@ -438,6 +443,59 @@ fn readers_that_vanish_leave_no_trace() {
     let mut reader = rig.reader();
     reader.say(r#"{"topics":["cells"]}"#);
     assert!(matches!(reader.frame(), Frame::Cells(_)));
+}
+
+#[test]
+fn readers_beyond_the_last_place_and_what_is_too_long_are_turned_away() {
+    let rig = served("", None);
+    let mut readers: Vec<Reader> = (0..stream::READERS).map(|_| rig.reader()).collect();
+    assert_eq!(rig.try_reader().err(), Some(StatusCode::SERVICE_UNAVAILABLE));
+    let mut reader = readers.pop().unwrap();
+    // the server may have hung up before all of it is out
+    let _ = reader
+        .0
+        .send(Message::text(format!("\"{}\"", "x".repeat(stream::LONGEST))));
+    while reader.0.read().is_ok() {}
+    // its place is free again
+    let deadline = std::time::Instant::now() + Duration::from_secs(20);
+    while rig.try_reader().is_err() {
+        assert!(std::time::Instant::now() < deadline, "the place stays taken");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn connections_that_only_stand_there_do_not_use_up_the_rigs_files() {
+    let rig = served("", None);
+    let stand = || {
+        let mut stream = TcpStream::connect(rig.server.address()).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        let _ = stream.write_all(b"GET /api/descr");
+        stream
+    };
+    let idle: Vec<_> = (0..connections::CONNECTIONS).map(|_| stand()).collect();
+    for _ in 0..10 {
+        let mut more = stand();
+        match more.read(&mut [0]) {
+            Ok(read) => assert_eq!(read, 0),
+            Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset),
+        }
+    }
+    drop(idle);
+    let deadline = std::time::Instant::now() + Duration::from_secs(20);
+    let answers = || {
+        let mut stream = stand();
+        let _ = write!(
+            stream,
+            "iption HTTP/1.1\r\nHost: localhost:1\r\nConnection: close\r\n\r\n"
+        );
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).is_ok() && answer.starts_with("HTTP/1.1 200")
+    };
+    while !answers() {
+        assert!(std::time::Instant::now() < deadline, "places stay taken");
+        thread::sleep(Duration::from_millis(20));
+    }
 }
 
 #[test]

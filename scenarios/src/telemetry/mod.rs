@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bess_rig::{Driver, Health, Rig};
-use bess_telemetry::{Lateness, Scenario, Status};
+use bess_telemetry::{Lateness, Status};
 use bess_types::{SimTime, Verdict};
 
 use crate::feature::Planned;
@@ -24,7 +24,7 @@ mod recording;
 mod sample;
 
 pub(crate) use describe::Described;
-pub(crate) use recording::RECORDING_FILE;
+pub(crate) use recording::{RECORDING_FILE, Terms};
 pub(crate) use sample::Chosen;
 
 use hub::Hub;
@@ -61,23 +61,9 @@ impl Telemetry {
         }
     }
 
-    /// Begins `recording.mcap` in `folder`, of at most about `cap` bytes.
-    pub(crate) fn record(
-        &mut self,
-        folder: &Path,
-        scenario: Option<Scenario>,
-        paced: bool,
-        cap: u64,
-    ) -> io::Result<()> {
-        let mut description = self.described.description.clone();
-        description.scenario = scenario;
-        self.recording = Some(Recording::create(
-            folder,
-            &self.described,
-            description,
-            paced,
-            cap,
-        )?);
+    /// Begins `recording.mcap` in `folder`.
+    pub(crate) fn record(&mut self, folder: &Path, terms: Terms) -> io::Result<()> {
+        self.recording = Some(Recording::create(folder, &self.described, terms)?);
         Ok(())
     }
 

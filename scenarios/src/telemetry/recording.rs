@@ -12,10 +12,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bess_rig::Rig;
-use bess_telemetry::{Cells, Description, Event, Points, Status, Topic, schema};
+use bess_telemetry::{Cells, Description, Event, Points, Scenario, Status, Topic, schema};
 use mcap::write::NoSeek;
 use mcap::{Compression, WriteOptions, Writer, records::MessageHeader};
 use serde::Serialize;
@@ -31,12 +31,15 @@ pub(crate) const RECORDING_FILE: &str = "recording.mcap";
 const CELLS_EVERY_NS: u64 = 1_000_000_000;
 /// Frames of points.
 const POINTS_EVERY_NS: u64 = 100_000_000;
+/// Both, once nothing has happened for [`QUIET_AFTER_NS`], if nobody looks on: a full cycle takes hours.
+const QUIET_EVERY_NS: u64 = 10_000_000_000;
+const QUIET_AFTER_NS: u64 = 60_000_000_000;
 /// Frames of points that have them all: a reader that jumps finds one near by.
 const COMPLETE_EVERY_NS: u64 = 10_000_000_000;
-/// A chunk on the wall clock: what a process that dies has not written.
-const PACED_CHUNK_NS: u64 = 1_000_000_000;
-/// A chunk in virtual time, which passes faster, and longer chunks are smaller.
-const VIRTUAL_CHUNK_NS: u64 = 10_000_000_000;
+/// A chunk of a live rig, by the wall clock: what a process that dies has not written.
+const LIVE_CHUNK: Duration = Duration::from_secs(1);
+/// A chunk of another, in rig time, which passes faster, and longer chunks are smaller.
+const CHUNK_NS: u64 = 10_000_000_000;
 /// Frames and events that wait for the file: a start has a hundred events at once.
 const WAITING: usize = 512;
 
@@ -47,16 +50,44 @@ enum Item {
     Status(Status),
 }
 
+impl Item {
+    /// Rig time, ns.
+    fn at_ns(&self) -> u64 {
+        match self {
+            Self::Cells(frame) => frame.at_ns,
+            Self::Points(frame) => frame.at_ns,
+            Self::Event(event) => event.at_ns,
+            Self::Status(status) => status.at_ns,
+        }
+    }
+}
+
+/// How a recording is made.
+pub(crate) struct Terms {
+    /// The scenario it is of, if of one alone.
+    pub(crate) scenario: Option<Scenario>,
+    /// The rig keeps the wall clock: it waits for nobody.
+    pub(crate) paced: bool,
+    /// Others look on: the file has everything a second later, also while time stands. The bytes then depend on the wall
+    /// clock.
+    pub(crate) live: bool,
+    /// Most bytes, about.
+    pub(crate) limit: u64,
+}
+
 /// A recording under way.
 pub(crate) struct Recording {
     sender: Option<SyncSender<Item>>,
     thread: Option<JoinHandle<Result<Written, String>>>,
     paced: bool,
+    live: bool,
     chosen: Chosen,
     /// Events handed over so far.
     events: usize,
     next_cells_ns: u64,
     next_points_ns: u64,
+    next_complete_ns: u64,
+    quiet_from_ns: u64,
     dropped: u64,
 }
 
@@ -67,28 +98,34 @@ struct Written {
 }
 
 impl Recording {
-    /// Begins one of at most about `cap` bytes in `folder`.
-    pub(crate) fn create(
-        folder: &Path,
-        described: &Described,
-        description: Description,
-        paced: bool,
-        cap: u64,
-    ) -> io::Result<Self> {
+    /// Begins one in `folder`.
+    pub(crate) fn create(folder: &Path, described: &Described, terms: Terms) -> io::Result<Self> {
+        let Terms {
+            scenario,
+            paced,
+            live,
+            limit,
+        } = terms;
+        let description = Description {
+            scenario,
+            ..described.description.clone()
+        };
         let file = File::create(folder.join(RECORDING_FILE))?;
         let (sender, items) = sync_channel(WAITING);
-        let chunk_ns = if paced { PACED_CHUNK_NS } else { VIRTUAL_CHUNK_NS };
-        let thread = thread::Builder::new()
-            .name("recording".into())
-            .spawn(move || write(file, &description, &items, chunk_ns, paced, cap))?;
+        let thread = thread::Builder::new().name("recording".into()).spawn(move || {
+            write(file, &description, &items, live, limit).map_err(|error| error.to_string())
+        })?;
         Ok(Self {
             sender: Some(sender),
             thread: Some(thread),
             paced,
+            live,
             chosen: Chosen::recorded(described),
             events: 0,
             next_cells_ns: 0,
             next_points_ns: 0,
+            next_complete_ns: 0,
+            quiet_from_ns: QUIET_AFTER_NS,
             dropped: 0,
         })
     }
@@ -96,19 +133,32 @@ impl Recording {
     /// After a plant tick: takes down what is due.
     pub(crate) fn tick(&mut self, rig: &Rig, described: &Described, log: &Log) {
         let now = rig.now().as_nanos();
+        let next = |every: u64| (now / every + 1) * every;
+        if log.events().len() > self.events {
+            self.put_events(log);
+            self.quiet_from_ns = now + QUIET_AFTER_NS;
+            self.next_points_ns = self.next_points_ns.min(next(POINTS_EVERY_NS));
+            self.next_cells_ns = self.next_cells_ns.min(next(CELLS_EVERY_NS));
+        }
         if now < self.next_points_ns {
             return;
         }
-        self.put_events(log);
-        let complete = now / COMPLETE_EVERY_NS
-            != self.next_points_ns.saturating_sub(POINTS_EVERY_NS) / COMPLETE_EVERY_NS;
-        self.next_points_ns = (now / POINTS_EVERY_NS + 1) * POINTS_EVERY_NS;
+        let [points_every, cells_every] = if self.live || now < self.quiet_from_ns {
+            [POINTS_EVERY_NS, CELLS_EVERY_NS]
+        } else {
+            [QUIET_EVERY_NS; 2]
+        };
+        self.next_points_ns = next(points_every);
+        let complete = now >= self.next_complete_ns;
+        if complete {
+            self.next_complete_ns = next(COMPLETE_EVERY_NS);
+        }
         let points = self.chosen.look(rig, described, complete);
         if !points.index.is_empty() && !self.put(Item::Points(points)) {
             self.chosen.forget();
         }
         if now >= self.next_cells_ns {
-            self.next_cells_ns = (now / CELLS_EVERY_NS + 1) * CELLS_EVERY_NS;
+            self.next_cells_ns = next(cells_every);
             if let Some(cells) = cells(rig, described) {
                 self.put(Item::Cells(cells));
             }
@@ -164,7 +214,7 @@ impl Recording {
             .map_err(|why| io::Error::other(format!("{RECORDING_FILE}: {why}")))?;
         if let Some(at) = written.full_at_ns {
             notes.push(format!(
-                "{RECORDING_FILE} stops at {:.0} s: it is full (option --candump-limit-mb)",
+                "{RECORDING_FILE} stops at {:.0} s, where it reached its limit",
                 at as f64 / 1e9
             ));
         }
@@ -202,10 +252,11 @@ struct Mcap {
     /// By topic: the channel, and how many messages it has.
     channels: Vec<(u16, u32)>,
     bytes: Arc<AtomicU64>,
+    limit: u64,
     line: Vec<u8>,
-    /// Where the present chunk began, ns.
+    /// Where the present chunk began, and the newest message is, ns.
     chunk_ns: u64,
-    chunk_length_ns: u64,
+    last_ns: u64,
     written: Written,
 }
 
@@ -213,40 +264,39 @@ fn write(
     file: File,
     description: &Description,
     items: &Receiver<Item>,
-    chunk_length_ns: u64,
-    paced: bool,
-    cap: u64,
-) -> Result<Written, String> {
-    let mut mcap = Mcap::begin(file, description, chunk_length_ns).map_err(|error| error.to_string())?;
-    let mut take = || -> Result<(), mcap::McapError> {
-        loop {
-            let item = if paced {
-                match items.recv_timeout(Duration::from_nanos(chunk_length_ns)) {
-                    Ok(item) => item,
-                    // a rig that stands still has its last words in the file all the same
-                    Err(RecvTimeoutError::Timeout) => {
-                        mcap.writer.flush()?;
-                        continue;
-                    }
-                    Err(RecvTimeoutError::Disconnected) => break,
+    live: bool,
+    limit: u64,
+) -> mcap::McapResult<Written> {
+    let mut mcap = Mcap::begin(file, description, limit)?;
+    let mut begun = Instant::now();
+    loop {
+        let item = if live {
+            items.recv_timeout(LIVE_CHUNK.saturating_sub(begun.elapsed()))
+        } else {
+            items.recv().map_err(RecvTimeoutError::from)
+        };
+        match item {
+            Ok(item) => {
+                if !live && item.at_ns() >= mcap.chunk_ns + CHUNK_NS {
+                    mcap.end_chunk()?;
+                    mcap.chunk_ns = item.at_ns();
                 }
-            } else {
-                match items.recv() {
-                    Ok(item) => item,
-                    Err(_) => break,
-                }
-            };
-            mcap.put(&item, cap)?;
+                mcap.put(&item)?;
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => break,
         }
-        mcap.writer.finish()?;
-        Ok(())
-    };
-    take().map_err(|error| error.to_string())?;
+        if live && begun.elapsed() >= LIVE_CHUNK {
+            mcap.end_chunk()?;
+            begun = Instant::now();
+        }
+    }
+    mcap.writer.finish()?;
     Ok(mcap.written)
 }
 
 impl Mcap {
-    fn begin(file: File, description: &Description, chunk_length_ns: u64) -> mcap::McapResult<Self> {
+    fn begin(file: File, description: &Description, limit: u64) -> mcap::McapResult<Self> {
         let bytes = Arc::default();
         let file = Counted {
             inner: BufWriter::with_capacity(1 << 16, file),
@@ -272,9 +322,10 @@ impl Mcap {
             writer,
             channels,
             bytes,
+            limit,
             line: Vec::new(),
             chunk_ns: 0,
-            chunk_length_ns,
+            last_ns: 0,
             written: Written { full_at_ns: None },
         };
         mcap.message(Topic::Description, 0, description)?;
@@ -282,24 +333,22 @@ impl Mcap {
         Ok(mcap)
     }
 
-    fn put(&mut self, item: &Item, cap: u64) -> mcap::McapResult<()> {
-        if self.written.full_at_ns.is_some() {
+    /// Puts what there is into the file; the next message begins another chunk.
+    fn end_chunk(&mut self) -> mcap::McapResult<()> {
+        self.writer.flush()?;
+        if self.bytes.load(Ordering::Relaxed) >= self.limit && self.written.full_at_ns.is_none() {
+            self.written.full_at_ns = Some(self.last_ns);
+        }
+        Ok(())
+    }
+
+    fn put(&mut self, item: &Item) -> mcap::McapResult<()> {
+        // how it ends is told all the same
+        if self.written.full_at_ns.is_some() && !matches!(item, Item::Event(_)) {
             return Ok(());
         }
-        let at = match item {
-            Item::Cells(frame) => frame.at_ns,
-            Item::Points(frame) => frame.at_ns,
-            Item::Event(event) => event.at_ns,
-            Item::Status(status) => status.at_ns,
-        };
-        if at >= self.chunk_ns + self.chunk_length_ns {
-            self.writer.flush()?;
-            self.chunk_ns = at;
-            if self.bytes.load(Ordering::Relaxed) >= cap {
-                self.written.full_at_ns = Some(at);
-                return Ok(());
-            }
-        }
+        let at = item.at_ns();
+        self.last_ns = self.last_ns.max(at);
         match item {
             Item::Cells(frame) => self.message(Topic::Cells, at, frame),
             Item::Points(frame) => self.message(Topic::Points, at, frame),
