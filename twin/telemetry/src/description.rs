@@ -252,7 +252,7 @@ pub struct PointDef {
     /// Names of its states from 0 up, if it is a state.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub states: Vec<String>,
-    /// How often a recording looks at it, ms of rig time; 0: not at all, ask for it live.
+    /// How often a recording looks at it, ms of rig time; where nothing happens it may be rarer. 0: not at all, ask for it live.
     pub recorded_every_ms: u32,
 }
 
