@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use bess_devices::codec::modbus::RegisterMap;
+use bess_devices::codec::modbus::lint::alike;
 use bess_devices::codec::modbus::listing::{Listing, Meaning, Register};
 use bess_devices::codec::pattern;
 use bess_devices::finding::Finding;
@@ -254,6 +255,9 @@ impl Bindings {
             return Err(mistakes);
         }
         let mut findings = Vec::new();
+        for (span, at) in &bound {
+            findings.extend(alike(&*registers[*at], &self.source.place(span.clone())));
+        }
         if let Some(against) = against {
             let registers: Vec<&Register> = registers.iter().map(|register| &**register).collect();
             for (span, at) in bound {
@@ -541,6 +545,22 @@ mod tests {
         ];
         let all: Vec<_> = all.iter().map(|points| said(points)).collect();
         insta::assert_snapshot!(all.join("\n----\n"));
+    }
+
+    #[test]
+    fn two_states_of_one_value_are_a_warning() {
+        for kind in ["", "kind = \"pcs\"\n"] {
+            let points = |values: &str| {
+                format!("{kind}[bind]\n\"State\" = {{ point = \"pcs-state\", values = {{ {values} }} }}\n")
+            };
+            let heard = said(&points("off = 0, standby = 1, starting = 1, running = 2"));
+            assert!(
+                heard.contains("warning: `State` has 1 for standby and starting"),
+                "{heard}"
+            );
+            let heard = said(&points("off = 0, standby = 1, starting = 3, running = 2"));
+            assert!(!heard.contains("`State` has"), "{heard}");
+        }
     }
 
     #[test]

@@ -1,13 +1,10 @@
-//! What stands in the cells of a vendor's list: addresses, tables, types, factors, units.
+//! What stands in the cells of a vendor's list: addresses, tables, access, factors, units.
 
 use std::sync::LazyLock;
 
-use bess_devices::codec::modbus::RegisterType;
 use bess_devices::codec::modbus::listing::whole_number;
 use bess_types::Table;
 use regex::Regex;
-
-use super::word_order::{Doubt, word_order};
 
 /// An address as written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -237,146 +234,6 @@ pub(super) fn access(cell: &str) -> Option<(bool, bool)> {
     Some((read, write))
 }
 
-/// What a type cell says.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Kind {
-    pub(super) form: Form,
-    /// The order of words, where the type says it; a doubt where it is about that and leaves it open.
-    pub(super) low_word_first: Result<Option<bool>, Doubt>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Form {
-    Number(RegisterType),
-    /// Signed or not; how wide is for the length to say.
-    Whole {
-        signed: bool,
-    },
-    /// A text of so many bytes.
-    Text(Option<u32>),
-    /// A single bit.
-    Bit,
-    /// Registers that mean nothing.
-    Fill,
-}
-
-/// Reads a type; why not, if it cannot be read.
-pub(super) fn kind(cell: &str) -> Result<Kind, String> {
-    static WIDTH: LazyLock<Regex> = LazyLock::new(|| regex(r"\d+"));
-    // `INT32_LE`, `S32 (BE)`, `INT32SW`; not the end of `single`
-    static ORDER: LazyLock<Regex> =
-        LazyLock::new(|| regex(r"^(.*(?:\d|[^\w\s]|[_\s]))[\s_(\[/-]*(le|be|lsw|msw|sw|swap)[)\]]?$"));
-    let lower = cell.trim().to_lowercase();
-    let (bare, low_word_first) = match (word_order(cell), ORDER.captures(&lower)) {
-        (Ok(None), Some(found)) => {
-            let (_, [bare, order]) = found.extract();
-            (bare, Ok(Some(matches!(order, "le" | "lsw" | "sw" | "swap"))))
-        }
-        (said, _) => (lower.as_str(), said),
-    };
-    let text: String = bare
-        .chars()
-        .map(|c| if c.is_alphanumeric() { c } else { ' ' })
-        .collect();
-    if let Err(doubt @ Doubt::Bytes) = low_word_first {
-        return Err(doubt.to_string());
-    }
-    let letters: String = text.chars().filter(|c| !c.is_whitespace()).collect();
-    let width: Option<u32> = WIDTH.find(&text).and_then(|found| found.as_str().parse().ok());
-    let has = |word: &str| letters.contains(word);
-    let has_any = |words: &[&str]| words.iter().any(|word| has(word));
-    let unsigned = has_any(&["uint", "unsigned", "vorzeichenlos", "ohnevorzeichen", "无符号"])
-        || letters.starts_with('u') && !has("utf");
-    let signed = has_any(&["int", "signed", "vorzeichen", "ganzzahl", "有符号", "整"]);
-    let sized = |signed: bool, bits: u32| match (signed, bits) {
-        (false, 16) => Ok(Form::Number(RegisterType::U16)),
-        (true, 16) => Ok(Form::Number(RegisterType::I16)),
-        (false, 32) => Ok(Form::Number(RegisterType::U32)),
-        (true, 32) => Ok(Form::Number(RegisterType::I32)),
-        (false, 64) => Ok(Form::Number(RegisterType::U64)),
-        (true, 64) => Ok(Form::Number(RegisterType::I64)),
-        _ => Err(format!("`{cell}`: a number takes 16, 32 or 64 bits in registers")),
-    };
-    if let Some(exact) = RegisterType::ALL.into_iter().find(|kind| kind.name() == letters) {
-        return Ok(Kind {
-            form: Form::Number(exact),
-            low_word_first,
-        });
-    }
-    let form = if text.split(' ').any(|word| word.starts_with("bcd"))
-        || (has("date") || has("time")) && !has("int")
-        || has("ipaddr")
-        || has("eui")
-        || has("mac")
-    {
-        return Err(format!("`{cell}` is no type of a register map"));
-    } else if letters == "fill" {
-        Form::Fill
-    } else if has_any(&["str", "ascii", "char", "text", "utf8", "zeichenkette", "字符"]) {
-        let bytes = width.filter(|_| !has("utf8"));
-        Form::Text(bytes)
-    } else if has_any(&["float", "real", "ieee", "gleitkomma", "fließkomma", "浮点"])
-        || letters == "single"
-        || letters.starts_with("f32")
-    {
-        if width.is_some_and(|width| width != 32 && width != 754) || has("lreal") || has("double") {
-            return Err(format!(
-                "`{cell}`: only floats of 32 bits can be in a register map"
-            ));
-        }
-        Form::Number(RegisterType::F32)
-    } else if has("double") && !has("word") || letters == "f64" {
-        return Err(format!(
-            "`{cell}`: only floats of 32 bits can be in a register map"
-        ));
-    } else if has("bitfield")
-        || has("bitmap")
-        || has("bitmask")
-        || text.split(' ').any(|word| word == "bits")
-        || has("flags")
-    {
-        sized(false, width.unwrap_or(16))?
-    } else if ["bit", "bool", "boolean", "coil", "binary", "1bit", "flag"].contains(&letters.as_str()) {
-        Form::Bit
-    } else if has_any(&["dword", "doubleword", "doppelwort", "ulong"]) {
-        sized(false, width.unwrap_or(32))?
-    } else if has("qword") || has("quadword") {
-        sized(false, width.unwrap_or(64))?
-    } else if has("sunssf") {
-        sized(true, 16)?
-    } else if has("short") {
-        sized(!unsigned, width.unwrap_or(16))?
-    } else if has("long") {
-        sized(!unsigned, width.unwrap_or(32))?
-    } else if has_any(&["word", "wort", "ushort", "hex", "enum", "acc", "count", "raw"]) {
-        sized(false, width.unwrap_or(16))?
-    } else if unsigned {
-        match width {
-            Some(width) => sized(false, width)?,
-            None => Form::Whole { signed: false },
-        }
-    } else if signed || ["s", "i"].iter().any(|c| letters.starts_with(c)) {
-        match width {
-            Some(width) => sized(true, width)?,
-            None if signed => Form::Whole { signed: true },
-            None => return Err(format!("`{cell}` is no known type")),
-        }
-    } else {
-        return Err(format!("`{cell}` is no known type"));
-    };
-    Ok(Kind { form, low_word_first })
-}
-
-/// Words of a type that cannot be read but has its bits in its name, as in `BCD32`.
-pub(super) fn words_named(text: &str) -> Option<u32> {
-    let mut numbers = text
-        .split(|c: char| !c.is_ascii_digit())
-        .filter_map(|digits| digits.parse().ok());
-    numbers
-        .find(|bits: &u32| [16, 32, 48, 64].contains(bits))
-        .map(|bits| bits / 16)
-}
-
 /// A number with what stands behind it: `0.1 V`, `1/10`, `x0.01`, `0,1`.
 pub(super) fn factor(cell: &str) -> Option<(f64, String)> {
     static NUMBER: LazyLock<Regex> =
@@ -470,7 +327,7 @@ fn split_bracket(name: &str) -> Option<(&str, &str)> {
 }
 
 /// Whether points have a unit of that quantity.
-fn is_known(unit: &str) -> bool {
+pub(super) fn is_known(unit: &str) -> bool {
     let quantities = [
         "V", "A", "W", "VA", "var", "Wh", "As", "Ω", "Hz", "s", "°C", "%", "Pa", "L/min", "rpm",
     ];
@@ -580,76 +437,6 @@ mod tests {
         ] {
             assert_eq!(access(cell), expected, "{cell}");
         }
-    }
-
-    #[test]
-    fn types_in_every_form() {
-        use RegisterType::{Acc64, F32, I16, I32, I64, U16, U32};
-        for (text, expected) in [
-            ("U16", Form::Number(U16)),
-            ("UINT 16", Form::Number(U16)),
-            ("uint16_t", Form::Number(U16)),
-            ("Unsigned 32-bit", Form::Number(U32)),
-            ("16-bit signed", Form::Number(I16)),
-            ("S16", Form::Number(I16)),
-            ("INT32", Form::Number(I32)),
-            ("long", Form::Number(I32)),
-            ("unsigned long", Form::Number(U32)),
-            ("WORD", Form::Number(U16)),
-            ("DWORD", Form::Number(U32)),
-            ("short", Form::Number(I16)),
-            ("unsigned short", Form::Number(U16)),
-            ("I64", Form::Number(I64)),
-            ("acc64", Form::Number(Acc64)),
-            ("Float", Form::Number(F32)),
-            ("IEEE754 float32", Form::Number(F32)),
-            ("enum16", Form::Number(U16)),
-            ("Bitfield32", Form::Number(U32)),
-            ("sunssf", Form::Number(I16)),
-            ("uint", Form::Whole { signed: false }),
-            ("Int", Form::Whole { signed: true }),
-            ("STR32", Form::Text(Some(32))),
-            ("ASCII", Form::Text(None)),
-            ("BOOL", Form::Bit),
-            ("Ganzzahl 16 Bit mit Vorzeichen", Form::Number(I16)),
-            ("vorzeichenlos 32 Bit", Form::Number(U32)),
-            ("Gleitkomma", Form::Number(F32)),
-            ("Doppelwort", Form::Number(U32)),
-            ("无符号16位", Form::Number(U16)),
-            ("有符号32位整数", Form::Number(I32)),
-            ("浮点", Form::Number(F32)),
-        ] {
-            assert_eq!(kind(text).map(|kind| kind.form), Ok(expected), "{text}");
-        }
-        for text in [
-            "BCD16",
-            "double",
-            "U8",
-            "DateTime",
-            "banana",
-            "S",
-            "U32 byte swap",
-        ] {
-            assert!(kind(text).is_err(), "{text}");
-        }
-        assert_eq!(kind("U32 (CDAB)").unwrap().low_word_first, Ok(Some(true)));
-        assert_eq!(kind("Float ABCD").unwrap().low_word_first, Ok(Some(false)));
-        for (text, form, low) in [
-            ("INT32_LE", I32, Some(true)),
-            ("S32 (LE)", I32, Some(true)),
-            ("INT32SW", I32, Some(true)),
-            ("uint32-be", U32, Some(false)),
-            ("FLOAT_SWAP", F32, Some(true)),
-            ("U32 [MSW]", U32, Some(false)),
-            ("single", F32, None),
-        ] {
-            let expected = Kind {
-                form: Form::Number(form),
-                low_word_first: Ok(low),
-            };
-            assert_eq!(kind(text), Ok(expected), "{text}");
-        }
-        assert!(kind("U32 BADC").is_err());
     }
 
     #[test]

@@ -77,6 +77,11 @@ const NAMES: &[(Key, &str, &[&str])] = &[
             "register adresse",
             "registernummer",
             "register nr",
+            "reg no",
+            "reg nr",
+            "reg num",
+            "reg number",
+            "reg adresse",
         ],
     ),
     (
@@ -705,6 +710,15 @@ mod tests {
                 &[Key::Address, Key::Type, Key::Scale, Key::Access],
             ),
             (&["Reg", "Format", "R/W"], &[Key::Address, Key::Type, Key::Access]),
+            (&["Reg. no", "Format"], &[Key::Address, Key::Type]),
+            (
+                &["No.", "Reg. No.", "Name"],
+                &[Key::Number, Key::Address, Key::Name],
+            ),
+            (
+                &["Nr.", "Reg.-Nr.", "Bezeichnung"],
+                &[Key::Number, Key::Address, Key::Name],
+            ),
             (
                 &["Addr", "Name", "Attribute"],
                 &[Key::Address, Key::Name, Key::Access],

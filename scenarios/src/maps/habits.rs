@@ -1,8 +1,11 @@
 //! From addresses as a list writes them to addresses on the wire: what the list's habit is, and why one thinks so.
 
-use bess_types::Table;
+use std::sync::LazyLock;
 
-use super::cells::{Style, Written, table_of_digit};
+use bess_types::Table;
+use regex::Regex;
+
+use super::cells::{Style, Written, regex, table_of_digit};
 
 /// What the user says of the addresses, with `--base`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -184,52 +187,29 @@ fn guessed_base(
     told: &str,
     said: &mut Vec<(String, bool)>,
 ) -> bool {
-    let told = told.to_lowercase();
-    let says = |words: &[&'static str]| words.iter().copied().find(|&word| told.contains(word));
-    let zero = [
-        "0-based",
-        "0 based",
-        "zero-based",
-        "zero based",
-        "base 0",
-        "starting from 0",
-        "start from 0",
-        "starts at 0",
-        "wire address",
-        "protocol address",
-        "pdu address",
-        "0-basiert",
-        "beginnt bei 0",
-        "beginnend bei 0",
-        "zählung ab 0",
-        "从0开始",
-    ];
-    let one = [
-        "1-based",
-        "1 based",
-        "one-based",
-        "one based",
-        "base 1",
-        "starting from 1",
-        "start from 1",
-        "starts at 1",
-        "counted from 1",
-        "1-basiert",
-        "beginnt bei 1",
-        "beginnend bei 1",
-        "zählung ab 1",
-        "从1开始",
-    ];
-    if let Some(word) = says(&zero) {
-        said.push((
-            format!("the list says \"{word}\": addresses stand on the wire as they are"),
-            false,
-        ));
-        return false;
-    }
-    if let Some(word) = says(&one) {
-        said.push((format!("the list says \"{word}\": addresses count from 1"), false));
-        return true;
+    match base_told(told) {
+        (Some(zero), None) => {
+            said.push((
+                format!("the list says \"{zero}\": addresses stand on the wire as they are"),
+                false,
+            ));
+            return false;
+        }
+        (None, Some(one)) => {
+            said.push((format!("the list says \"{one}\": addresses count from 1"), false));
+            return true;
+        }
+        (Some(zero), Some(one)) => {
+            said.push((
+                format!(
+                    "the list says \"{zero}\" and \"{one}\": addresses are taken to stand on the wire as they are; give \
+                     --base 1 if they count from 1"
+                ),
+                true,
+            ));
+            return false;
+        }
+        (None, None) => {}
     }
     if marked || decimal.is_empty() && !hex {
         return false;
@@ -260,6 +240,32 @@ fn guessed_base(
         !hex,
     ));
     false
+}
+
+/// What a list says of its addresses: that they are those on the wire, that they count from 1.
+fn base_told(told: &str) -> (Option<String>, Option<String>) {
+    /// `@` is the number counted from, `&` the same as a word.
+    const BASED: &str = r"\b(?:@|&)[ -]based|\b@-basiert\w*|\bbase @|\b(?:count|start|begin|number)\w*(?: (?:counts?|counting))? (?:from|at|with) (?:@|&)|\b(?:zähl|beginn|start|nummer)\w*(?: (?:ab|bei|mit|von))+ @|从 ?@ ?开始";
+    /// No further digit: 1.5 and 1000 begin with 1 too.
+    const END: &str = r"(?:[^0-9a-z.,]|[.,](?:[^0-9]|$)|$)";
+    static ZERO: LazyLock<Regex> = LazyLock::new(|| {
+        let based = BASED.replace('@', "0").replace('&', "zero");
+        regex(&format!(r"({based}|\b(?:wire|protocol|pdu) address\w*){END}"))
+    });
+    static ONE: LazyLock<Regex> = LazyLock::new(|| {
+        let based = BASED.replace('@', "1").replace('&', "one");
+        regex(&format!(r"({based}){END}"))
+    });
+    let (mut zero, mut one) = (None, None);
+    for line in told.to_lowercase().lines() {
+        let says = |pattern: &Regex| Some(pattern.captures(line)?[1].to_owned());
+        // "numbers count from 1; the PDU address is one less"
+        match says(&ONE) {
+            Some(words) => one = one.or(Some(words)),
+            None => zero = zero.or_else(|| says(&ZERO)),
+        }
+    }
+    (zero, one)
 }
 
 impl Habit {
@@ -344,6 +350,37 @@ mod tests {
             wire(&["100", "102"], None, "registers are 1-based"),
             [plain(99), plain(101)]
         );
+        for (told, from) in [
+            ("Register numbers count from 1", 99),
+            ("Note: numbers count from 1.", 99),
+            ("Numbering starts at 1", 99),
+            ("Counting from one", 99),
+            ("Numbers count from 1; PDU address = number - 1", 99),
+            ("Zählung ab 1", 99),
+            ("Registernummern beginnen mit 1", 99),
+            ("地址从 1 开始", 99),
+            ("Numbering starts at 100", 100),
+            ("10-based scale", 100),
+            ("starts at 1.5 kV", 100),
+            ("addresses start at 0", 100),
+            ("Adressen: Zählung ab 0", 100),
+        ] {
+            assert_eq!(
+                wire(&["100", "102"], None, told),
+                [plain(from), plain(from + 2)],
+                "{told}"
+            );
+        }
+        let all: Vec<_> = ["100", "102"].map(evidence).into();
+        let guesses = |told| {
+            of(&all, None, told)
+                .1
+                .iter()
+                .filter(|(_, is_guess)| *is_guess)
+                .count()
+        };
+        assert_eq!(guesses("Register numbers count from 1"), 0);
+        assert_eq!(guesses("Register numbers count from 1\nPDU address"), 1);
         assert_eq!(
             wire(&["0x0001", "0x0002", "0x0003"], None, ""),
             [plain(1), plain(2), plain(3)]

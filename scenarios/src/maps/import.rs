@@ -31,6 +31,10 @@ mod taken;
 /// The head of a list stands within so many rows.
 pub(super) const HEADER_WITHIN: usize = 200;
 
+const OPEN_QUOTE: &str =
+    "a quote opens a cell here and is never closed: all that follows is in this one cell";
+const CLOSE_QUOTE: &str = "close it, or take it away; within a quoted cell a quote is written twice";
+
 /// What the user says about a list.
 #[derive(Debug, Default)]
 pub(crate) struct Wishes {
@@ -253,12 +257,20 @@ impl<'a> Reader<'a> {
         });
         let Some((_, core::cmp::Reverse(header), columns)) = found.max_by_key(|(count, at, _)| (*count, *at))
         else {
-            let widest = sheet
-                .rows
-                .iter()
-                .take(HEADER_WITHIN)
-                .max_by_key(|row| row.filled().count());
-            let cells: BTreeSet<&str> = widest.iter().flat_map(|row| row.filled()).collect();
+            if let Some(line) = sheet.open_quote {
+                return Err(Mistake::new(format!("{file}:{line}: {OPEN_QUOTE}"), CLOSE_QUOTE));
+            }
+            let is_word = |cell: &&str| {
+                cell.contains(char::is_alphabetic) && !cell.contains(|c: char| c.is_ascii_digit())
+            };
+            let rows = sheet.rows.iter().enumerate().take(HEADER_WITHIN);
+            let likest = rows
+                .max_by_key(|(at, row)| {
+                    let words = row.filled().filter(is_word).count();
+                    (words, row.filled().count(), core::cmp::Reverse(*at))
+                })
+                .map(|(_, row)| row);
+            let cells: BTreeSet<&str> = likest.iter().flat_map(|row| row.filled()).collect();
             let missing = wishes.columns.iter().find(|picked| {
                 let mut rows = sheet.rows.iter().take(HEADER_WITHIN);
                 !rows.any(|row| row.filled().any(|cell| picked.is(cell)))
@@ -266,9 +278,10 @@ impl<'a> Reader<'a> {
             if let Some(picked) = missing {
                 return Err(no_column(&file, picked, &cells));
             }
-            let seen = match widest {
+            let seen = match likest {
                 Some(row) => format!(
-                    "the row most like one is {}: {}",
+                    "the row most like one is {} {}: {}",
+                    sheet.unit_of_place(),
                     row.number,
                     short(&one_line(row))
                 ),
@@ -312,6 +325,15 @@ impl<'a> Reader<'a> {
         for row in &self.sheet.rows[..self.header] {
             self.preamble(row);
         }
+        if let Some(line) = self.sheet.open_quote {
+            let place = Place {
+                file: self.file.as_str().into(),
+                line,
+                span: 0..0,
+            };
+            let finding = Finding::warning(&place, OPEN_QUOTE, CLOSE_QUOTE);
+            self.import.findings.push(finding);
+        }
         self.say_columns();
         self.say_table();
         self.find_thousands();
@@ -320,7 +342,8 @@ impl<'a> Reader<'a> {
             let cells: Vec<_> = row.filled().collect();
             if cells.first() == Some(&"message") && cells.contains(&"signal") {
                 self.import.said.push(format!(
-                    "from {} on there are CAN signals, which are no registers",
+                    "from {} {} on there are CAN signals, which are no registers",
+                    self.sheet.unit_of_place(),
                     row.number
                 ));
                 break;
@@ -466,14 +489,10 @@ impl<'a> Reader<'a> {
         self.import.findings.push(finding);
         self.lines.push(Line::Remark(format!(
             "{} {}, not used: {}",
-            self.unit_of_place(),
+            self.sheet.unit_of_place(),
             row.number,
             one_line(row)
         )));
-    }
-
-    fn unit_of_place(&self) -> &'static str {
-        if self.sheet.name.is_some() { "row" } else { "line" }
     }
 
     /// A line of its own between registers: what follows belongs to it.
@@ -490,7 +509,8 @@ impl<'a> Reader<'a> {
         if let Some(table) = cells::table_of_title(&text).or_else(of_words) {
             self.section_table = Some(table);
             self.import.said.push(format!(
-                "\"{text}\" in {}: what follows are {}s",
+                "\"{text}\" in {} {}: what follows are {}s",
+                self.sheet.unit_of_place(),
                 row.number,
                 table_in_words(table)
             ));
@@ -608,9 +628,10 @@ impl<'a> Reader<'a> {
             }
         }
         let per_word = self.lengths(&drafts);
+        let of_texts = self.texts_in_registers(&drafts, habit);
         let low_word_first = self.word_order(&drafts, told);
         self.suspect_factors(&drafts, &header);
-        let unit = self.unit_of_place();
+        let unit = self.sheet.unit_of_place();
         let mut untyped = Vec::new();
         let mut untold = 0;
         for line in lines {
@@ -622,6 +643,9 @@ impl<'a> Reader<'a> {
                 Line::Register(draft) => draft,
             };
             draft.length = draft.length.map(|length| length.div_ceil(per_word));
+            if of_texts {
+                draft.length = draft.length.or(draft.length_of_text());
+            }
             let number = draft.register.place.line;
             let kept = format!("{unit} {number}, not used: {}", draft.in_words());
             let Some((table, wire)) = habit.wire(draft.written) else {

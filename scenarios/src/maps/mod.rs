@@ -12,6 +12,7 @@ pub(crate) mod habits;
 pub(crate) mod import;
 mod naming;
 pub(crate) mod sheet;
+mod types;
 mod word_order;
 mod write;
 

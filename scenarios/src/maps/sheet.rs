@@ -16,6 +16,8 @@ pub(crate) struct Sheet {
     pub(crate) rows: Vec<Row>,
     /// How the file was read, where that had to be found out.
     pub(crate) said: Vec<String>,
+    /// Line of a quote that is never closed, so that all below it is one cell.
+    pub(crate) open_quote: Option<usize>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -55,7 +57,7 @@ impl Sheet {
         let tables = DELIMITERS.map(|(delimiter, _)| rows_of(&text, delimiter));
         let mut best = 0;
         for other in 1..tables.len() {
-            if score(&tables[other], &[]) > score(&tables[best], &[]) {
+            if score(&tables[other].0, &[]) > score(&tables[best].0, &[]) {
                 best = other;
             }
         }
@@ -64,16 +66,22 @@ impl Sheet {
         if best > 0 {
             said.push(format!("cells are parted by {}", DELIMITERS[best].1));
         }
-        let rows = tables.into_iter().nth(best).unwrap_or_default();
+        let (rows, open_quote) = tables.into_iter().nth(best).unwrap_or_default();
         Self {
             name: None,
             rows,
             said,
+            open_quote,
         }
     }
 }
 
 impl Sheet {
+    /// What the numbers of its rows count.
+    pub(crate) fn unit_of_place(&self) -> &'static str {
+        if self.name.is_some() { "row" } else { "line" }
+    }
+
     /// Whether these bytes are a workbook.
     pub(crate) fn is_workbook(bytes: &[u8]) -> bool {
         bytes.starts_with(b"PK\x03\x04")
@@ -137,7 +145,7 @@ impl Sheet {
             let sheet = Self {
                 name: Some(name.clone()),
                 rows,
-                said: vec![],
+                ..Self::default()
             };
             all.push((score(&sheet.rows, picked), sheet));
         }
@@ -229,22 +237,71 @@ fn text_of(value: &DataRef<'_>) -> String {
     }
 }
 
-fn rows_of(text: &str, delimiter: u8) -> Vec<Row> {
+/// Rows, and the line of a quote that is never closed.
+fn rows_of(text: &str, delimiter: u8) -> (Vec<Row>, Option<usize>) {
     let mut reader = csv::ReaderBuilder::new()
         .has_headers(false)
         .flexible(true)
         .delimiter(delimiter)
         .from_reader(text.as_bytes());
     let mut rows = Vec::new();
+    let mut lines = Lines { text, at: 0, line: 1 };
     // A text that is UTF-8 and rows of any length: nothing can go wrong.
     for record in reader.records().map_while(Result::ok) {
-        let line = record.position().map_or(0, csv::Position::line);
+        let byte = record.position().map_or(0, csv::Position::byte);
         rows.push(Row {
-            number: usize::try_from(line).unwrap_or(usize::MAX),
+            number: lines.of_record(usize::try_from(byte).unwrap_or(usize::MAX)),
             cells: record.iter().map(|cell| cell.trim().to_owned()).collect(),
         });
     }
-    rows
+    let open = open_quote(&text[lines.at..], delimiter);
+    let open = open.map(|behind| lines.of(lines.at + behind));
+    (rows, open)
+}
+
+/// Counts the lines of a text up to a place; places are asked for in order.
+struct Lines<'a> {
+    text: &'a str,
+    at: usize,
+    /// From 1.
+    line: usize,
+}
+
+impl Lines<'_> {
+    /// Of the record that is read from this byte on: empty lines in front of it are not its own.
+    fn of_record(&mut self, from: usize) -> usize {
+        let from = from.min(self.text.len());
+        let ends = self.text.as_bytes()[from..].iter();
+        let empty = ends.take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+        self.of(from + empty)
+    }
+
+    fn of(&mut self, place: usize) -> usize {
+        let bytes = self.text.as_bytes();
+        let ends = (self.at..place)
+            .filter(|&at| bytes[at] == b'\n' || bytes[at] == b'\r' && bytes.get(at + 1) != Some(&b'\n'));
+        self.line += ends.count();
+        self.at = place.max(self.at);
+        self.line
+    }
+}
+
+/// Where in a record a quoted cell begins that does not end.
+fn open_quote(record: &str, delimiter: u8) -> Option<usize> {
+    let mut open = None;
+    let mut cell_begins = true;
+    let mut bytes = record.bytes().enumerate().peekable();
+    while let Some((at, byte)) = bytes.next() {
+        let is_quote = byte == b'"';
+        if is_quote && open.is_some() {
+            let is_doubled = bytes.next_if(|(_, next)| *next == b'"').is_some();
+            open = open.filter(|_| is_doubled);
+        } else if is_quote && cell_begins {
+            open = Some(at);
+        }
+        cell_begins = open.is_none() && (byte == delimiter || matches!(byte, b'\r' | b'\n'));
+    }
+    open
 }
 
 /// The text, and how it was coded if not in UTF-8.
@@ -321,5 +378,35 @@ mod tests {
         let sheet = Sheet::of_csv(quoted.as_bytes());
         assert_eq!(sheet.rows[1].cells, ["1", "a, b", "0: off\n1: on"]);
         assert_eq!(sheet.rows[2].number, 4, "lines of the file, not rows");
+    }
+
+    #[test]
+    fn rows_have_their_own_line() {
+        let text = "\n\nAddress,Name\n1,a\n\n\n2,\"b\n\nc\"\n3,d\n,\n4,\"e \"\"f\"\"\"\n";
+        for text in [
+            text.to_owned(),
+            text.replace('\n', "\r\n"),
+            text.replace('\n', "\r"),
+        ] {
+            let sheet = Sheet::of_csv(text.as_bytes());
+            let lines: Vec<_> = sheet.rows.iter().map(|row| row.number).collect();
+            assert_eq!(lines, [3, 4, 7, 10, 11, 12], "{text:?}");
+            assert_eq!(sheet.open_quote, None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_quote_that_is_never_closed() {
+        for (text, line) in [
+            ("Address;Name\n\n1;a\n2;\"b\n3;c\n4;d\n", Some(4)),
+            ("Address;Name\n1;\"a\n\"\n\n2;\"b\";\"c\"\"\n", Some(5)),
+            ("Address;Name\n\"1;a\nb\";\"c\n", Some(3)),
+            ("Address;Name\n1;19\" rack\n2;b\n", None),
+            ("Address;Name\n1;\"b\"", None),
+            ("", None),
+        ] {
+            let sheet = Sheet::of_csv(text.as_bytes());
+            assert_eq!(sheet.open_quote, line, "{text:?}");
+        }
     }
 }

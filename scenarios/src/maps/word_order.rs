@@ -104,14 +104,21 @@ static ABOUT: LazyLock<Regex> = LazyLock::new(|| {
     )
 });
 
+/// Whether the low word comes first by an abbreviation alone, in small letters: `le`, `msw`, `lo-hi`, `hl`.
+pub(super) fn short(text: &str) -> Option<bool> {
+    let letters: String = text.chars().filter(|c| c.is_alphanumeric()).collect();
+    match letters.as_str() {
+        "le" | "little" | "lsw" | "low" | "lh" | "lohi" => Some(true),
+        "be" | "big" | "msw" | "high" | "hl" | "hilo" => Some(false),
+        _ => None,
+    }
+}
+
 /// Whether the low word comes first, where a text says so; why one cannot tell if it is about that.
 pub(super) fn word_order(text: &str) -> Result<Option<bool>, Doubt> {
     let text = text.to_lowercase();
-    match text.trim() {
-        "" => return Ok(None),
-        "le" | "little" | "lsw" | "low" => return Ok(Some(true)),
-        "be" | "big" | "msw" | "high" => return Ok(Some(false)),
-        _ => {}
+    if let Some(low) = short(&text) {
+        return Ok(Some(low));
     }
     if BYTES_LOW.is_match(&text) {
         return Err(Doubt::Bytes);
@@ -205,6 +212,8 @@ mod tests {
             ("低字在前", Ok(Some(true))),
             ("高字在前，低字在后", Ok(Some(false))),
             ("le", Ok(Some(true))),
+            ("L-H", Ok(Some(true))),
+            ("hi/lo", Ok(Some(false))),
             ("MSB first. 32 bit: Low Word / High Word", Err(Doubt::Listed)),
             ("Low word, high word", Err(Doubt::Listed)),
             ("low word first; high word first for floats", Err(Doubt::Both)),

@@ -1,19 +1,24 @@
 //! What is concluded from a whole list: columns, table, form of addresses, lengths, order of words; and what is doubtful
 //! about it as a whole.
 
+use std::collections::BTreeSet;
+
 use bess_devices::finding::Finding;
 use bess_devices::product::Place;
 
-use super::super::cells::{self, Form};
+use super::super::cells;
 use super::super::columns::Key;
+use super::super::habits::Habit;
 use super::super::table_in_words;
+use super::super::types::{self, Form};
 use super::super::word_order::{Doubt, word_order};
 use super::draft::Draft;
 use super::{Reader, one_line, short};
 
 impl Reader<'_> {
     pub(super) fn say_columns(&mut self) {
-        let row = self.sheet.rows[self.header].number;
+        let line = self.sheet.rows[self.header].number;
+        let unit = self.sheet.unit_of_place();
         let heads: Vec<_> = self
             .columns
             .known()
@@ -22,7 +27,7 @@ impl Reader<'_> {
             .collect();
         self.import
             .said
-            .push(format!("the head is in row {row}: {}", heads.join(", ")));
+            .push(format!("the head is in {unit} {line}: {}", heads.join(", ")));
         let unknown: Vec<_> = self
             .columns
             .unknown()
@@ -119,6 +124,62 @@ impl Reader<'_> {
         1
     }
 
+    /// Whether the lengths in types of texts, as in `STRING[8]`, count registers: the addresses that follow tell.
+    pub(super) fn texts_in_registers(&mut self, drafts: &[&Draft], habit: Habit) -> bool {
+        let place = |draft: &Draft| {
+            let (table, address) = habit.wire(draft.written)?;
+            Some((draft.table.map(|(table, _)| table).or(table), address))
+        };
+        let taken: BTreeSet<_> = drafts.iter().filter_map(|draft| place(draft)).collect();
+        let mut all = Vec::new();
+        for &draft in drafts {
+            if let Some((length, at)) = draft.length_of_text().zip(place(draft)) {
+                let next = taken.range((at.0, at.1 + 1)..).next();
+                let gap = next.filter(|next| next.0 == at.0).map(|next| next.1 - at.1);
+                all.push((draft, length, gap));
+            }
+        }
+        let Some(&first) = all.first() else {
+            return false;
+        };
+        // a text of one register or two bytes shows nothing
+        let fits = |of: fn(u32) -> u32| {
+            move |(_, length, gap): &&(&Draft, u32, Option<u32>)| *length > 1 && *gap == Some(of(*length))
+        };
+        let in_registers = all.iter().find(fits(|length| length));
+        let in_bytes = all.iter().find(fits(|length| length.div_ceil(2)));
+        let too_short = all
+            .iter()
+            .any(|(_, length, gap)| gap.is_some_and(|gap| gap < *length));
+        let example = |(draft, length, gap): &(&Draft, u32, Option<u32>)| {
+            let name = draft.register.label();
+            let gap = gap.unwrap_or(0);
+            format!("`{name}` has {length}, and the next address is {gap} registers on")
+        };
+        let is_registers = in_registers.is_some() && !too_short;
+        self.import.said.push(match (in_registers, in_bytes) {
+            (Some(one), _) if is_registers => format!("lengths in types of texts count registers: {}", example(one)),
+            (_, Some(one)) => format!("lengths in types of texts count bytes: {}", example(one)),
+            _ => format!(
+                "no address shows what lengths in types of texts count: ASSUMED are bytes, so `{}` of {} has {} registers; \
+                 a column of lengths in registers says it",
+                first.0.register.label(),
+                first.1,
+                first.1.div_ceil(2)
+            ),
+        });
+        if !is_registers {
+            for one in all.iter().filter(fits(|length| length)) {
+                self.import.findings.push(Finding::warning(
+                    &one.0.register.place,
+                    format!("bytes or registers? {}; bytes are taken", example(one)),
+                    "other texts of the list have bytes; ask the vendor, and give a column of lengths in registers",
+                ));
+            }
+        }
+        is_registers
+    }
+
     pub(super) fn say_untold(&mut self, untold: usize) {
         if untold == 0 || self.columns.has(Key::Constant) {
             return;
@@ -147,7 +208,7 @@ impl Reader<'_> {
             let cells = self.sheet.rows[self.header + 1..].iter();
             let cells = cells.filter_map(|row| row.cells.get(at).filter(|cell| !cell.is_empty()));
             let (types, others): (Vec<&String>, Vec<&String>) =
-                cells.partition(|cell| cells::kind(cell).is_ok());
+                cells.partition(|cell| types::kind(cell).is_ok());
             types.len() > others.len()
         };
         let column = self.columns.unknown().find(|(at, _)| like_types(*at));
@@ -164,7 +225,7 @@ impl Reader<'_> {
                     [_] => "1 row".to_owned(),
                     more => format!("{} rows", more.len()),
                 },
-                self.unit_of_place(),
+                self.sheet.unit_of_place(),
                 rows.join(", ")
             ),
             help,

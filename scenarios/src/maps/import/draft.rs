@@ -8,12 +8,13 @@ use bess_devices::codec::unit::factor;
 use bess_devices::finding::Finding;
 use bess_types::Table;
 
-use super::super::cells::{self, Form, Written};
+use super::super::cells::{self, Written};
 use super::super::columns::Key;
 use super::super::habits::Evidence;
 use super::super::naming::{bit_names, named};
 use super::super::sheet::Row;
 use super::super::table_in_words;
+use super::super::types::{self, Form};
 use super::super::word_order::word_order;
 use super::{Reader, collapse, name_of_row, only_bits};
 
@@ -64,7 +65,7 @@ impl Reader<'_> {
         let type_cell = cell(Key::Type);
         let (form, of_type) = match type_cell {
             "" | "-" | "/" => (None, None),
-            text => match cells::kind(text) {
+            text => match types::kind(text) {
                 Ok(kind) => {
                     let order = kind.low_word_first.unwrap_or_else(|why| {
                         findings.push(doubt(
@@ -320,6 +321,14 @@ impl Draft {
         }
     }
 
+    /// Length of a text in its type, in bytes or registers, where nothing else of the row says how long it is.
+    pub(super) fn length_of_text(&self) -> Option<u32> {
+        match self.form {
+            Some(Ok(Form::Text(length))) if self.length.is_none() && self.written.last.is_none() => length,
+            _ => None,
+        }
+    }
+
     /// It says by its name that it means nothing.
     pub(super) fn is_reserved(&self) -> bool {
         is_reserved(&self.register.name)
@@ -429,11 +438,13 @@ impl Draft {
             ..register.clone()
         };
         let kind = match &self.form {
-            Some(Ok(Form::Text(bytes))) => {
-                let Some(words) = length
-                    .or(bytes.map(|bytes| bytes.div_ceil(2)))
-                    .filter(|words| *words < 0x1_0000)
-                else {
+            Some(Ok(form @ (Form::Text(_) | Form::TextOf(_)))) => {
+                let of_type = match form {
+                    Form::Text(bytes) => bytes.map(|bytes| bytes.div_ceil(2)),
+                    Form::TextOf(words) => Some(*words),
+                    _ => None,
+                };
+                let Some(words) = length.or(of_type).filter(|words| (1..0x1_0000).contains(words)) else {
                     return Err(Box::new(Finding::warning(
                         &place,
                         format!("row not used: `{}` is a text of unknown length", register.label()),
@@ -466,7 +477,7 @@ impl Draft {
                 return Ok(vec![filler(&register, length.unwrap_or(words), 0)]);
             }
             Some(Err(why)) => {
-                let words = length.or(cells::words_named(why)).unwrap_or(1);
+                let words = length.or(types::words_named(why)).unwrap_or(1);
                 findings.push(Finding::warning(
                     &place,
                     format!(

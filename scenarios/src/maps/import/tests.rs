@@ -676,7 +676,7 @@ proptest! {
         let mut all = vec![Row { number: 1, cells: head }];
         all.extend((2..).zip(rows).map(|(number, cells)| Row { number, cells }));
         let filled = all.iter().skip(1).filter(|row| row.filled().count() > 0).count();
-        let sheet = Sheet { name: None, rows: all, said: vec![] };
+        let sheet = Sheet { rows: all, ..Sheet::default() };
         let Ok(import) = Import::of("x", &[sheet], &Wishes { base, ..Wishes::default() }) else { return Ok(()); };
         let text = write::map(&import, &["control \u{3} characters".into()]);
         let listing = Listing::read(&Source::new("map.toml", &text)).unwrap();

@@ -23,6 +23,7 @@ pub fn lint(listing: &Listing, points: &[&PointTable]) -> Vec<Finding> {
     names(listing, &mut findings);
     for register in &listing.registers {
         texts_and_access(register, &mut findings);
+        findings.extend(alike(register, &register.place));
         for table in points {
             let before = findings.len();
             bound(register, table, &mut findings);
@@ -302,6 +303,33 @@ fn texts_and_access(register: &Register, findings: &mut Vec<Finding>) {
             "correct the type or the value",
         ));
     }
+}
+
+/// States that have one raw value, which a listener cannot tell apart.
+pub fn alike<'a>(register: &'a Register, place: &'a Place) -> impl Iterator<Item = Finding> + 'a {
+    let states = |raw: f64| {
+        let same = register
+            .values
+            .iter()
+            .filter(move |(_, value)| value.total_cmp(&raw).is_eq());
+        same.map(|(state, _)| state.as_str())
+    };
+    let doubled = register.values.iter().filter_map(move |(state, &raw)| {
+        let all: Vec<_> = states(raw).collect();
+        // told once, at the first of them
+        (all.len() > 1 && all[0] == state).then_some((raw, all))
+    });
+    doubled.map(|(raw, all)| {
+        Finding::warning(
+            place,
+            format!(
+                "`{}` has {raw} for {}: who reads it cannot tell them apart",
+                register.label(),
+                all.join(" and ")
+            ),
+            "give each state a raw value of its own, unless the device has none for it",
+        )
+    })
 }
 
 /// What is bound, against the points of a product.
