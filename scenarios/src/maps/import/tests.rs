@@ -482,6 +482,68 @@ fn marks_between_thousands_are_asked_for() {
     assert!(!heard.contains("thousands"), "{heard}");
 }
 
+#[test]
+fn lengths_of_texts_are_bytes_or_registers_by_the_next_address() {
+    let words = |rows: &str| {
+        let text = format!("Address;Name;Type\n{rows}");
+        let import = import(&text, &Wishes::default()).unwrap();
+        let words: Vec<_> = import.registers().map(|register| register.words).collect();
+        (words, heard(&text, &Wishes::default()).join("\n"))
+    };
+    let (all, heard) = words("0;A;STRING[8]\n8;B;CHAR(8)\n16;C;String 16\n32;D;U16\n");
+    assert_eq!(all, [8, 8, 16, 1]);
+    assert!(
+        heard.contains("lengths in types of texts count registers: `A` has 8"),
+        "{heard}"
+    );
+    let (all, heard) = words("0;A;STRING[8]\n4;B;CHAR(8)\n8;D;U16\n");
+    assert_eq!(all, [4, 4, 1]);
+    assert!(
+        heard.contains("lengths in types of texts count bytes: `A` has 8"),
+        "{heard}"
+    );
+    let (all, heard) = words("0;A;STRING[8]\n4;B;CHAR(8)\n12;D;U16\n");
+    assert_eq!(all, [4, 4, 1]);
+    assert!(
+        heard.contains(":3: warning: bytes or registers? `B` has 8"),
+        "{heard}"
+    );
+    let (all, heard) = words("0;A;U16\n1;B;STRING[8]\n");
+    assert_eq!(all, [1, 4]);
+    assert!(heard.contains("ASSUMED are bytes, so `B` of 8 has 4"), "{heard}");
+    let (all, _) = words("0;A;string 8 bytes\n8;B;string 2 registers\n");
+    assert_eq!(all, [4, 2]);
+}
+
+#[test]
+fn a_quote_that_is_never_closed_is_told_with_its_line() {
+    let of = |text: &str| heard(text, &Wishes::default()).join("\n");
+    let heard = of("Address;Name;Type\n0;A;U16\n\n\n1;\"B;U16\n2;C;U16\n");
+    assert!(
+        heard.contains("list.csv:5: warning: a quote opens a cell here"),
+        "{heard}"
+    );
+    let heard = of("\"Registers\nAddress;Name;Type\n0;A;U16\n");
+    assert!(heard.contains("list.csv:1: a quote opens a cell here"), "{heard}");
+}
+
+#[test]
+fn a_note_on_counting_leaves_no_doubt() {
+    let rows = "Address;Name;Type\n100;A;U16\n102;B;U16\n";
+    let of = |text: &str| heard(text, &Wishes::default()).join("\n");
+    assert!(of(rows).contains("off by one?"));
+    for text in [
+        format!("Register numbers count from 1\n{rows}"),
+        format!("{rows}Numbering starts at 1;;\n"),
+    ] {
+        let heard = of(&text);
+        assert!(
+            heard.contains("addresses count from 1") && !heard.contains("off by one?"),
+            "{heard}"
+        );
+    }
+}
+
 /// Everything a map says, apart from where it stands and how it is written.
 fn essence(listing: &Listing, spread: bool) -> Vec<String> {
     let registers = listing.registers.iter().map(|register| {
