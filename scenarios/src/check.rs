@@ -54,9 +54,11 @@ pub(crate) fn file(path: &Path, rig: &Path, data: &Arc<Data>) -> Result<Passed, 
         Kind::Feature => check_feature(path, rig, data).map(Passed::from),
         Kind::Rig => {
             let bench = Bench::load(path, Arc::clone(data), None).map_err(one)?;
+            let mut warnings = bess_rig::wiring::out_of_reach(&bench.config, &data.library);
+            warnings.extend(maps::check::of_rig(&bench.config, &data.library));
             Ok(Passed {
                 what: format!("rig, {} devices", bench.config.devices.len()),
-                warnings: bess_rig::wiring::out_of_reach(&bench.config, &data.library),
+                warnings,
             })
         }
         Kind::Part(kind) => {

@@ -299,7 +299,7 @@ fn carry_out(cli: Cli) -> Result<u8, Vec<Mistake>> {
         }
         Command::Map(MapCommand::Check(args)) => maps::check::run(&args, &data.library),
         Command::Map(MapCommand::Doc(args)) => {
-            maps::doc::run(&args, &data.library).map_err(one)?;
+            maps::doc::run(&args, &data).map_err(one)?;
             Ok(0)
         }
         Command::Points { rig } => {

@@ -540,11 +540,67 @@ fn a_product_is_written_out_for_people() {
     insta::assert_snapshot!(pcs);
     let slave = printed(&[&data[..], &["map", "doc", "norvik-slave-44"]].concat());
     assert!(
-        slave.contains("| Cell_A | m0 | 15\\|16 big-endian | unsigned | 0.1 | 0 .. 6553 | mV | `cell[0].voltage` to `cell[42].voltage` |"),
+        slave.contains("| Cell_A | m0-14 of Block | 15\\|16 big-endian | unsigned | 0.1 | 0 .. 6553 | mV | `cell[0].voltage` to `cell[42].voltage` |"),
         "{slave}"
     );
     let folder = TempDir::new().unwrap();
     insta::assert_snapshot!(complaint(&folder, &["map", "doc", "chillr"]));
+}
+
+#[test]
+fn a_device_is_written_out_as_the_rig_file_sets_it() {
+    let address = |args: &[&str]| -> u32 {
+        let rows = printed(args);
+        let row = rows
+            .lines()
+            .find(|row| row.contains(",der-controller-heartbeat,"));
+        let cell = row.unwrap().split(',').nth(2).unwrap();
+        cell.parse().unwrap()
+    };
+    let (_folder, rig) = file(
+        "one.toml",
+        format!(
+            "inherits = \"{}/rigs/liquid-20ft.toml\"\n[plant]\nclusters = 1\n[[bau]]\ntag = \"container-01/bau\"\n\
+             settings = {{ max_clusters = 1 }}\n",
+            env!("CARGO_MANIFEST_DIR")
+        )
+        .as_bytes(),
+    );
+    let of_rig = address(&["map", "doc", "container-01/bau", "--rig", &rig, "--csv"]);
+    let of_product = address(&["map", "doc", "rig-bau", "--csv"]);
+    assert!(of_rig < of_product, "{of_rig} {of_product}");
+    let folder = TempDir::new().unwrap();
+    let said = complaint(&folder, &["map", "doc", "container-01/bao", "--rig", &rig]);
+    assert!(said.contains("did you mean `container-01/bau`?"), "{said}");
+}
+
+#[test]
+fn what_the_products_of_a_rig_leave_out_is_told_with_the_rig() {
+    let example = "scenarios/examples/vendor";
+    let copy = TempDir::new().unwrap();
+    let target = copy.path().join("vendor");
+    let copied = Command::new("cp").args(["-r", example]).arg(&target).status();
+    assert!(copied.unwrap().success());
+    let map = target.join("modbus/nv-pcs100.toml");
+    let text = std::fs::read_to_string(&map).unwrap();
+    let without: Vec<&str> = text
+        .lines()
+        .filter(|line| !line.contains("point = \"command\""))
+        .collect();
+    assert!(without.len() < text.lines().count());
+    std::fs::write(&map, without.join("\n")).unwrap();
+    let rig = target.join("vendor.toml");
+    let rig_text = std::fs::read_to_string(&rig).unwrap();
+    let rigs = format!("{}/rigs", env!("CARGO_MANIFEST_DIR"));
+    std::fs::write(&rig, rig_text.replace("../../rigs", &rigs)).unwrap();
+    let (data, rig) = (target.to_string_lossy(), rig.to_string_lossy());
+    let output = bessrig(&["--data", &data, "check", &rig]);
+    let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    assert!(
+        said.contains("no register carries command, which this rig's"),
+        "{said}"
+    );
+    assert!(output.status.success(), "a warning is no error: {said}");
 }
 
 /// Everything `map check` says of a file with this text, and its exit code.

@@ -3,7 +3,7 @@
 /// Declares a struct of [`crate::PointId`]s and the table that defines them.
 ///
 /// Each field is `name: constructor(arguments)`, where the constructor is one of
-/// [`crate::PointTable::value`], [`crate::PointTable::state`] and [`crate::PointTable::flag`].
+/// [`crate::PointTable::value`], [`crate::PointTable::counter`], [`crate::PointTable::state`] and [`crate::PointTable::flag`].
 macro_rules! point_list {
     (
         $(#[$meta:meta])*

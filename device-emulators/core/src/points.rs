@@ -62,6 +62,9 @@ pub struct PointDef {
     pub max: f64,
     /// Names of the states, lowest value first; empty for a measured value. Changes of a state point go to the event log.
     pub states: &'static [&'static str],
+    /// It counts and begins again after `max`, as heartbeats do: a register or signal too narrow for it carries what is left
+    /// when its own numbers are used up.
+    pub rolls: bool,
 }
 
 impl PointDef {
@@ -99,6 +102,19 @@ impl PointTable {
             min,
             max,
             states: &[],
+            rolls: false,
+        })
+    }
+
+    /// Adds a count that begins again after `max`.
+    pub fn counter(&mut self, name: &str, max: f64) -> PointId {
+        self.push(PointDef {
+            name: name.into(),
+            unit: "1",
+            min: 0.0,
+            max,
+            states: &[],
+            rolls: true,
         })
     }
 
@@ -111,6 +127,7 @@ impl PointTable {
             min: 0.0,
             max,
             states,
+            rolls: false,
         })
     }
 

@@ -798,8 +798,10 @@ pub enum ProductError {
     /// A signal the codec cannot do, or that does not fit its frame.
     #[error("{place}: signal {signal} of message {message}: {reason}")]
     UnsupportedSignal {
-        /// Where the message is listed.
+        /// Where it stands in the DBC.
         place: Place,
+        /// Where the product lists the message.
+        named: Place,
         /// Message.
         message: String,
         /// Signal.
@@ -898,7 +900,9 @@ impl ProductError {
             Self::UnmappedSignal { signal, .. } => {
                 format!("add it to bind, or to constant = {{ {signal} = 0 }}")
             }
-            Self::UnsupportedSignal { .. } => "change the DBC, or use another message".into(),
+            Self::UnsupportedSignal { named, .. } => {
+                format!("correct the DBC, or leave out what {named} says of it")
+            }
             Self::Overlap { .. } => "move or remove one of the two".into(),
             Self::Unreadable { .. } => "save it as text in UTF-8".into(),
             Self::Unit { point_unit: "1", .. } => "leave the unit out, or bind another point".into(),

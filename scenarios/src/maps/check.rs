@@ -16,6 +16,7 @@ use bess_devices::kinds::{point_table, used_over_modbus};
 use bess_devices::library::Library;
 use bess_devices::points::PointTable;
 use bess_devices::product::{Product, ProductError, Source};
+use bess_rig::RigConfig;
 use bess_rig::bus::bits::{FrameBits, INTERMISSION};
 use bess_types::CanFrame;
 use clap::Args;
@@ -288,6 +289,31 @@ fn register_map(file_name: &str, source: &Source, library: &Library) -> Result<C
     });
     findings.sort_by_key(|finding| finding.place.line);
     Ok(Checked { what, findings })
+}
+
+/// What is hardly meant so in a rig's products of the user's own, and in the files they use.
+pub(crate) fn of_rig(config: &RigConfig, library: &Library) -> Vec<Finding> {
+    let mut products: Vec<Arc<Product>> = Vec::new();
+    for (_, product) in bess_rig::wiring::products(config, library) {
+        if products.iter().all(|other| other.id != product.id) {
+            products.push(product);
+        }
+    }
+    let mut warnings: Vec<Finding> = Vec::new();
+    for product in products {
+        let mut checked = of_product(&product, library, &Bus::default());
+        checked.leave_out_shipped(&[]);
+        let hardly_meant = checked
+            .findings
+            .into_iter()
+            .filter(|finding| finding.level == Level::Warning);
+        for finding in hardly_meant {
+            if !warnings.contains(&finding) {
+                warnings.push(finding);
+            }
+        }
+    }
+    warnings
 }
 
 fn of_product(product: &Product, library: &Library, bus: &Bus) -> Checked {

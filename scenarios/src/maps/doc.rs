@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bess_devices::codec::can::DbcFile;
 use bess_devices::codec::can::listing::{Bound, Means, Message, Signal, bindings};
 use bess_devices::codec::modbus::listing::{Listing, Meaning, Register, name_of_table};
+use bess_devices::codec::pattern;
 use bess_devices::kinds::point_table;
 use bess_devices::library::Library;
 use bess_devices::points::PointTable;
@@ -17,14 +19,18 @@ use bess_types::CanId;
 use clap::Args;
 
 use super::write::bits_in_words;
+use crate::bench::{Bench, Data};
 use crate::check::{self, Kind};
 use crate::mistake::Mistake;
 
 #[derive(Args)]
 pub(crate) struct DocArgs {
-    /// Id of a product, or a product file, register map or DBC.
-    #[arg(value_name = "PRODUCT|FILE")]
+    /// Id of a product, a product file, register map or DBC, or with --rig the tag of a device.
+    #[arg(value_name = "PRODUCT|FILE|TAG")]
     what: String,
+    /// The device with this tag in a rig, with the rig's settings: those of a rig file may move registers.
+    #[arg(long, value_name = "RIG")]
+    rig: Option<PathBuf>,
     /// Comma-separated values, which `import registers` reads again.
     #[arg(long, conflicts_with = "markdown")]
     csv: bool,
@@ -56,8 +62,11 @@ struct Port {
     cycles: BTreeMap<String, String>,
 }
 
-pub(crate) fn run(args: &DocArgs, library: &Library) -> Result<(), Mistake> {
-    let document = Document::of(&args.what, library)?;
+pub(crate) fn run(args: &DocArgs, data: &Arc<Data>) -> Result<(), Mistake> {
+    let document = match &args.rig {
+        Some(rig) => Document::of_device(&args.what, rig, data)?,
+        None => Document::of(&args.what, &data.library)?,
+    };
     if let Some(out) = &args.out {
         super::no_input(out, &[Path::new(&args.what)])?;
     }
@@ -113,6 +122,26 @@ impl Document {
         }
     }
 
+    /// Of a device of a rig.
+    fn of_device(tag: &str, rig: &Path, data: &Arc<Data>) -> Result<Self, Mistake> {
+        let bench = Bench::load(rig, Arc::clone(data), None)?;
+        let products = bess_rig::wiring::products(&bench.config, &data.library);
+        let Some((tag, product)) = products.iter().find(|(own, _)| own.to_string() == tag) else {
+            let tags: Vec<String> = products.iter().map(|(own, _)| own.to_string()).collect();
+            let nearest = pattern::nearest(tag, tags.iter().map(String::as_str));
+            return Err(Mistake::new(
+                format!("{} has no device `{tag}`", rig.display()),
+                nearest.map_or_else(
+                    || "`bessrig points` lists the devices of a rig".to_owned(),
+                    |nearest| format!("did you mean `{nearest}`?"),
+                ),
+            ));
+        };
+        let mut document = Self::of_product(product, &data.library)?;
+        document.title = format!("{tag}: {}", document.title);
+        Ok(document)
+    }
+
     /// Of a register map of a device with these points.
     pub(crate) fn of_map(source: &Source, points: &PointTable) -> Result<Self, Mistake> {
         let listing = Listing::of(source, points)?;
@@ -160,9 +189,8 @@ impl Document {
                     .iter()
                     .filter(|bound| bound.is_sent)
                     .map(|bound| &bound.message);
-                let pattern = sent.message.get_ref();
-                let names =
-                    names.filter(|name| bess_devices::codec::pattern::matches(pattern, name).is_some());
+                let message = sent.message.get_ref();
+                let names = names.filter(|name| pattern::matches(message, name).is_some());
                 cycles.extend(names.map(|name| (name.clone(), said.clone())));
             }
             let mut messages = dbc.listing();

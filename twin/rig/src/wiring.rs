@@ -295,6 +295,15 @@ fn check_hosted(config: &RigConfig, tags: &[Tag]) -> Result<(), RigConfigError> 
     Ok(())
 }
 
+/// The product of each device as the rig file names it, with its tag; devices with a mistake are left out.
+pub fn products(config: &RigConfig, library: &Library) -> Vec<(Tag, Arc<Product>)> {
+    let products = Products { config, library };
+    let devices = config.devices.iter();
+    devices
+        .filter_map(|device| Some((device.tag.clone(), products.of(device).ok()?)))
+        .collect()
+}
+
 /// Signals of the rig's devices that end below the voltage of its battery when full: who listens reads too little.
 /// Devices with a mistake are left out; whoever builds the rig is told of it.
 pub fn out_of_reach(config: &RigConfig, library: &Library) -> Vec<Finding> {

@@ -111,7 +111,7 @@ point_list! {
         /// Coolant set-point.
         cooling_setpoint: value("cooling-setpoint", "°C", -40.0, 60.0),
         /// Life counter on the stack bus.
-        life_counter: value("life-counter", "1", 0.0, 255.0),
+        life_counter: counter("life-counter", 255.0),
 
         /// 802 `AHRtg`.
         capacity: value("capacity", "Ah", 0.0, 65_534.0),
@@ -134,9 +134,9 @@ point_list! {
         /// 802 `LocRemCtl`.
         control_mode: state("control-mode", &["remote", "local"]),
         /// 802 `Hb`.
-        heartbeat: value("heartbeat", "1", 0.0, 65_535.0),
+        heartbeat: counter("heartbeat", 65_535.0),
         /// 802 `CtrlHb`.
-        controller_heartbeat: value("controller-heartbeat", "1", 0.0, 65_535.0),
+        controller_heartbeat: counter("controller-heartbeat", 65_535.0),
         /// 802 `AlmRst`; reads 0.
         alarm_reset: flag("alarm-reset"),
         /// 802 `Typ`.
@@ -178,7 +178,7 @@ point_list! {
         /// 713 `Sta`.
         storage_status: state("storage-status", &["ok", "warning", "error"]),
         /// 715 `ControllerHb`.
-        der_controller_heartbeat: value("der-controller-heartbeat", "1", 0.0, 4_294_967_295.0),
+        der_controller_heartbeat: counter("der-controller-heartbeat", 4_294_967_295.0),
         /// 803 `NCellBal`: cells that bleed, of the packs that say so.
         balancing_cells: value("balancing-cells", "1", 0.0, 65_534.0),
     }

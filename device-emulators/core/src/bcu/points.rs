@@ -96,7 +96,7 @@ point_list! {
         /// BMUs heard lately.
         packs_online: value("packs-online", "1", 0.0, 255.0),
         /// Life counter to the BAU.
-        life_counter: value("life-counter", "1", 0.0, 255.0),
+        life_counter: counter("life-counter", 255.0),
         /// Life counter to the BMUs.
         sync_counter: value("sync-counter", "1", 0.0, 255.0),
         /// Bleeding is allowed.
@@ -116,7 +116,7 @@ point_list! {
         /// What the BAU asks of this cluster.
         request: state("request", sequence::Request::NAMES),
         /// BAU: life counter.
-        bau_life_counter: value("bau-life-counter", "1", 0.0, 255.0),
+        bau_life_counter: counter("bau-life-counter", 255.0),
         /// BAU: it sees an E-stop.
         bau_estop: flag("bau-estop"),
         /// BAU: it sees a fire stage.

@@ -91,7 +91,7 @@ impl BmuPoints {
             fan_duty: table.value("fan-duty", "%", 0.0, 100.0),
             fan_speed: table.value("fan-speed", "rpm", 0.0, 12_750.0),
             fan_fault: table.flag("fan-fault"),
-            life_counter: table.value("life-counter", "1", 0.0, 255.0),
+            life_counter: table.counter("life-counter", 255.0),
             sync_counter: table.value("sync-counter", "1", 0.0, 255.0),
             balance_enable: table.flag("balance-enable"),
             fan_request: table.value("fan-request", "%", 0.0, 100.0),

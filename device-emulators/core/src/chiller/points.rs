@@ -59,7 +59,7 @@ point_list! {
         /// Heard from the BMS within the watchdog time.
         comms_ok: flag("comms-ok"),
         /// +1 each second.
-        life_counter: value("life-counter", "1", 0.0, 65_535.0),
+        life_counter: counter("life-counter", 65_535.0),
     }
 }
 

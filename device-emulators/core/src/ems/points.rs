@@ -64,7 +64,7 @@ point_list! {
         /// PCS state number.
         pcs_state: state("pcs-state", crate::pcs::points::STATES),
         /// +1 each second.
-        heartbeat: value("heartbeat", "1", 0.0, 65_535.0),
+        heartbeat: counter("heartbeat", 65_535.0),
         /// BAU answers and its heartbeat moves.
         bau_online: flag("bau-online"),
         /// PCS answers.

@@ -68,7 +68,7 @@ point_list! {
         /// Steepest rise of ceiling temperature.
         heat_rate: value("heat-rate", "K/min", -1000.0, 10_000.0),
         /// +1 each second.
-        life_counter: value("life-counter", "1", 0.0, 65_535.0),
+        life_counter: counter("life-counter", 65_535.0),
 
         /// Detectors release by themselves, or only a person does.
         mode: state("mode", &["manual", "auto"]),

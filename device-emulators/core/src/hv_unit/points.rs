@@ -24,7 +24,7 @@ point_list! {
         /// The current is beyond the shunt's range.
         over_range: flag("over-range"),
         /// Rolling counter of the message with the current, or of the one the product names.
-        life_counter: value("life-counter", "1", 0.0, 255.0),
+        life_counter: counter("life-counter", 255.0),
         /// Cluster voltage times current, W, positive discharging.
         power: value("power", "W", -6e6, 6e6),
         /// Charge since power-up, As, positive discharged.

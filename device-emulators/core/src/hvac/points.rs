@@ -43,7 +43,7 @@ point_list! {
         /// 0 none, 1 alarm, 2 compressors and heaters stopped.
         fault_level: value("fault-level", "1", 0.0, 2.0),
         /// +1 each second.
-        life_counter: value("life-counter", "1", 0.0, 65_535.0),
+        life_counter: counter("life-counter", 65_535.0),
     }
 }
 

@@ -79,7 +79,7 @@ point_list! {
         /// EMS heartbeat.
         ems_link: state("ems-link", LINK),
         /// +1 each second (715 `DERHb`).
-        life_counter: value("life-counter", "1", 0.0, 4_294_967_295.0),
+        life_counter: counter("life-counter", 4_294_967_295.0),
         /// What the power stage is asked for.
         power_target: value("active-power-target", "W", -1e7, 1e7),
         /// Reactive likewise.
@@ -141,7 +141,7 @@ point_list! {
         throttle_source: value("throttle-source", "1", 0.0, 4_294_967_295.0),
 
         /// BMS: life counter.
-        bms_heartbeat: value("bms-heartbeat", "1", 0.0, 65_535.0),
+        bms_heartbeat: counter("bms-heartbeat", 65_535.0),
         /// BMS: highest charge current.
         bms_charge_limit: value("bms-charge-limit", "A", 0.0, 6553.5),
         /// BMS: highest discharge current.
@@ -168,7 +168,7 @@ point_list! {
         local: state("local-control", &["remote", "local"]),
 
         /// 715 `ControllerHb`.
-        controller_heartbeat: value("controller-heartbeat", "1", 0.0, 4_294_967_295.0),
+        controller_heartbeat: counter("controller-heartbeat", 4_294_967_295.0),
         /// 715 `OpCtl`.
         operation: state("operation", OPERATION),
         /// 715 `AlarmReset`; reads 0.

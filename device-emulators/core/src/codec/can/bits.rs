@@ -126,7 +126,7 @@ impl BitField {
     }
 
     #[inline]
-    fn reading_of_raw(&self, raw: f64) -> Reading {
+    pub(super) fn reading_of_raw(&self, raw: f64) -> Reading {
         Reading::valid(raw * self.multiply / self.divide + self.offset)
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bess_types::can::{CLASSIC_BYTES, fd_length};
-use bess_types::{CanId, FdFlags, SimTime};
+use bess_types::{CanId, FdFlags, Reading, SimTime};
 use can_dbc::{Message, MessageId, Signal as DbcSignal};
 use toml::Spanned;
 
@@ -235,7 +235,7 @@ impl<'a> Compiler<'a> {
                 }
                 let signal = page.signals.iter().find(|signal| Some(signal.point) == point)?;
                 let bits = signal.bits;
-                let value = |raw: f64| raw * bits.multiply / bits.divide + bits.offset;
+                let value = |raw: f64| bits.reading_of_raw(raw).value;
                 let (a, b) = (value(bits.min_raw.max(0.0)), value(bits.max_raw));
                 Some(Counter::Point {
                     point: signal.point,
@@ -588,13 +588,27 @@ impl<'a> Compiler<'a> {
                             message: format!("`{state}` is neither a number nor a state of `{name}`"),
                             help: self.table.def(id).states_in_words(),
                         })?;
+                    if bits.reading_of(bits.raw_of_value(*value)) != Reading::valid(*value) {
+                        return Err(ProductError::Setting {
+                            place: self.source.place(key.span()),
+                            key: "values".into(),
+                            message: format!("{} cannot say {value} for `{state}` of `{name}`", signal.name),
+                            help: "give a number within the signal's bits and range that is no code for \"no value\"".into(),
+                        });
+                    }
                     pairs.push((own, *value));
                 }
                 Some(Change::Table(pairs))
             }
             (None, None) => {
                 self.convert(&mut bits, signal, id, point)?;
-                None
+                let def = self.table.def(id);
+                let [first, last] = [bits.min_raw, bits.max_raw].map(|raw| bits.reading_of_raw(raw).value);
+                let (low, high) = (first.min(last), first.max(last));
+                // one step beyond the last is the first again
+                let step = (high - low) / (bits.max_raw - bits.min_raw).max(1.0);
+                let span = high - low + step;
+                (def.rolls && high < def.max).then_some(Change::Roll { low, span })
             }
         };
         layout.signals.push(Signal {
@@ -694,7 +708,8 @@ impl<'a> Compiler<'a> {
         reason: &'static str,
     ) -> ProductError {
         ProductError::UnsupportedSignal {
-            place: self.source.place(span),
+            place: self.file.place_of(message, signal),
+            named: self.source.place(span),
             message: message.name.clone(),
             signal: signal.into(),
             reason,

@@ -44,6 +44,8 @@ pub(in crate::codec) enum Change {
     Table(Vec<(f64, f64)>),
     /// One while the point compares so with the number, else zero; nothing is read back.
     Test(Comparison, f64),
+    /// A count that goes on at `low` after `span` numbers, where the signal has no more.
+    Roll { low: f64, span: f64 },
 }
 
 /// How a point compares with a number.
@@ -75,11 +77,12 @@ impl Change {
     pub(in crate::codec) fn out(&self, reading: Reading) -> Reading {
         if reading.ok().is_none() {
             return match self {
-                Self::Table(_) => reading,
+                Self::Table(_) | Self::Roll { .. } => reading,
                 Self::Test(..) => Reading::valid(0.0),
             };
         }
         match self {
+            Self::Roll { low, span } => Reading::valid(low + reading.value.rem_euclid(*span)),
             Self::Table(pairs) => {
                 let found = pairs.iter().find(|(point, _)| *point == reading.value);
                 found.map_or(Reading::invalid(), |(_, signal)| Reading::valid(*signal))
@@ -98,7 +101,7 @@ impl Change {
                 let found = pairs.iter().find(|(_, signal)| *signal == reading.value);
                 Some(found.map_or(Reading::invalid(), |(point, _)| Reading::valid(*point)))
             }
-            Self::Table(_) => Some(reading),
+            Self::Table(_) | Self::Roll { .. } => Some(reading),
             Self::Test(..) => None,
         }
     }

@@ -4,6 +4,7 @@ use core::time::Duration;
 use std::collections::BTreeMap;
 
 use bess_types::CanId;
+use bess_types::can::fd_length;
 
 use super::bits::{BUFFER, BitField};
 use super::compile::Compiler;
@@ -66,7 +67,24 @@ pub fn lint(file: &DbcFile) -> Vec<Finding> {
                 "add BA_ \"GenMsgCycleTime\", or give period_ms in the product; without either it is sent on an event",
             ));
         }
+        if message.bytes > 8
+            && fd_length(usize::try_from(message.bytes).unwrap_or(usize::MAX))
+                .is_none_or(|len| len as u64 != message.bytes)
+        {
+            findings.push(Finding::error(
+                &message.place,
+                format!("{} has {} bytes, which no frame has", message.name, message.bytes),
+                "a frame has 0 to 8 bytes, one of CAN FD 12, 16, 20, 24, 32, 48 or 64 too",
+            ));
+        }
         signals(file, message, of_dbc, &mut findings);
+    }
+    for (place, what) in file.attributes_of_nothing() {
+        findings.push(Finding::warning(
+            &place,
+            what,
+            "correct the identifier; a 29-bit one has 2147483648 added in the DBC",
+        ));
     }
     findings.sort_by_key(|finding| finding.place.line);
     findings
@@ -275,7 +293,8 @@ fn held<'a>(
     let Some((low, high, step)) = said(bound, signal, def) else {
         return;
     };
-    if bound.is_sent && !bound.is_lossy && (def.min < low - step || def.max > high + step) {
+    // a counter that begins again has no end
+    if bound.is_sent && !bound.is_lossy && !def.rolls && (def.min < low - step || def.max > high + step) {
         findings.push(cut_off(bound, &what, signal, def, (low, high)));
     }
     if def.unit != "1" {

@@ -149,6 +149,34 @@ impl DbcFile {
             .collect()
     }
 
+    /// Where a signal stands, or its message if it has no such signal.
+    pub(super) fn place_of(&self, message: &DbcMessage, signal: &str) -> Place {
+        let lines = Lines::read(Source::new(&self.file, &self.text));
+        let at = self.dbc.messages.iter().position(|other| other.id == message.id);
+        let at = at.unwrap_or(0);
+        let own = lines.all(at, signal).into_iter().next();
+        own.unwrap_or_else(|| lines.of(at, ""))
+    }
+
+    /// Attributes of messages that are not there: where each stands, and what is wrong.
+    pub(super) fn attributes_of_nothing(&self) -> Vec<(Place, String)> {
+        let source = Source::new(&self.file, &self.text);
+        let is_there = |id: MessageId| self.dbc.messages.iter().any(|message| message.id == id);
+        let lines = (1..).zip(self.text.lines());
+        let attributes = lines.filter_map(|(number, line)| {
+            let mut words = line.split_whitespace().skip_while(|word| *word != "BO_");
+            let raw: u32 = words.nth(1)?.trim_end_matches(';').parse().ok()?;
+            let id = MessageId::try_from(raw).ok()?;
+            let is_lost = line.trim_start().starts_with("BA_ ") && !is_there(id);
+            is_lost.then(|| {
+                let name = line.split('"').nth(1).unwrap_or_default();
+                let what = format!("{name} of message {raw}, which is not in this file");
+                (source.place(source.line(number)), what)
+            })
+        });
+        attributes.collect()
+    }
+
     /// Signals of a message that have the name of one before: where each stands, and what is wrong.
     pub(super) fn same_names(&self, message: &DbcMessage) -> Vec<(Place, String)> {
         let mut names: Vec<&str> = message

@@ -175,6 +175,7 @@ impl Compiler<'_> {
             invalid: spec
                 .invalid
                 .map_or(spec.kind.not_implemented(), |code| code & spec.kind.mask()),
+            rolls: spec.kind == super::RegisterType::Acc32,
         };
         let first = entries.len();
         let roles: Option<Arc<[String]>> = spec
@@ -216,7 +217,7 @@ impl Compiler<'_> {
                 } else if spec.values.is_empty() {
                     Content::Number(id, self.with_unit(format, spec, id)?)
                 } else {
-                    Content::State(id, format, self.states(spec, id)?)
+                    Content::State(id, format, self.states(spec, &format, id)?)
                 };
                 push(address + u32::from(i) * width, width, name, content);
             }
@@ -360,9 +361,23 @@ impl Compiler<'_> {
     }
 
     /// The numbers a register has for the states of a point.
-    fn states(&self, spec: &RegisterSpec, point: PointId) -> Result<Change, ProductError> {
+    fn states(
+        &self,
+        spec: &RegisterSpec,
+        format: &NumberFormat,
+        point: PointId,
+    ) -> Result<Change, ProductError> {
         let mut pairs = Vec::new();
         for (state, value) in &spec.values {
+            let said = Reading::valid(*value);
+            if format.reading_of(format.bits_of(said)) != said {
+                let reason = format!(
+                    "its {} at {} cannot say {value}",
+                    spec.kind,
+                    spec.scale.unwrap_or(1.0)
+                );
+                return Err(self.bad(state.span(), state.get_ref(), &reason));
+            }
             pairs.push((self.value_of(state.span(), point, state.get_ref())?, *value));
         }
         Ok(Change::Table(pairs))
@@ -486,8 +501,9 @@ impl Compiler<'_> {
         spec: &RegisterSpec,
         point: PointId,
     ) -> Result<NumberFormat, ProductError> {
+        let def = self.points.def(point);
+        format.rolls |= def.rolls;
         if let Some(given) = &spec.unit {
-            let def = self.points.def(point);
             let factor = unit::factor(given.get_ref(), def.unit).ok_or_else(|| ProductError::Unit {
                 place: self.source.place(given.span()),
                 name: format!("offset {}", spec.at).into(),

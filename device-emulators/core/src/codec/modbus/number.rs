@@ -18,6 +18,8 @@ pub(super) struct NumberFormat {
     pub(super) divide: f64,
     pub(super) offset: f64,
     pub(super) invalid: u64,
+    /// What counts beyond the type's range begins again, in place of staying at its end.
+    pub(super) rolls: bool,
 }
 
 impl NumberFormat {
@@ -36,7 +38,7 @@ impl NumberFormat {
         }
         let (low, high) = self.kind.range();
         let rounded = match self.kind {
-            RegisterType::Acc32 => raw.max(0.0).round() % (high + 1.0),
+            _ if self.rolls => raw.max(0.0).round() % (high + 1.0),
             RegisterType::U64 | RegisterType::Acc64 => raw.clamp(low, high).round(),
             _ => rounded(raw.clamp(low, high)) as f64,
         };

@@ -386,10 +386,27 @@ fn states_bits_and_signs_of_a_vendor_are_put_right() {
 }
 
 #[test]
+fn a_count_goes_on_in_a_register_too_narrow_for_it() {
+    let mut table = PointTable::default();
+    let beat = table.counter("beat", 4_294_967_295.0);
+    let text = "title = \"X\"\n[[block]]\nname = \"x\"\ntable = \"holding\"\nregister = [\n\
+                { at = 0, point = \"beat\" },\n{ at = 1, point = \"beat\", type = \"u32\" }]\n";
+    let map = RegisterMap::compile("test.toml", text, &table, "M").unwrap();
+    let mut server = ModbusServer::new(map, ModbusSettings::default(), Identification::default());
+    let mut points = Points::new(table.into());
+    points.set(beat, 65_538.0);
+    assert_eq!(
+        serve(&mut server, &mut points, &read(0, 3)),
+        Ok(ModbusData::Registers(vec![2, 1, 2]))
+    );
+}
+
+#[test]
 fn mistakes_in_names_of_values_and_bits_are_explained() {
     let mut text = String::new();
     for (from, to) in [
         ("off = 3, on = 7 }", "of = 3, on = 7 }"),
+        ("off = 3, on = 7 }", "off = 3, on = 70000 }"),
         ("3 = \"Halt\"", "three = \"Halt\""),
         ("4-7 = ", "4-17 = "),
         ("\"mode == on\"", "\"mode == onn\""),
@@ -421,6 +438,7 @@ proptest! {
             divide: 10.0,
             offset: 0.0,
             invalid: kind.not_implemented(),
+            rolls: false,
         };
         // Whole numbers up to 2^50 survive the way through a double.
         let bits = bits & kind.mask() & 0x3_FFFF_FFFF_FFFF;

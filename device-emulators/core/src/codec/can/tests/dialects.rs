@@ -319,6 +319,43 @@ fn a_default_of_an_attribute_counts_where_no_own_value_stands() {
 }
 
 #[test]
+fn a_count_goes_on_in_a_signal_too_narrow_for_it() {
+    let dbc = "VERSION \"\"\nBU_: A B\n\nBO_ 1 M: 2 A\n SG_ Beat : 0|4@1+ (1,0) [0|15] \"\" B\n \
+               SG_ Half : 8|8@1+ (1,0) [1|3] \"\" B\n";
+    let text = "id = \"own\"\ninherits = \"rig-bmu-16\"\ntitle = \"X\"\n[[can]]\nport = \"cluster\"\ndbc = \"own.dbc\"\n\
+                [[can.transmit]]\nmessage = \"M\"\nperiod_ms = 10\nbind = { Beat = \"life-counter\", Half = \"life-counter\" }\n";
+    let (library, product, table) = own(dbc, text).unwrap();
+    let port = CanPort::compile(&product, "cluster", &library, &table, 0).unwrap();
+    let mut points = Points::new(table.into());
+    let id = points.table().find("life-counter").unwrap();
+    let mut said = Vec::new();
+    for count in [14.0, 15.0, 16.0, 17.0] {
+        points.set(id, count);
+        let frame = port.encode(port.message("M").unwrap(), &points);
+        said.push((frame.data()[0] & 0xF, frame.data()[1]));
+    }
+    assert_eq!(said, [(14, 3), (15, 1), (0, 2), (1, 3)]);
+}
+
+#[test]
+fn what_no_frame_or_message_has_is_named() {
+    let dbc = "VERSION \"\"\nBU_: A B\n\nBO_ 1 M: 9 A\n SG_ X : 0|8@1+ (1,0) [0|255] \"\" B\n\n\
+               BA_DEF_ BO_ \"GenMsgCycleTime\" INT 0 65535;\nBA_DEF_DEF_ \"GenMsgCycleTime\" 40;\nBA_ \"GenMsgCycleTime\" BO_ 7 25;\n";
+    let told = lint::lint(&DbcFile::parse("own.dbc", dbc).unwrap());
+    let told: Vec<_> = told
+        .iter()
+        .map(|finding| (finding.place.line, finding.message.as_str()))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (4, "M has 9 bytes, which no frame has"),
+            (9, "GenMsgCycleTime of message 7, which is not in this file")
+        ]
+    );
+}
+
+#[test]
 fn a_counter_keeps_to_its_range_and_to_its_page() {
     let dbc = "VERSION \"\"\nBU_: A B\n\nBO_ 1 M: 2 A\n SG_ Page M : 0|8@1+ (1,0) [0|1] \"\" B\n \
                SG_ Count m0 : 8|4@1+ (1,0) [1|3] \"\" B\n SG_ Rest m1 : 8|8@1+ (1,0) [0|255] \"\" B\n";
