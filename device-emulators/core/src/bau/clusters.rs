@@ -403,6 +403,7 @@ impl Clusters {
                     bits | u16::from(theirs.is_on(*id)) << position
                 });
             points.set(rows.contactors.at(*row), f64::from(contactors));
+            points.set(rows.closed_contactors.at(*row), f64::from(contactors & 0b111));
             if self.lost[i] {
                 points.set(rows.alarm_level.at(*row), image.level.number() as f64);
                 points.set(rows.first_alarm.at(*row), self.first_alarm(i));

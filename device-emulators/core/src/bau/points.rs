@@ -295,6 +295,8 @@ pub struct ClusterRows {
     pub discharge_limit: PointRange,
     /// Feedback bits 0 to 4 (K+, K−, K_pre, fuse, breaker), coil commands bits 8 to 10.
     pub contactors: PointRange,
+    /// Contactors alone that are closed, bits 0 to 2 (K+, K−, K_pre): SunSpec knows no other bits.
+    pub closed_contactors: PointRange,
     /// What is asked of the cluster.
     pub request: PointRange,
 }
@@ -528,6 +530,7 @@ impl BauTable {
             charge_limit: row("charge-limit", "A", 0.0, 6553.5),
             discharge_limit: row("discharge-limit", "A", 0.0, 6553.5),
             contactors: row("contactors", "1", 0.0, 65_535.0),
+            closed_contactors: row("closed-contactors", "1", 0.0, 7.0),
             request: row("request", "1", 0.0, 3.0),
         };
         let pcs_bus = has_pcs_bus.then(|| PcsBusPoints::add_to(&mut table));

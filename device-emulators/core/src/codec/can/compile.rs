@@ -603,12 +603,16 @@ impl<'a> Compiler<'a> {
             (None, None) => {
                 self.convert(&mut bits, signal, id, point)?;
                 let def = self.table.def(id);
+                // the schedule keeps its own counter inside
+                let is_counter = entry
+                    .counter
+                    .is_some_and(|counter| counter == signal.name || counter == named);
                 let [first, last] = [bits.min_raw, bits.max_raw].map(|raw| bits.reading_of_raw(raw).value);
                 let (low, high) = (first.min(last), first.max(last));
                 // one step beyond the last is the first again
                 let step = (high - low) / (bits.max_raw - bits.min_raw).max(1.0);
                 let span = high - low + step;
-                (def.rolls && high < def.max).then_some(Change::Roll { low, span })
+                (def.rolls && !is_counter && high < def.max).then_some(Change::Roll { low, span })
             }
         };
         layout.signals.push(Signal {
