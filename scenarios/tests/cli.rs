@@ -567,7 +567,7 @@ fn a_device_is_written_out_as_the_rig_file_sets_it() {
         .as_bytes(),
     );
     let of_rig = address(&["map", "doc", "container-01/bau", "--rig", &rig, "--csv"]);
-    let of_product = address(&["map", "doc", "rig-bau", "--csv"]);
+    let of_product = address(&["map", "doc", "bau", "--csv"]);
     assert!(of_rig < of_product, "{of_rig} {of_product}");
     let folder = TempDir::new().unwrap();
     let said = complaint(&folder, &["map", "doc", "container-01/bao", "--rig", &rig]);
@@ -579,20 +579,24 @@ fn what_the_products_of_a_rig_leave_out_is_told_with_the_rig() {
     let example = "scenarios/examples/vendor";
     let copy = TempDir::new().unwrap();
     let target = copy.path().join("vendor");
-    let copied = Command::new("cp").args(["-r", example]).arg(&target).status();
+    let copied = Command::new("cp")
+        .current_dir(root())
+        .args(["-r", example])
+        .arg(&target)
+        .status();
     assert!(copied.unwrap().success());
     let map = target.join("modbus/nv-pcs100.toml");
-    let text = std::fs::read_to_string(&map).unwrap();
+    let text = fs::read_to_string(&map).unwrap();
     let without: Vec<&str> = text
         .lines()
         .filter(|line| !line.contains("point = \"command\""))
         .collect();
     assert!(without.len() < text.lines().count());
-    std::fs::write(&map, without.join("\n")).unwrap();
+    fs::write(&map, without.join("\n")).unwrap();
     let rig = target.join("vendor.toml");
-    let rig_text = std::fs::read_to_string(&rig).unwrap();
+    let rig_text = fs::read_to_string(&rig).unwrap();
     let rigs = format!("{}/rigs", env!("CARGO_MANIFEST_DIR"));
-    std::fs::write(&rig, rig_text.replace("../../rigs", &rigs)).unwrap();
+    fs::write(&rig, rig_text.replace("../../rigs", &rigs)).unwrap();
     let (data, rig) = (target.to_string_lossy(), rig.to_string_lossy());
     let output = bessrig(&["--data", &data, "check", &rig]);
     let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);

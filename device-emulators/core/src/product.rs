@@ -801,7 +801,7 @@ pub enum ProductError {
         /// Where it stands in the DBC.
         place: Place,
         /// Where the product lists the message.
-        named: Place,
+        named: Box<Place>,
         /// Message.
         message: String,
         /// Signal.

@@ -713,7 +713,7 @@ impl<'a> Compiler<'a> {
     ) -> ProductError {
         ProductError::UnsupportedSignal {
             place: self.file.place_of(message, signal),
-            named: self.source.place(span),
+            named: Box::new(self.source.place(span)),
             message: message.name.clone(),
             signal: signal.into(),
             reason,
