@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use bess_devices::Token;
 use bess_devices::codec::modbus::pdu;
-use bess_rig::config::line::{CrcOrder, ModbusAddress};
+use bess_rig::config::line::{CrcOrder, LineFormat, ModbusAddress};
 use bess_rig::{LineEnd, RtuLineWire, Wires};
 use bess_types::{ModbusClient, ModbusReply, ModbusRequest};
 use tokio::net::{TcpListener, TcpStream};
@@ -110,17 +110,18 @@ impl Lines {
                     self.links.push(made);
                 }
                 let path = path.to_string_lossy().into_owned();
-                (End::Terminal(port), link.clone().unwrap_or(path))
+                (End::Terminal(Terminal::own(port)), link.clone().unwrap_or(path))
             }
             LineEnd::Pty(path) => {
-                let port = Port::terminal(path, None);
-                let port = port.map_err(failed(format!("open {path}, which the rig's process makes")))?;
-                (End::Terminal(port), path.clone())
+                let terminal = Terminal::open(path, None);
+                let terminal =
+                    terminal.map_err(failed(format!("open {path}, which the rig's process makes")))?;
+                (End::Terminal(terminal), path.clone())
             }
             LineEnd::Serial(path) => {
-                let port = Port::terminal(path, Some(&wire.format));
-                let port = port.map_err(failed(format!("open the serial device {path}")))?;
-                (End::Terminal(port), path.clone())
+                let terminal = Terminal::open(path, Some(wire.format));
+                let terminal = terminal.map_err(failed(format!("open the serial device {path}")))?;
+                (End::Terminal(terminal), path.clone())
             }
             LineEnd::Listen(address) => {
                 let listener = bind(*address).map_err(failed(format!("listen on {address}")))?;
@@ -142,13 +143,54 @@ impl Lines {
 
 /// What a line is reached through.
 enum End {
-    Terminal(Port),
+    Terminal(Terminal),
     Listener(TcpListener),
     Remote {
         address: SocketAddr,
         port: Option<Port>,
         rest: Rest,
     },
+}
+
+/// A terminal, opened again when it broke: an adapter may be put back, a rig that made it may start anew.
+struct Terminal {
+    port: Option<Port>,
+    /// Where it is found again; a pseudo-terminal made here is held open, and does not break.
+    path: Option<(String, Option<LineFormat>)>,
+    rest: Rest,
+}
+
+impl Terminal {
+    fn own(port: Port) -> Self {
+        Self {
+            port: Some(port),
+            path: None,
+            rest: Rest::default(),
+        }
+    }
+
+    fn open(path: &str, format: Option<LineFormat>) -> io::Result<Self> {
+        Ok(Self {
+            port: Some(Port::terminal(path, format.as_ref())?),
+            path: Some((path.to_owned(), format)),
+            rest: Rest::default(),
+        })
+    }
+
+    /// The open port, to be put back as long as it is whole.
+    ///
+    /// # Errors
+    /// If it is not there now.
+    async fn take(&mut self, line: &str) -> io::Result<Port> {
+        if let Some(port) = self.port.take() {
+            return Ok(port);
+        }
+        let (path, format) = self.path.as_ref().ok_or(io::ErrorKind::NotConnected)?;
+        let open = || async { Port::terminal(path, format.as_ref()) };
+        let port = self.rest.connect(open).await?;
+        tracing::warn!("RTU line {line}: {path} is back");
+        Ok(port)
+    }
 }
 
 /// What both sides of a line know of it.
@@ -175,7 +217,15 @@ struct Reply {
 impl Slaves {
     async fn serve(self: Arc<Self>, end: End) {
         match end {
-            End::Terminal(port) => self.serve_port(port).await,
+            End::Terminal(mut terminal) => loop {
+                match terminal.take(&self.line.name).await {
+                    Ok(port) => Arc::clone(&self).serve_port(port).await,
+                    Err(error) if error.kind() == io::ErrorKind::NotConnected => return,
+                    Err(error) => tracing::debug!("RTU line {}: {error}", self.line.name),
+                }
+                // A terminal that opens and breaks at once is asked no more often than this.
+                sleep(REST).await;
+            },
             // As a serial device server has it: one connection at a time.
             End::Listener(listener) => loop {
                 match listener.accept().await {
@@ -212,7 +262,7 @@ impl Slaves {
                 biased;
                 read = port.read(&mut bytes) => {
                     let read = match read {
-                        Ok(0) => return,
+                        Ok(0) => return self.line.broke(&port, &io::ErrorKind::UnexpectedEof.into()),
                         Ok(read) => read,
                         Err(error) => return self.line.broke(&port, &error),
                     };
@@ -347,7 +397,15 @@ impl Master {
             quiet_from,
         } = self;
         match end {
-            End::Terminal(port) => line.call(port, *patience, quiet_from, unit, request).await,
+            End::Terminal(terminal) => {
+                let mut open = timeout(*patience, terminal.take(&line.name)).await??;
+                let reply = line.call(&mut open, *patience, quiet_from, unit, request).await;
+                match &reply {
+                    Err(error) if error.kind() != io::ErrorKind::TimedOut => line.broke(&open, error),
+                    _ => terminal.port = Some(open),
+                }
+                reply
+            }
             End::Remote { address, port, rest } => {
                 // It is put back after a good reply only.
                 let mut open = match port.take() {

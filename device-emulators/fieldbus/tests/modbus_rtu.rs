@@ -379,6 +379,82 @@ fn a_link_leads_to_the_pseudo_terminal_and_goes_with_it() {
     std::fs::remove_file(&link).unwrap();
 }
 
+/// A master that asks unit 1 for register 0 five times a second.
+fn asking_on(end: LineEnd) -> PacedDriver<Bench> {
+    let mut ticks = 0;
+    let bench = Bench::new().with_line(end, FORMAT, true).ticking(move |_| {
+        ticks += 1;
+        let ask = WireOutput::ModbusRequest {
+            client: 7,
+            token: Token(ticks),
+            address: ModbusAddress::Line(0),
+            unit: 1,
+            request: read(0),
+        };
+        (ticks % 20 == 1).then_some(ask).into_iter().collect()
+    });
+    let limits = Limits {
+        modbus_timeout: Duration::from_millis(100),
+        ..Limits::default()
+    };
+    PacedDriver::new(bench, limits).unwrap()
+}
+
+fn is_answered(replies: &[(u64, Option<ModbusReply>)]) -> bool {
+    let good = Some(Ok(ModbusData::Registers(vec![0x1234])));
+    replies.last().is_some_and(|(_, reply)| *reply == good)
+}
+
+#[test]
+fn a_terminal_that_is_made_anew_is_found_again_on_both_sides() {
+    let link = std::env::temp_dir().join(format!("bessrig-test-again-{}", std::process::id()));
+    let path = link.to_string_lossy().into_owned();
+    let made = LineEnd::NewPty {
+        link: Some(path.clone()),
+    };
+    // the master stays
+    let end = made.clone();
+    let mut first = serving(end.clone(), FORMAT, &[]);
+    let mut master = asking_on(LineEnd::Pty(path.clone()));
+    let slaves = thread::spawn(move || {
+        first.run(SimTime::from_millis(1000), &mut |_| false);
+        drop(first);
+        sleep(Duration::from_millis(500));
+        serving(end, FORMAT, &[]).run(SimTime::from_millis(6000), &mut |_| false);
+    });
+    let mut seen = 0;
+    for is_there in [true, false, true] {
+        let from = seen;
+        master.run(SimTime::from_millis(6000), &mut |bench| {
+            let replies = bench.replies();
+            seen = replies.len();
+            seen > from && is_answered(&replies) == is_there
+        });
+        assert_eq!(
+            is_answered(&master.rig().replies()),
+            is_there,
+            "after {from} replies"
+        );
+    }
+    drop(master);
+    slaves.join().unwrap();
+    // the slaves stay
+    let mut first = asking_on(made.clone());
+    let slaves = thread::spawn(move || {
+        serving(LineEnd::Pty(path), FORMAT, &[]).run(SimTime::from_millis(6000), &mut |_| false);
+    });
+    let answered = |bench: &Bench| is_answered(&bench.replies());
+    first.run(SimTime::from_millis(3000), &mut |bench| answered(bench));
+    assert!(answered(first.rig()));
+    drop(first);
+    sleep(Duration::from_millis(300));
+    let mut second = asking_on(made);
+    second.run(SimTime::from_millis(3000), &mut |bench| answered(bench));
+    assert!(answered(second.rig()));
+    drop(second);
+    slaves.join().unwrap();
+}
+
 #[test]
 fn a_serial_device_that_is_not_there_is_named() {
     let bench = Bench::new().with_line(LineEnd::Serial("/dev/ttyNONE9".into()), FORMAT, true);
