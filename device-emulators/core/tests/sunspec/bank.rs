@@ -56,7 +56,7 @@ fn a_string_for_each_cluster() {
             inner(start, &Strings::STR_MOD_TMP_MIN_MOD, name("temperature-min-pack")),
             inner(start, &Strings::STR_MOD_TMP_AVG, name("temperature-mean")),
             inner(start, &Strings::STR_DIS_RSN, name("disabled-reason")),
-            inner(start, &Strings::STR_CON_ST, name("contactors")),
+            inner(start, &Strings::STR_CON_ST, name("closed-contactors")),
             inner(start, &Strings::STR_EVT1, name("events")),
             inner(start, &Strings::STR_EVT_VND1, name("vendor-events")),
         ]);
@@ -87,7 +87,7 @@ fn a_module_of_the_string_for_each_pack() {
         row(&Model804::MOD_TMP_MIN, name("temperature-min")),
         row(&Model804::MOD_TMP_MIN_MOD, name("temperature-min-pack")),
         row(&Model804::MOD_TMP_AVG, name("temperature-mean")),
-        row(&Model804::CON_ST, name("contactors")),
+        row(&Model804::CON_ST, name("closed-contactors")),
         row(&Model804::EVT1, name("events")),
         row(&Model804::EVT_VND1, name("vendor-events")),
     ];
