@@ -45,6 +45,7 @@ impl Iterator for CandumpLog {
                 at,
                 interface: self.interface,
                 data,
+                comment: None,
             }),
             Ok(None) => Err(Mistake::new(
                 format!(

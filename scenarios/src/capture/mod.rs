@@ -14,11 +14,12 @@ use std::time::Duration;
 
 use bess_types::SimTime;
 use clap::Args;
-use pcap_file::pcapng::blocks::enhanced_packet::EnhancedPacketBlock;
+use pcap_file::pcapng::blocks::enhanced_packet::{EnhancedPacketBlock, EnhancedPacketOption};
 use pcap_file::pcapng::blocks::interface_description::{
     InterfaceDescriptionBlock, InterfaceDescriptionOption, InterfaceTsResolution,
 };
 use pcap_file::pcapng::blocks::name_resolution::{Ipv4Record, Ipv6Record, NameResolutionBlock, Record};
+use pcap_file::pcapng::blocks::opt_common::CommonOption;
 use pcap_file::pcapng::blocks::section_header::{SectionHeaderBlock, SectionHeaderOption};
 use pcap_file::pcapng::{PcapNgWriteError, PcapNgWriter};
 use pcap_file::{DataLink, Endianness};
@@ -46,6 +47,8 @@ pub(crate) struct Packet {
     at: SimTime,
     interface: u32,
     data: Vec<u8>,
+    /// What a reader should know of it.
+    comment: Option<String>,
 }
 
 type Packets = Box<dyn Iterator<Item = Result<Packet, Mistake>>>;
@@ -257,12 +260,13 @@ impl<W: Write> Capture<W> {
     }
 
     fn packet(&mut self, packet: Packet) -> Result<(), PcapNgWriteError> {
+        let comment = packet.comment.map(|text| CommonOption::Comment(text.into()));
         let block = EnhancedPacketBlock {
             interface_id: packet.interface,
             timestamp: Duration::from_nanos(packet.at.as_nanos()),
             original_len: u32::try_from(packet.data.len()).unwrap_or(u32::MAX),
             data: packet.data.into(),
-            options: vec![],
+            options: comment.map(EnhancedPacketOption::Common).into_iter().collect(),
         };
         self.writer.write_pcapng_block(block).map(drop)
     }

@@ -132,6 +132,7 @@ impl Conversations {
             from_client,
             over,
             what,
+            comment,
         } in sent
         {
             match over {
@@ -139,7 +140,12 @@ impl Conversations {
                     let What::Bytes(bytes) = what else { continue };
                     let interface = first + self.lines[&line];
                     let data = self.exported(&client, &server, from_client, &bytes);
-                    packets.push(Packet { at, interface, data });
+                    packets.push(Packet {
+                        at,
+                        interface,
+                        data,
+                        comment,
+                    });
                 }
                 Over::Tcp {
                     connection,
@@ -155,6 +161,7 @@ impl Conversations {
                             at,
                             interface: first,
                             data,
+                            comment: comment.clone(),
                         });
                     }
                 }
@@ -191,6 +198,8 @@ impl Conversations {
                     server: message.server.clone(),
                 },
             };
+            let comment =
+                (!message.under.is_empty()).then(|| format!("link fault: {}", message.under.join(", ")));
             let wrap = |adu: &Adu| wrapped(adu, message.line.as_ref());
             let mut adu = Adu {
                 transaction: 0,
@@ -207,6 +216,7 @@ impl Conversations {
                         from_client: true,
                         over,
                         what: What::Bytes(wrap(&adu)),
+                        comment,
                     });
                 }
                 MessageKind::Reply => {
@@ -225,6 +235,7 @@ impl Conversations {
                             from_client: false,
                             over: over.clone(),
                             what: What::Bytes(piece),
+                            comment: comment.clone(),
                         });
                     }
                     link.busy_until = at;
@@ -235,6 +246,7 @@ impl Conversations {
                             from_client: false,
                             over,
                             what: What::Reset,
+                            comment,
                         });
                     }
                     if faulty.end != End::Open && message.line.is_none() {
@@ -334,6 +346,8 @@ struct Sent {
     from_client: bool,
     over: Over,
     what: What,
+    /// Of its packets.
+    comment: Option<String>,
 }
 
 #[derive(Clone)]

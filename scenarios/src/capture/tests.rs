@@ -22,6 +22,7 @@ fn message(at_ms: u64, number: u64, client: &str, pdu: &[u8]) -> ModbusMessage {
         unit: 1,
         pdu: pdu.to_vec(),
         faults: vec![],
+        under: vec![],
     }
 }
 
@@ -251,7 +252,9 @@ fn a_folder_becomes_one_capture_in_order_of_time() {
         "(0000000000.006000) a 18FF0001#0CE4\n(0000000000.0080",
     );
     let asked = message(5, 1, "container-01/bau", &READ);
-    let lines = [asked.clone(), reply(&asked, 3, &[])].map(|one| serde_json::to_string(&one).unwrap() + "\n");
+    let mut answer = reply(&asked, 3, &[]);
+    answer.under = vec!["modbus-delay".into(), "modbus-frozen".into()];
+    let lines = [asked, answer].map(|one| serde_json::to_string(&one).unwrap() + "\n");
     put(MODBUS_FILE, &lines.concat());
     let args = |out: &str| CaptureArgs {
         folder: folder.path().into(),
@@ -263,10 +266,16 @@ fn a_folder_becomes_one_capture_in_order_of_time() {
     assert_eq!(bytes, fs::read(folder.path().join("two.pcapng")).unwrap());
 
     let mut reader = PcapNgReader::new(&bytes[..]).unwrap();
-    let mut seen = Vec::new();
+    let (mut seen, mut comments) = (Vec::new(), Vec::new());
     while let Some(block) = reader.next_block() {
         if let Block::EnhancedPacket(packet) = block.unwrap().0 {
             seen.push((packet.timestamp.as_micros(), packet.interface_id));
+            comments.extend(packet.options.iter().filter_map(|option| match option {
+                EnhancedPacketOption::Common(CommonOption::Comment(text)) => {
+                    Some((packet.timestamp.as_micros(), text.to_string()))
+                }
+                _ => None,
+            }));
         }
     }
     let links: Vec<_> = reader
@@ -294,6 +303,10 @@ fn a_folder_becomes_one_capture_in_order_of_time() {
             (7000, 1),
             (8000, 2)
         ]
+    );
+    assert_eq!(
+        comments,
+        [(8000, "link fault: modbus-delay, modbus-frozen".to_owned())]
     );
 }
 

@@ -309,7 +309,7 @@ impl Rig {
                 self.counters.modbus_silent += u64::from(reply.is_none());
                 if let Some(trace) = &mut self.recorder.modbus {
                     let asked = Asked::Outside(client, token.0);
-                    trace.reply(asked, self.now, reply.as_ref(), &[]);
+                    trace.reply(asked, self.now, reply.as_ref(), &[], vec![]);
                 }
                 let mut waiting = self.awaited.iter();
                 if let Some(at) = waiting.position(|open| (open.0, open.1) == (client, token)) {

@@ -749,11 +749,14 @@ fn modbus_messages_are_kept_with_what_faults_do_to_them() {
                 "{:?}",
                 reply.faults
             );
+            assert_eq!(request.under, ["modbus-delay", "modbus-truncate"]);
+            assert_eq!(reply.under, request.under);
             hit += 1;
         } else {
             // What a device takes itself; 20 ms are the slowest one's.
             assert!(took <= Duration::from_millis(20), "{took:?}");
             assert_eq!(reply.faults, []);
+            assert!(reply.under.is_empty());
             well += 1;
         }
     }

@@ -34,6 +34,9 @@ pub struct ModbusMessage {
     /// What link faults do to the bytes of a reply, in this order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub faults: Vec<WireFault>,
+    /// Names of the link faults at work on its server then, whether they hit this one or, by their share, not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub under: Vec<String>,
 }
 
 /// Request or reply.
@@ -62,6 +65,8 @@ pub(crate) struct Parties {
     pub server: String,
     pub line: Option<MessageLine>,
     pub unit: u8,
+    /// Link faults at work on the server.
+    pub under: Vec<String>,
 }
 
 /// An open request: of a server of the rig by its own number, or of a device that asks outside by device and number.
@@ -87,6 +92,7 @@ impl ModbusTrace {
             server,
             line,
             unit,
+            under,
         } = parties;
         let message = ModbusMessage {
             at,
@@ -98,6 +104,7 @@ impl ModbusTrace {
             unit,
             pdu: pdu::encode_request(request),
             faults: vec![],
+            under,
         };
         self.messages.push(message.clone());
         self.open.insert(asked, message);
@@ -110,6 +117,7 @@ impl ModbusTrace {
         at: SimTime,
         reply: Option<&ModbusReply>,
         faults: &[WireFault],
+        under: Vec<String>,
     ) {
         let (Some(request), Some(reply)) = (self.open.remove(&asked), reply) else {
             return;
@@ -122,6 +130,7 @@ impl ModbusTrace {
             kind: MessageKind::Reply,
             pdu: pdu::encode_reply(&request.pdu, reply),
             faults: faults.to_vec(),
+            under,
             ..request
         });
     }

@@ -301,7 +301,7 @@ impl Rig {
             }
             Fate::Lost => self.reply(token, None),
             Fate::LostForGood => {
-                self.record_reply(token, Duration::ZERO, None);
+                self.record_reply(token, server, Duration::ZERO, None);
                 if let Some(Asker::Wire { token }) = self.requests.close(token).map(|open| open.asker) {
                     self.reply_to_wire(token, None, vec![WireFault::HalfOpen]);
                 }
@@ -320,7 +320,7 @@ impl Rig {
         let later = outgoing
             .as_ref()
             .map_or(Duration::ZERO, |outgoing| outgoing.later);
-        self.record_reply(token, later, outgoing.as_ref());
+        self.record_reply(token, open.server, later, outgoing.as_ref());
         match (open.asker, outgoing) {
             (Asker::Device { client, token }, Some(outgoing)) => {
                 if let Some(later) = outgoing.felt() {

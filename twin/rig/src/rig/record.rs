@@ -45,6 +45,7 @@ impl Rig {
             server: self.slots[server].tag.to_string(),
             line,
             unit,
+            under: self.faults_of(server),
         };
         if let Some(trace) = &mut self.recorder.modbus {
             trace.request(Asked::Inside(token.0), self.now, parties, request);
@@ -52,11 +53,18 @@ impl Rig {
     }
 
     /// Keeps what left a server of the rig, or that nothing did.
-    pub(super) fn record_reply(&mut self, token: Token, later: Duration, outgoing: Option<&Outgoing>) {
+    pub(super) fn record_reply(
+        &mut self,
+        token: Token,
+        server: usize,
+        later: Duration,
+        outgoing: Option<&Outgoing>,
+    ) {
+        let under = self.faults_of(server);
         if let Some(trace) = &mut self.recorder.modbus {
             let faults = outgoing.map_or(&[][..], |outgoing| &outgoing.faults);
             let reply = outgoing.map(|outgoing| &outgoing.reply);
-            trace.reply(Asked::Inside(token.0), self.now + later, reply, faults);
+            trace.reply(Asked::Inside(token.0), self.now + later, reply, faults, under);
         }
     }
 
@@ -88,10 +96,17 @@ impl Rig {
             server,
             line: self.line_of(Some(address)),
             unit,
+            under: vec![],
         };
         if let Some(trace) = &mut self.recorder.modbus {
             trace.request(Asked::Outside(client, token.0), self.now, parties, request);
         }
+    }
+
+    /// Names of the link faults at work on a server.
+    fn faults_of(&self, server: usize) -> Vec<String> {
+        let faults = self.server_faults.iter().filter(|fault| fault.server == server);
+        faults.map(|fault| fault.fault.kind.name.to_owned()).collect()
     }
 
     fn line_of(&self, address: Option<ModbusAddress>) -> Option<MessageLine> {
