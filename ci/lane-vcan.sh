@@ -7,6 +7,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+# Without recordings: an emulated processor has no time for them beside a paced rig. Other lanes make and read them.
 clusters=3
 rig=scenarios/rigs/liquid-20ft-vcan-$clusters.toml
 bessrig=${CARGO_TARGET_DIR:-target}/release/bessrig
@@ -25,7 +26,7 @@ Feature: Waiting
     When the E-stop is pressed
     Then within 200 ms the safety chain is open
 FEATURE
-    "$bessrig" test "$out/$what.feature" --rig "$rig" --out "$out/$what" --repeats 0 >"$out/$what.txt" 2>&1 &
+    "$bessrig" test "$out/$what.feature" --rig "$rig" --no-recording --out "$out/$what" --repeats 0 >"$out/$what.txt" 2>&1 &
     pid=$!
     for ((k = 0; k < 100; k++)); do
         [[ -e $out/$what/eight-seconds/bms.log ]] && break
@@ -71,7 +72,7 @@ inside() {
     part "witnesses record" record "$out/witness" "$python"
     part "rig stopped for 500 ms" provoke stopped "$out"
     part "controller killed" provoke killed "$out"
-    part "features" "$bessrig" test --rig "$rig" --tags "$tags" --candump-limit-mb 4 --out "$out/features"
+    part "features" "$bessrig" test --rig "$rig" --tags "$tags" --candump-limit-mb 4 --no-recording --out "$out/features"
     tar -C "$out" -cf "$kept/evidence.tar" .
     return "$code"
 }

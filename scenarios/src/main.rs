@@ -221,6 +221,9 @@ struct TestArgs {
     /// Most MB kept of each bus, of the Modbus messages, and in recording.mcap, of a scenario; 0 keeps none of them.
     #[arg(long, default_value_t = 64, value_name = "MB")]
     candump_limit_mb: u64,
+    /// Leave recording.mcap out, on a machine that has hardly time for a paced rig.
+    #[arg(long)]
+    no_recording: bool,
     /// Scenarios run side by side in virtual time [default: the number of cores, at most 4].
     #[arg(long, value_name = "N")]
     jobs: Option<usize>,
@@ -347,6 +350,7 @@ fn carry_out(cli: Cli) -> Result<u8, Vec<Mistake>> {
             let options = Options {
                 out,
                 candump_limit: 0,
+                recording: false,
                 jobs: 1,
                 interrupted,
                 repeats: 0,
@@ -370,6 +374,7 @@ fn test(args: &TestArgs, data: Arc<Data>, interrupted: Arc<AtomicBool>) -> Resul
     let options = Options {
         out: args.out.clone(),
         candump_limit: args.candump_limit_mb << 20,
+        recording: !args.no_recording,
         jobs: args.jobs.unwrap_or(cores.min(4)).max(1),
         interrupted,
         repeats: usize::from(args.repeats),

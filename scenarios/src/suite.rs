@@ -36,6 +36,8 @@ const PACED_LIMIT: Duration = Duration::from_mins(10);
 pub(crate) struct Options {
     pub(crate) out: PathBuf,
     pub(crate) candump_limit: u64,
+    /// Whether recording.mcap is written, if the limit leaves room for it.
+    pub(crate) recording: bool,
     pub(crate) jobs: usize,
     pub(crate) interrupted: Arc<AtomicBool>,
     /// How often an inconclusive scenario is repeated on a paced rig; in virtual time it would come out the same.
@@ -305,7 +307,7 @@ fn open_session(
     let mut driver = bench.driver().map_err(|mistake| mistake.to_string())?;
     driver.rig_mut().record_modbus();
     let mut telemetry = Telemetry::new(Arc::clone(&bench.described));
-    if options.candump_limit > 0 {
+    if options.recording && options.candump_limit > 0 {
         let terms = Terms {
             scenario: Some(planned.told()),
             paced: bench.paced(),
