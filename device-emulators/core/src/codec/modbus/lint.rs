@@ -393,9 +393,7 @@ fn value(register: &Register, def: &PointDef, findings: &mut Vec<Finding>) {
     let (low, high) = (low * factor, high * factor);
     let step = (register.scale * factor).abs();
     // a counter that begins again has no end
-    let is_cut = !register.effects.lossy
-        && !def.rolls
-        && !matches!(register.kind, RegisterType::Acc32 | RegisterType::Acc64);
+    let is_cut = !register.effects.lossy && !def.rolls && !register.kind.counts_on();
     if is_cut && (def.min < low - step || def.max > high + step) {
         let (low, high, min, max) = (short(low), short(high), short(def.min), short(def.max));
         findings.push(Finding::warning(

@@ -138,7 +138,6 @@ impl RegisterType {
     }
 
     /// It begins again at 0 after its highest value.
-    #[cfg(test)]
     pub(super) const fn counts_on(self) -> bool {
         matches!(self, Self::Acc32 | Self::Acc64)
     }
