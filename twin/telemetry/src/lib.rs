@@ -14,6 +14,7 @@ pub mod description;
 pub mod event;
 pub mod frame;
 
+pub use bess_types::Verdict;
 pub use command::{Command, CommandReply, EstopChannel, Fault, Refusal, Subscribe};
 pub use description::{
     Backing, Cells as CellLayout, Container, Description, Device, Mode, PointDef, PointGroup, PointValue,

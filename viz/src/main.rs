@@ -1,0 +1,3 @@
+//! `bess-viz`: see the library.
+
+fn main() {}

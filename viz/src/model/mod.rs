@@ -1,0 +1,5 @@
+//! What is known now.
+
+pub mod view;
+
+pub use view::{Area, Layout, Quantity, View};

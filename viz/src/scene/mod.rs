@@ -1,0 +1,1 @@
+//! The place in 3D.
