@@ -1,0 +1,159 @@
+//! The camera as people ask for it: saved views, flights, following, and its part of the screen.
+
+use bevy::camera::{ScalingMode, Viewport};
+use bevy::prelude::*;
+
+use super::camera::{self, FLIGHT_S};
+use super::{SceneCamera, Stage, aspect};
+use crate::model::{Layout, Model, View};
+
+/// Takes what panels and keys ask of the camera.
+pub(super) fn wishes(mut view: ResMut<View>, mut stage: ResMut<Stage>) {
+    let (aspect, at_once) = (aspect(&view), view.layout == Layout::Ci);
+    if stage.plan.containers.is_empty() || view.viewport.height < 1.0 {
+        return;
+    }
+    // a saved view fits its part of the screen, whatever becomes of that
+    let refit = stage
+        .saved
+        .filter(|(_, area)| *area != view.viewport)
+        .map(|(number, _)| number);
+    if let Some(number) = view.wanted_camera.or(refit)
+        && let Some(saved) = camera::saved(
+            &stage.plan,
+            stage.detailed,
+            number,
+            view.selected.as_deref(),
+            aspect,
+        )
+    {
+        let is_first = !std::mem::replace(&mut stage.is_begun, true);
+        stage.go(saved.orbit, at_once || is_first || view.wanted_camera.is_none());
+        stage.is_closed = saved.closed;
+        stage.saved = Some((number, view.viewport));
+        view.camera_name = saved.name;
+        view.wanted_camera = None;
+    }
+    if view.fly_to.is_some()
+        && let Some(tag) = view.fly_to.take()
+        && let Some((_, orbit)) = camera::of_tag(&stage.plan, &tag, aspect)
+    {
+        stage.go(orbit, at_once);
+        stage.is_closed = false;
+        stage.saved = None;
+        view.camera_name = tag;
+    }
+}
+
+/// Goes where something happens: to a cell that burns, vents or heats itself, else to the newest fault, alarm or trip.
+pub(super) fn follow(model: Res<Model>, mut view: ResMut<View>, mut stage: ResMut<Stage>) {
+    if !view.follow {
+        stage.followed = None;
+        return;
+    }
+    let Some(index) = model.index() else { return };
+    let cell = model.cells().and_then(|cells| {
+        let lists = [&cells.burning, &cells.vented, &cells.self_heating];
+        lists.into_iter().find_map(|list| list.first().copied())
+    });
+    let of_cell = cell.and_then(|cell| index.cell_tag(cell as usize));
+    let newest = || {
+        let telling = |event: &&bess_telemetry::Event| {
+            use bess_telemetry::Kind;
+            matches!(event.kind, Kind::Fault | Kind::Alarm | Kind::Trip | Kind::Hand)
+                && camera::of_tag(&stage.plan, &event.tag, 1.0).is_some()
+        };
+        model
+            .chronicle()
+            .past()
+            .iter()
+            .rev()
+            .take(200)
+            .find(telling)
+            .map(|event| event.tag.clone())
+    };
+    let Some(tag) = of_cell
+        .map(|tag| {
+            tag.rsplit_once('/')
+                .map_or(tag.clone(), |(pack, _)| pack.to_owned())
+        })
+        .or_else(newest)
+    else {
+        return;
+    };
+    if stage.followed.as_ref() != Some(&tag) {
+        view.fly_to = Some(tag.clone());
+        stage.followed = Some(tag);
+    }
+}
+
+pub(super) fn fly(time: Res<Time>, mut stage: ResMut<Stage>) {
+    let passed = time.delta_secs();
+    if let Some(flight) = &mut stage.flight {
+        flight.share += passed / FLIGHT_S;
+        let orbit = flight.from.towards(flight.to, flight.share);
+        let done = flight.share >= 1.0;
+        stage.orbit = orbit;
+        if done {
+            stage.flight = None;
+        }
+    }
+}
+
+/// Puts Bevy's camera where the eye is, in the scene's part of the screen.
+pub(super) fn aim(
+    stage: Res<Stage>,
+    view: Res<View>,
+    mut cameras: Query<(&mut Camera, &mut Transform, &mut Projection), With<SceneCamera>>,
+) {
+    for (mut camera, mut transform, mut projection) in &mut cameras {
+        let orbit = stage.orbit;
+        *transform = Transform::from_translation(orbit.eye()).with_rotation(orbit.rotation());
+        *projection = if orbit.is_flat {
+            let mut flat = OrthographicProjection::default_3d();
+            flat.scaling_mode = ScalingMode::FixedVertical {
+                viewport_height: orbit.height(),
+            };
+            flat.near = -50.0;
+            flat.far = 500.0;
+            Projection::Orthographic(flat)
+        } else {
+            let near = (orbit.distance * 0.02).clamp(0.02, 1.0);
+            Projection::Perspective(PerspectiveProjection {
+                fov: camera::FIELD,
+                near,
+                far: 3000.0,
+                ..default()
+            })
+        };
+        camera.is_active = !view.cell_map;
+        camera.viewport = viewport(&view, &camera);
+    }
+}
+
+/// The scene's part of the screen in physical pixels, within the target.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "clamped to the target"
+)]
+fn viewport(view: &View, camera: &Camera) -> Option<Viewport> {
+    let (whole, factor) = (camera.physical_target_size()?, camera.target_scaling_factor()?);
+    let area = view.viewport;
+    if area.width < 1.0 || area.height < 1.0 {
+        return None;
+    }
+    let place = (Vec2::new(area.x, area.y) * factor)
+        .max(Vec2::ZERO)
+        .as_uvec2()
+        .min(whole.saturating_sub(UVec2::ONE));
+    let size = (Vec2::new(area.width, area.height) * factor)
+        .as_uvec2()
+        .min(whole - place)
+        .max(UVec2::ONE);
+    Some(Viewport {
+        physical_position: place,
+        physical_size: size,
+        ..default()
+    })
+}

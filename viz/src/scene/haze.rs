@@ -1,0 +1,351 @@
+//! What is translucent: vent gas, smoke, flames, agent, the zones of detectors that have tripped. Everything hangs from values of
+//! the recording; where puffs float is a function of rig time alone, so that the same instant is the same picture.
+
+use std::f32::consts::TAU;
+
+use bevy::math::Vec3;
+
+use super::colour::{Colour, L2, L3, PALE};
+use super::geometry::{Geometry, Side};
+use super::layout::Place;
+use super::state::State;
+
+/// Vent gas.
+const GAS: Colour = Colour::rgb(0x6a_5c_96);
+/// Smoke.
+const SMOKE: Colour = Colour::rgb(0x3c_3d_3f);
+/// What comes out of a vent.
+const JET: Colour = Colour::rgb(0xd8_d4_e2);
+/// Extinguishing agent.
+const AGENT: Colour = Colour::rgb(0xe9_f4_fb);
+/// The hot core of a flame.
+const CORE: Colour = Colour::rgb(0xff_e9_9a);
+
+/// Cells of a container that do something to be seen, as the middle of the front of their packs.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Sources {
+    /// Have vented and do not burn.
+    pub venting: Vec<Vec3>,
+    /// In thermal runaway.
+    pub burning: Vec<Vec3>,
+}
+
+/// Draws it. `right` and `up` are the camera's: puffs face it.
+pub fn draw(
+    place: &Place,
+    state: &State,
+    sources: &Sources,
+    seconds: f64,
+    [right, up]: [Vec3; 2],
+) -> Geometry {
+    let mut geometry = Geometry::default();
+    let mut haze = Haze {
+        geometry: &mut geometry,
+        right,
+        up,
+    };
+    haze.gas(place, state);
+    haze.smoke(place, state, sources, seconds);
+    let flows = state.air.vent_flow.is_some_and(|flow| flow > 0.01);
+    for &source in sources.venting.iter().filter(|_| flows) {
+        haze.jet(source, seconds);
+    }
+    for &source in &sources.burning {
+        haze.flame(source, seconds);
+    }
+    haze.agent(place, state, seconds);
+    haze.zones(place, state);
+    geometry
+}
+
+struct Haze<'a> {
+    geometry: &'a mut Geometry,
+    right: Vec3,
+    up: Vec3,
+}
+
+impl Haze<'_> {
+    fn puff(&mut self, centre: Vec3, radius: f32, stretch: f32, colour: Colour) {
+        self.geometry
+            .puff(centre, self.right * radius, self.up * (radius * stretch), colour);
+    }
+
+    /// Slices under the ceiling: the highest by what is measured there, lower ones towards the mean of the room.
+    fn gas(&mut self, place: &Place, state: &State) {
+        const SLICES: u8 = 5;
+        let (ceiling, mean) = (
+            state.air.gas_ceiling.unwrap_or(0.0),
+            state.air.gas_lel.unwrap_or(0.0),
+        );
+        if ceiling < 0.02 && mean < 0.2 {
+            return;
+        }
+        // 10 % of volume is about where the picture is full, and 100 % of the limit
+        let dense = |share: f32| {
+            (ceiling / 10.0)
+                .mul_add(1.0 - share, mean / 100.0 * share)
+                .clamp(0.0, 1.0)
+        };
+        let room = place.room;
+        let top = room.max.y - 0.10;
+        let deep = (room.max.y - room.min.y) * 0.22;
+        for n in 0..SLICES {
+            let share = f32::from(n) / f32::from(SLICES - 1);
+            let alpha = 0.05 + 0.24 * dense(share).sqrt();
+            let mut slice = room;
+            slice.max.y = top - deep * share;
+            self.geometry.plain_quad(
+                Side::Top.corners(&slice),
+                GAS.with_alpha(alpha * (1.0 - 0.5 * share)),
+            );
+        }
+    }
+
+    /// Rises where it comes from, if that is known, and fills the space under the ceiling.
+    fn smoke(&mut self, place: &Place, state: &State, sources: &Sources, seconds: f64) {
+        let Some(density) = state.air.smoke.filter(|&smoke| smoke > 0.02) else {
+            return;
+        };
+        let strength = (density / 6.0).clamp(0.02, 1.0);
+        let room = place.room;
+        let size = room.size();
+        let count = whole(8.0 + 40.0 * strength);
+        for n in 0..count {
+            let drift = phase(seconds, 0.05, n);
+            let x = room.min.x + size.x * (0.04 + 0.92 * scatter(n, 1));
+            let z = room.min.z + size.z * (0.1 + 0.8 * scatter(n, 2));
+            let deep = size.y * (0.06 + 0.30 * strength);
+            let y = room.max.y - 0.12 - deep * scatter(n, 3);
+            let sway = Vec3::new((drift * TAU).cos() * 0.1, (drift * TAU).sin() * 0.03, 0.0);
+            let radius = (0.28 + 0.22 * scatter(n, 4)) * size.y / 2.66;
+            self.puff(
+                Vec3::new(x, y, z) + sway,
+                radius,
+                0.6,
+                SMOKE.with_alpha(0.10 + 0.30 * strength),
+            );
+        }
+        let columns = sources.burning.iter().chain(&sources.venting);
+        for (k, &source) in (0u32..).zip(columns) {
+            let rise = (room.max.y - source.y).max(0.2);
+            for n in 0..9u32 {
+                let age = phase(seconds, 0.25, n * 7 + k);
+                let at = source + Vec3::new((scatter(n, 5) - 0.5) * 0.3 * age, rise * age, 0.06 + 0.12 * age);
+                self.puff(
+                    at,
+                    0.08 + 0.20 * age,
+                    1.0,
+                    SMOKE.with_alpha((0.15 + 0.4 * strength) * (1.0 - age * 0.6)),
+                );
+            }
+        }
+    }
+
+    /// Gas leaving a cell.
+    fn jet(&mut self, source: Vec3, seconds: f64) {
+        for n in 0..8u32 {
+            let age = phase(seconds, 0.8, n * 5);
+            let at = source + Vec3::new((scatter(n, 6) - 0.5) * 0.2 * age, 0.32 * age, 0.04 + 0.1 * age);
+            self.puff(at, 0.05 + 0.10 * age, 1.2, JET.with_alpha(0.7 * (1.0 - age)));
+        }
+    }
+
+    /// Tongues that rise, narrow and redden.
+    fn flame(&mut self, source: Vec3, seconds: f64) {
+        for n in 0..22u32 {
+            let age = phase(seconds, 1.2 + 0.4 * f64::from(scatter(n, 13)), n * 11);
+            let side = (scatter(n, 7) - 0.5) * 0.30 * (1.0 - age * 0.7);
+            let at = source + Vec3::new(side, 0.02 + 0.50 * age, 0.05);
+            let colour = L2
+                .towards(L3, (age * 1.4).min(1.0))
+                .with_alpha(0.55 * (1.0 - age));
+            self.puff(at, 0.095 * (1.0 - age * 0.6), 1.7, colour);
+        }
+        for n in 0..8u32 {
+            let age = phase(seconds, 1.7, n * 13);
+            let at = source
+                + Vec3::new(
+                    (scatter(n, 8) - 0.5) * 0.14 * (1.0 - age),
+                    0.02 + 0.24 * age,
+                    0.07,
+                );
+            self.puff(
+                at,
+                0.06 * (1.0 - age * 0.5),
+                1.6,
+                CORE.with_alpha(0.7 * (1.0 - age)),
+            );
+        }
+    }
+
+    /// Cones under the nozzles while it flows, then a thin mist.
+    fn agent(&mut self, place: &Place, state: &State, seconds: f64) {
+        let room = place.room;
+        let size = room.size();
+        if state.fire.flowing == Some(true) {
+            for (k, &nozzle) in (0u32..).zip(&place.equipment.nozzles) {
+                for n in 0..16u32 {
+                    let age = phase(seconds, 0.9, n * 3 + k);
+                    let out = TAU * scatter(n + 16 * k, 9);
+                    let wide = age * size.y * 0.34;
+                    let at =
+                        nozzle + Vec3::new(out.cos() * wide, -0.06 - age * size.y * 0.22, out.sin() * wide);
+                    self.puff(
+                        at,
+                        0.06 + 0.24 * age,
+                        0.9,
+                        AGENT.with_alpha(0.75 * (1.0 - age * 0.8)),
+                    );
+                }
+            }
+        }
+        let share = (state.fire.agent.unwrap_or(0.0) / 8.0).clamp(0.0, 1.0);
+        if share < 0.02 {
+            return;
+        }
+        for n in 0..28u32 {
+            let drift = phase(seconds, 0.03, n * 17);
+            let at = room.min
+                + size
+                    * Vec3::new(
+                        scatter(n, 10),
+                        0.62 + 0.36 * scatter(n, 11),
+                        0.1 + 0.8 * scatter(n, 12),
+                    )
+                + Vec3::X * ((drift * TAU).sin() * 0.12);
+            self.puff(
+                at,
+                0.36 * size.y / 2.66,
+                0.6,
+                AGENT.with_alpha(0.10 + 0.26 * share),
+            );
+        }
+    }
+
+    /// A pale cone under each detector that has tripped.
+    fn zones(&mut self, place: &Place, state: &State) {
+        for (&at, tripped) in place.equipment.detectors.iter().zip(state.fire.detectors) {
+            if tripped == Some(true) {
+                for n in 0..3u8 {
+                    let down = f32::from(n) * 0.12;
+                    self.puff(
+                        at - Vec3::Y * (0.12 + down),
+                        0.16 + down * 0.6,
+                        0.5,
+                        L3.towards(PALE, 0.35).with_alpha(0.28),
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// Between 0 and 1, the same for the same numbers, different for neighbours.
+fn scatter(n: u32, salt: u32) -> f32 {
+    let mut x = n.wrapping_mul(0x9e37_79b9) ^ salt.wrapping_mul(0x85eb_ca6b);
+    x ^= x >> 15;
+    x = x.wrapping_mul(0x2c1b_3c6d);
+    x ^= x >> 12;
+    x = x.wrapping_mul(0x297a_2d39);
+    x ^= x >> 15;
+    (x & 0xffff) as f32 / 65536.0
+}
+
+/// Age of a puff between 0 and 1 at a time, with so many lives a second.
+#[expect(clippy::cast_possible_truncation, reason = "between 0 and 1")]
+fn phase(seconds: f64, per_second: f64, n: u32) -> f32 {
+    (seconds * per_second + f64::from(scatter(n, 0))).rem_euclid(1.0) as f32
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a small count"
+)]
+fn whole(x: f32) -> u32 {
+    x.max(0.0) as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scene::layout::Plan;
+    use crate::scene::sample;
+    use crate::scene::state::{Air, Fire};
+
+    fn triangles(state: &State, sources: &Sources) -> usize {
+        let plan = Plan::of(&sample::liquid(), 0, 0.0);
+        draw(&plan.containers[0], state, sources, 12.0, [Vec3::X, Vec3::Y]).triangles()
+    }
+
+    #[test]
+    fn clean_air_and_unknown_air_hold_nothing() {
+        assert_eq!(triangles(&State::default(), &Sources::default()), 0);
+        let clean = State {
+            air: Air {
+                gas_lel: Some(0.0),
+                gas_ceiling: Some(0.0),
+                smoke: Some(0.0),
+                ..Air::default()
+            },
+            ..State::default()
+        };
+        assert_eq!(triangles(&clean, &Sources::default()), 0);
+    }
+
+    #[test]
+    fn gas_smoke_flame_and_agent_are_there_when_the_rig_says_so() {
+        let gas = State {
+            air: Air {
+                gas_lel: Some(20.0),
+                ..Air::default()
+            },
+            ..State::default()
+        };
+        let smoke = State {
+            air: Air {
+                smoke: Some(3.0),
+                ..Air::default()
+            },
+            ..State::default()
+        };
+        let agent = State {
+            fire: Fire {
+                flowing: Some(true),
+                ..Fire::default()
+            },
+            ..State::default()
+        };
+        for state in [gas, smoke, agent] {
+            assert!(triangles(&state, &Sources::default()) > 0);
+        }
+        let burning = Sources {
+            burning: vec![Vec3::ZERO],
+            ..Sources::default()
+        };
+        assert!(triangles(&State::default(), &burning) > 0);
+    }
+
+    #[test]
+    fn the_same_instant_is_the_same_picture() {
+        let plan = Plan::of(&sample::liquid(), 0, 0.0);
+        let state = State {
+            air: Air {
+                smoke: Some(3.0),
+                ..Air::default()
+            },
+            ..State::default()
+        };
+        let at = |seconds| {
+            draw(
+                &plan.containers[0],
+                &state,
+                &Sources::default(),
+                seconds,
+                [Vec3::X, Vec3::Y],
+            )
+        };
+        assert_eq!(at(5.0), at(5.0));
+        assert_ne!(at(5.0), at(6.0));
+    }
+}

@@ -1,0 +1,375 @@
+//! Where things stand: containers on the site, racks of packs in a container, equipment beside them. Sizes are those of the
+//! description; what the catalogue does not say (where things stand, sizes of small parts) is decided here and in `racks`.
+//!
+//! Metres; x along a container's long side, y up, z towards its front.
+
+use bess_telemetry::Description;
+use bevy::math::Vec3;
+
+use super::geometry::{Block, Texels};
+use super::racks::Shape;
+
+/// Thickness of walls, m.
+pub const WALL: f32 = 0.06;
+/// Height of a container's floor above the ground, m.
+pub const FLOOR: f32 = 0.18;
+
+/// The whole site.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Plan {
+    /// Containers in the order of the description.
+    pub containers: Vec<Place>,
+    /// Everything, seen from far.
+    pub extent: Block,
+    /// Size of the cell texture: columns, rows.
+    pub texture: [u32; 2],
+}
+
+/// A container and what is in it and beside it. Blocks are those of the site, not of the container.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Place {
+    /// Its tag.
+    pub tag: String,
+    /// Whether it is a cabinet.
+    pub is_cabinet: bool,
+    /// Whether it is cooled by liquid.
+    pub is_liquid_cooled: bool,
+    /// Its outside.
+    pub shell: Block,
+    /// Its inside.
+    pub room: Block,
+    /// Packs, cluster by cluster.
+    pub packs: Vec<Pack>,
+    /// HV boxes, one for each cluster.
+    pub hv_boxes: Vec<HvBox>,
+    /// Packs of each cluster.
+    pub packs_per_cluster: u32,
+    /// Cells of each pack.
+    pub cells_per_pack: u32,
+    /// Cells of a row of a pack, and rows.
+    pub grid: [u32; 2],
+    /// Place of its first cell in frames of cells.
+    pub first_cell: u32,
+    /// Place of its first cluster in frames of cells.
+    pub first_cluster: u32,
+    /// Where a texel for each pack is: a column for each cluster.
+    pub summary: Texels,
+    /// Equipment.
+    pub equipment: Equipment,
+}
+
+/// A pack.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Pack {
+    /// Its cluster, from 0.
+    pub cluster: u32,
+    /// Its place in the cluster, from 0.
+    pub pack: u32,
+    /// Where it is.
+    pub block: Block,
+    /// Whether its front looks to the back of the container.
+    pub is_turned: bool,
+    /// Its cells.
+    pub texels: Texels,
+}
+
+/// The high-voltage box of a cluster.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct HvBox {
+    /// Where it is.
+    pub block: Block,
+    /// Whether its front looks to the back of the container.
+    pub is_turned: bool,
+}
+
+/// Everything but packs and HV boxes.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Equipment {
+    /// PCS, beside the container or in the cabinet.
+    pub pcs: Vec<Block>,
+    /// The grid's side: a kiosk with the point of connection.
+    pub grid: Block,
+    /// Chiller, or air conditioner.
+    pub cooling: Block,
+    /// Cabinet with controllers and fire panel.
+    pub controls: Block,
+    /// Foot and height of the agent's cylinder; its radius is a tenth of the height.
+    pub cylinder: (Vec3, f32),
+    /// Middle of the ventilator, in the back wall.
+    pub vent: Vec3,
+    /// The damper of its air intake, in the back wall.
+    pub damper: Block,
+    /// Leaf of the door, closed.
+    pub door: Block,
+    /// Middle of the E-stop's plate; its button looks to the front.
+    pub estop: Vec3,
+    /// Foot of the beacon.
+    pub beacon: Vec3,
+    /// Gas, smoke and heat detector, under the ceiling.
+    pub detectors: [Vec3; 3],
+    /// Nozzles of the agent, under the ceiling.
+    pub nozzles: Vec<Vec3>,
+}
+
+impl Plan {
+    /// Of a described rig, in which the container with this index is shown with its cells. `explode` (0 to 1) pulls its packs apart.
+    pub fn of(description: &Description, detailed: usize, explode: f32) -> Self {
+        let shapes: Vec<Shape> = description.containers.iter().map(Shape::of).collect();
+        let pitch = shapes
+            .iter()
+            .fold(Vec3::ZERO, |pitch, shape| pitch.max(shape.footprint()));
+        let across = columns(shapes.len(), pitch);
+        let (texture, summaries) = texture(&shapes, detailed);
+        let mut plan = Self {
+            texture,
+            ..Self::default()
+        };
+        for (n, (shape, summary)) in shapes.iter().zip(summaries).enumerate() {
+            let foot = if shapes.len() == 1 {
+                Vec3::ZERO
+            } else {
+                Vec3::new(float(n % across) * pitch.x, 0.0, -float(n / across) * pitch.z)
+            };
+            let place = shape.place(foot, summary, explode);
+            let extent = place.extent();
+            plan.extent = if n == 0 {
+                extent
+            } else {
+                plan.extent.union(&extent)
+            };
+            plan.containers.push(place);
+        }
+        plan
+    }
+}
+
+/// How many containers stand side by side, so that the site is about as wide as deep.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "at most the number of containers"
+)]
+fn columns(count: usize, pitch: Vec3) -> usize {
+    let square = (float(count) * pitch.z / pitch.x.max(1.0)).sqrt().ceil() as usize;
+    square.clamp(1, count.max(1))
+}
+
+/// The size of the cell texture, and each container's rectangle of packs in it. Cells of the detailed container come first.
+fn texture(shapes: &[Shape], detailed: usize) -> ([u32; 2], Vec<Texels>) {
+    let cells = shapes.get(detailed).map_or([1, 1], |shape| {
+        [
+            shape.of.clusters * shape.grid[0],
+            shape.of.packs_per_cluster * shape.grid[1],
+        ]
+    });
+    let width = shapes
+        .iter()
+        .map(|shape| shape.of.clusters)
+        .fold(cells[0].max(64), u32::max);
+    let (mut at, mut high) = ([0, cells[1]], 0);
+    let summaries = shapes
+        .iter()
+        .map(|shape| {
+            let count = [shape.of.clusters, shape.of.packs_per_cluster];
+            if at[0] + count[0] > width {
+                at = [0, at[1] + high];
+                high = 0;
+            }
+            let first = at;
+            at[0] += count[0];
+            high = high.max(count[1]);
+            Texels { first, count }
+        })
+        .collect();
+    ([width, at[1] + high], summaries)
+}
+
+impl Place {
+    /// Cell `cell` of a pack, both from 0, as its place in frames of cells.
+    pub fn cell(&self, cluster: u32, pack: u32, cell: u32) -> u32 {
+        self.first_cell + (cluster * self.packs_per_cluster + pack) * self.cells_per_pack + cell
+    }
+
+    /// Everything that belongs to it, seen from far.
+    pub fn extent(&self) -> Block {
+        let equipment = &self.equipment;
+        equipment
+            .pcs
+            .iter()
+            .chain([&equipment.grid])
+            .fold(self.shell, |extent, block| extent.union(block))
+    }
+
+    /// All packs of a cluster.
+    pub fn cluster(&self, cluster: u32) -> impl Iterator<Item = &Pack> {
+        self.packs.iter().filter(move |pack| pack.cluster == cluster)
+    }
+
+    /// Where the thing with this tag is: a part of the container, or a device.
+    pub fn find(&self, tag: &str) -> Option<Block> {
+        let rest = tag
+            .strip_prefix("plant:")
+            .unwrap_or(tag)
+            .strip_prefix(&self.tag)?;
+        let mut parts = rest.split('/').filter(|part| !part.is_empty());
+        let Some(part) = parts.next() else {
+            return Some(self.shell);
+        };
+        let equipment = &self.equipment;
+        if let Some(cluster) = number(part, "cluster-") {
+            let of_cluster = || self.cluster(cluster).map(|pack| pack.block);
+            return match parts.next() {
+                None => of_cluster().reduce(|all, block| all.union(&block)),
+                Some(part) => match number(part, "pack-") {
+                    Some(pack) => {
+                        let pack = self.cluster(cluster).find(|other| other.pack == pack)?;
+                        let cell = parts.next().and_then(|part| number(part, "cell-"));
+                        Some(cell.map_or(pack.block, |cell| self.cell_block(pack, cell)))
+                    }
+                    None => self.hv_boxes.get(cluster as usize).map(|hv_box| hv_box.block),
+                },
+            };
+        }
+        match part {
+            "pcs" => equipment.pcs.first().copied(),
+            "grid" => Some(equipment.grid),
+            "chiller" | "coolant" | "hvac" => Some(equipment.cooling),
+            "bau" | "io" | "fire-panel" => Some(equipment.controls),
+            "suppression" => {
+                let (foot, height) = equipment.cylinder;
+                Some(Block::standing(
+                    foot,
+                    Vec3::new(height / 5.0, height, height / 5.0),
+                ))
+            }
+            "safety-relay" => Some(Block::around(equipment.estop, Vec3::splat(0.2))),
+            "air" => Some(self.room),
+            _ => None,
+        }
+    }
+
+    /// A cell of a pack, as on the pack's top.
+    pub fn cell_block(&self, pack: &Pack, cell: u32) -> Block {
+        let [columns, rows] = self.grid.map(|n| n as f32);
+        let size = pack.block.size();
+        let (column, row) = ((cell % self.grid[0]) as f32, (cell / self.grid[0]) as f32);
+        let depth = size.z / columns;
+        let z = if pack.is_turned {
+            pack.block.min.z + column * depth
+        } else {
+            pack.block.max.z - (column + 1.0) * depth
+        };
+        let width = size.x / rows;
+        let x = if pack.is_turned {
+            pack.block.max.x - (row + 1.0) * width
+        } else {
+            pack.block.min.x + row * width
+        };
+        Block::new(Vec3::new(x, pack.block.min.y, z), Vec3::new(width, size.y, depth))
+    }
+}
+
+/// `7` of `cluster-08`.
+fn number(part: &str, name: &str) -> Option<u32> {
+    part.strip_prefix(name)?.parse::<u32>().ok()?.checked_sub(1)
+}
+
+fn float(n: usize) -> f32 {
+    n as f32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scene::sample;
+
+    /// No two packs share space and none sticks out.
+    fn sound(place: &Place) {
+        for (n, pack) in place.packs.iter().enumerate() {
+            let block = pack.block;
+            assert!(
+                block.min.cmpge(place.room.min - 1e-3).all() && block.max.cmple(place.room.max + 1e-3).all(),
+                "pack {n} of {} sticks out: {block:?} of {:?}",
+                place.tag,
+                place.room
+            );
+            for other in &place.packs[n + 1..] {
+                let apart = block.max.cmple(other.block.min + 1e-4) | other.block.max.cmple(block.min + 1e-4);
+                assert!(apart.any(), "{pack:?} in {other:?}");
+            }
+        }
+        for hv_box in &place.hv_boxes {
+            assert!(
+                hv_box.block.max.y <= place.room.max.y,
+                "{}: {hv_box:?}",
+                place.tag
+            );
+        }
+    }
+
+    #[test]
+    fn the_liquid_container_has_five_clusters_in_front_and_four_behind() {
+        let plan = Plan::of(&sample::liquid(), 0, 0.0);
+        let place = &plan.containers[0];
+        sound(place);
+        assert_eq!(place.packs.len(), 81);
+        assert!((place.shell.size() - Vec3::new(6.058, 2.896, 2.438)).length() < 1e-3);
+        let turned = place.hv_boxes.iter().filter(|hv_box| hv_box.is_turned).count();
+        assert_eq!(turned, 4);
+        assert_eq!(place.grid, [11, 4]);
+        assert_eq!(place.cell(1, 0, 0), 396);
+        let depth = place.packs[0].block.size().z;
+        assert!((depth - 1.069).abs() < 1e-3);
+    }
+
+    #[test]
+    fn every_shape_of_container_and_cabinet_holds_its_packs() {
+        for description in sample::all() {
+            let plan = Plan::of(&description, 0, 0.0);
+            sound(&plan.containers[0]);
+        }
+    }
+
+    #[test]
+    fn tags_are_found_down_to_the_cell() {
+        let plan = Plan::of(&sample::liquid(), 0, 0.0);
+        let place = &plan.containers[0];
+        let pack = place.find("container-01/cluster-03/pack-05").unwrap();
+        let cell = place
+            .find("plant:container-01/cluster-03/pack-05/cell-17")
+            .unwrap();
+        assert_eq!(pack.union(&cell), pack);
+        assert!(cell.size().x < 0.25 && cell.size().z < 0.11);
+        assert_eq!(
+            place.find("container-01/cluster-03/bcu"),
+            Some(place.hv_boxes[2].block)
+        );
+        assert_eq!(place.find("container-01/pcs"), Some(place.equipment.pcs[0]));
+        assert_eq!(place.find("container-02/pcs"), None);
+        assert_eq!(place.find("container-01/cluster-77"), None);
+    }
+
+    #[test]
+    fn a_site_stands_apart_and_its_packs_have_texels_of_their_own() {
+        let plan = Plan::of(&sample::site(90), 3, 0.0);
+        assert_eq!(plan.containers.len(), 90);
+        for (n, place) in plan.containers.iter().enumerate() {
+            for other in &plan.containers[n + 1..] {
+                let (a, b) = (place.extent(), other.extent());
+                assert!((a.max.cmple(b.min) | b.max.cmple(a.min)).any());
+                let (a, b) = (place.summary, other.summary);
+                let apart = |axis: usize| {
+                    a.first[axis] + a.count[axis] <= b.first[axis]
+                        || b.first[axis] + b.count[axis] <= a.first[axis]
+                };
+                assert!(apart(0) || apart(1));
+            }
+            assert!(
+                place.summary.first[1] >= 36,
+                "below the detailed container's cells"
+            );
+            assert!(place.summary.first[0] + place.summary.count[0] <= plan.texture[0]);
+            assert!(place.summary.first[1] + place.summary.count[1] <= plan.texture[1]);
+        }
+    }
+}
