@@ -18,6 +18,8 @@ pub mod index;
 pub mod lanes;
 pub mod run;
 #[cfg(test)]
+pub(crate) mod sample;
+#[cfg(test)]
 mod tests;
 pub mod view;
 

@@ -1,1 +1,530 @@
 //! Tests of the model, without a window.
+
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is the test failing")]
+
+use std::time::Duration;
+
+use bess_telemetry::{Event, Frame, Kind, Truth, VERSION, Verdict};
+use proptest::prelude::*;
+
+use super::sample::{S, cells, description, event, judged, points, status};
+use super::*;
+
+fn described() -> Model {
+    let mut model = Model::default();
+    model.apply(Frame::Description(Box::new(description())));
+    model
+}
+
+fn open(age_ms: u64) -> Link {
+    Link {
+        is_open: true,
+        age: Some(Duration::from_millis(age_ms)),
+        ..Link::default()
+    }
+}
+
+fn told(model: &mut Model, events: impl IntoIterator<Item = Event>) {
+    for event in events {
+        model.apply(Frame::Events(event));
+    }
+    model.settle();
+}
+
+#[test]
+fn only_what_was_heard_of_late_is_live() {
+    let mut model = Model::default();
+    assert_eq!(model.showing(), Showing::NoData);
+    model.set_link(open(0));
+    assert_eq!(model.showing(), Showing::NoData, "a connection is no data");
+    model.apply(Frame::Description(Box::new(description())));
+    assert_eq!(model.showing(), Showing::NoData, "a description is no data");
+    model.apply(Frame::Cells(cells(S)));
+    assert_eq!(model.showing(), Showing::Live);
+    model.set_link(open(3001));
+    assert_eq!(model.showing(), Showing::Stale);
+    model.set_link(Link {
+        is_open: false,
+        ..open(0)
+    });
+    assert_eq!(model.showing(), Showing::Stale, "a lost connection is never live");
+    model.set_link(open(0));
+    model.apply(Frame::Status(bess_telemetry::Status {
+        paused: true,
+        ..status(2 * S)
+    }));
+    assert_eq!(model.showing(), Showing::Paused);
+    model.set_link(Link {
+        is_replay: true,
+        ..Link::default()
+    });
+    assert_eq!(model.showing(), Showing::Replay);
+}
+
+#[test]
+fn unknown_is_not_zero() {
+    let mut model = described();
+    let tag = "plant:container-01/cluster-02";
+    assert_eq!(model.get(tag, "voltage"), Reading::Never);
+    assert_eq!(model.get(tag, "weight"), Reading::Absent);
+    model.apply(Frame::Points(points(S, &[(2, Some(1300.0)), (3, None)])));
+    assert_eq!(model.get(tag, "voltage"), Reading::Value(1300.0));
+    assert_eq!(model.get(tag, "current"), Reading::Invalid);
+    assert_eq!(model.told_ns(2), Some(S));
+    assert_eq!(model.told_ns(0), None);
+    model.apply(Frame::Points(points(2 * S, &[(4, Some(1.0))])));
+    assert_eq!(model.state("container-01/bau", "stack-state"), Some("connected"));
+    let (_, truth, def) = model.definition(4).unwrap();
+    assert_eq!(
+        (truth, shown(def, Reading::Value(7.0))),
+        (Truth::C, "state 7?".to_owned())
+    );
+}
+
+#[test]
+fn frames_that_do_not_fit_are_left_out_and_noticed() {
+    let mut model = Model::default();
+    model.apply(Frame::Cells(cells(S)));
+    assert!(model.cells().is_none());
+    model.apply(Frame::Description(Box::new(description())));
+    let mut short = cells(S);
+    short.voltage.pop();
+    model.apply(Frame::Cells(short));
+    let mut strange = cells(S);
+    strange.burning.push(16);
+    model.apply(Frame::Cells(strange));
+    model.apply(Frame::Points(points(S, &[(5, Some(1.0))])));
+    let mut uneven = points(S, &[(0, Some(1.0)), (1, None)]);
+    uneven.value.pop();
+    model.apply(Frame::Points(uneven));
+    assert_eq!(model.misfits(), 5);
+    assert!(model.cells().is_none());
+    assert_eq!(model.read(0), Reading::Never);
+    let texts: Vec<_> = model.notices().map(|notice| notice.text.clone()).collect();
+    insta::assert_snapshot!(texts.join("\n"), @r"
+    left out: cells before any description
+    left out: a frame of 15 cells, not 16
+    left out: a frame of cells that names cell 16 of 16
+    left out: a frame that names point 5 of 5
+    left out: a frame of 2 points with 1 values
+    ");
+}
+
+#[test]
+fn descriptions_that_do_not_hold_together_are_not_believed() {
+    let check = |change: &dyn Fn(&mut Description)| {
+        let mut one = description();
+        change(&mut one);
+        Index::new(one).map(|_| ()).map_err(|why| why.to_string())
+    };
+    assert_eq!(check(&|_| {}), Ok(()));
+    let wrong: [&dyn Fn(&mut Description); 6] = [
+        &|one| one.schema = VERSION + 1,
+        &|one| one.points[1].first = 3,
+        &|one| one.points[1].table = 9,
+        &|one| one.cells.count = 17,
+        &|one| one.containers[0].clusters = u32::MAX,
+        &|one| one.containers[0].first_cell = 1,
+    ];
+    for change in wrong {
+        assert!(check(change).is_err());
+    }
+}
+
+#[test]
+fn cells_have_tags_and_tags_have_cells() {
+    let index = Index::new(description()).unwrap();
+    for cell in 0..16 {
+        let tag = index.cell_tag(cell).unwrap();
+        assert_eq!(index.cell_index(&tag), Some(cell), "{tag}");
+        assert!(index.has_tag(&tag));
+    }
+    assert_eq!(
+        index.cell_tag(9).as_deref(),
+        Some("container-01/cluster-02/pack-01/cell-02")
+    );
+    assert_eq!(index.cell_tag(16), None);
+    assert_eq!(index.cluster_of_cell(9), Some(1));
+    for tag in [
+        "container-01/cluster-03/pack-01/cell-01",
+        "container-01/cluster-01/pack-01/cell-00",
+        "container-01/cluster-01/pack-01/cell-5",
+        "container-01/cluster-01/pack-01",
+        "container-011/cluster-01/pack-01/cell-01",
+        "",
+    ] {
+        assert_eq!(index.cell_index(tag), None, "{tag}");
+    }
+    assert_eq!(index.cells_of("container-01/cluster-02"), Some(8..16));
+    assert_eq!(
+        index.cells_of("container-01/cluster-02/pack-02/bmu"),
+        Some(12..16)
+    );
+    assert_eq!(index.cells_of("container-01/bau"), None);
+    assert_eq!(index.cells_of("container-01"), Some(0..16));
+}
+
+#[test]
+fn alarms_go_through_their_states() {
+    let alarm = |id, at, value, text: &str| {
+        event(
+            id,
+            at,
+            Kind::Alarm,
+            "container-01/cluster-01/bcu",
+            "alarm-dt",
+            value,
+            text,
+        )
+    };
+    let mut model = described();
+    told(
+        &mut model,
+        [alarm(0, S, 1.0, "warn"), alarm(1, 2 * S, 2.0, "alarm")],
+    );
+    let list = model.alarms().list();
+    assert_eq!(list.len(), 1);
+    assert_eq!(
+        (list[0].level, list[0].raised_ns, list[0].event),
+        (Level::L2, S, 1)
+    );
+    assert!(model.alarms().is_first_out(list[0]));
+    assert_eq!(model.alarms().state(list[0]), AlarmState::Unacknowledged);
+    assert_eq!(
+        model.alarms().worst_within("container-01/cluster-01"),
+        Some((Level::L2, 1))
+    );
+    assert_eq!(model.alarms().worst_within("container-01/cluster-02"), None);
+    model.alarms_mut().acknowledge(1);
+    assert_eq!(
+        model.alarms().state(model.alarms().list()[0]),
+        AlarmState::Acknowledged
+    );
+    // worse than what was seen: again somebody has to look
+    told(&mut model, [alarm(2, 3 * S, 3.0, "fault")]);
+    assert_eq!(
+        model.alarms().state(model.alarms().list()[0]),
+        AlarmState::Unacknowledged
+    );
+    told(&mut model, [alarm(3, 4 * S, 0.0, "none")]);
+    assert_eq!(
+        model.alarms().state(model.alarms().list()[0]),
+        AlarmState::Returned
+    );
+    assert_eq!(model.alarms().count(Level::L3), 0);
+    model.alarms_mut().acknowledge_all();
+    assert!(model.alarms().is_empty());
+}
+
+#[test]
+fn what_was_never_there_is_not_lost() {
+    let permit = |id, at, value| {
+        let kind = if value == 0.0 { Kind::Trip } else { Kind::Change };
+        event(id, at, kind, "container-01/bau", "permit", value, "")
+    };
+    let mut model = described();
+    told(&mut model, [permit(0, 0, 0.0)]);
+    assert!(model.alarms().is_empty(), "off at power-up is no trip");
+    told(&mut model, [permit(1, S, 1.0), permit(2, 2 * S, 0.0)]);
+    assert_eq!(model.alarms().count(Level::L3), 1);
+    assert!(model.alarms().list()[0].is_trip);
+    told(&mut model, [permit(3, 3 * S, 1.0)]);
+    assert_eq!(model.alarms().count(Level::L3), 0);
+}
+
+#[test]
+fn sums_of_alarms_are_no_alarms_and_floods_are_told() {
+    let mut model = described();
+    told(
+        &mut model,
+        [event(
+            0,
+            0,
+            Kind::Alarm,
+            "container-01/bau",
+            "alarm-level",
+            3.0,
+            "fault",
+        )],
+    );
+    assert!(model.alarms().is_empty());
+    let many = (1..=11).map(|n| {
+        event(
+            n,
+            n * S,
+            Kind::Alarm,
+            &format!("container-01/d{n}"),
+            "alarm-x",
+            1.0,
+            "warn",
+        )
+    });
+    told(&mut model, many);
+    assert!(model.alarms().is_flood());
+    assert_eq!(
+        model.alarms().list()[0].tag,
+        "container-01/d1",
+        "first-out comes first"
+    );
+}
+
+fn scenario() -> Vec<Event> {
+    let step = |id, at, number, text: &str, verdict| Event {
+        verdict,
+        ..event(id, at, Kind::Step, "site-01/scenario", "step", number, text)
+    };
+    vec![
+        event(
+            0,
+            S,
+            Kind::Scenario,
+            "site-01/scenario",
+            "scenario",
+            2.0,
+            "E-stop: Pressed at power",
+        ),
+        step(1, S, 0.0, "When the E-stop is pressed", None),
+        Event {
+            cause: Some(1),
+            ..event(2, S, Kind::Hand, "site-01", "contact", 0.0, "EstopA")
+        },
+        step(3, S, 0.0, "When the E-stop is pressed", Some(Verdict::Pass)),
+        step(4, S, 1.0, "Then within 20 ms the PCS is blocked", None),
+        Event {
+            truth: Truth::T,
+            ..event(
+                5,
+                S + 2_000_000,
+                Kind::Change,
+                "container-01/pcs",
+                "gate",
+                0.0,
+                "blocked",
+            )
+        },
+        Event {
+            cause: Some(1),
+            verdict: Some(Verdict::Pass),
+            judged: Some(bess_telemetry::Judged {
+                effect: Some(5),
+                ..judged(S, Some(0.002), 0.02)
+            }),
+            ..event(
+                6,
+                S + 10_000_000,
+                Kind::Measurement,
+                "site-01/scenario",
+                "measurement",
+                0.002,
+                "the PCS is blocked",
+            )
+        },
+        step(
+            7,
+            S + 10_000_000,
+            1.0,
+            "Then within 20 ms the PCS is blocked",
+            Some(Verdict::Pass),
+        ),
+        Event {
+            verdict: Some(Verdict::Pass),
+            ..event(
+                8,
+                S + 20_000_000,
+                Kind::Verdict,
+                "site-01/scenario",
+                "verdict",
+                0.0,
+                "",
+            )
+        },
+    ]
+}
+
+#[test]
+fn the_scenario_and_its_hops_are_told() {
+    let mut model = described();
+    told(&mut model, scenario());
+    let run = model.run().unwrap();
+    assert_eq!((run.total, run.steps.len()), (2, 2));
+    assert_eq!(
+        run.current().unwrap().text,
+        "Then within 20 ms the PCS is blocked"
+    );
+    assert_eq!(run.verdict, Some((S + 20_000_000, Verdict::Pass)));
+    let folded = model.chronicle().now();
+    assert_eq!(folded.t0_ns, Some(S));
+    assert_eq!(folded.hops.len(), 1);
+    let hop = &folded.hops[0];
+    assert_eq!((hop.cause, hop.judged.effect), (Some(1), Some(5)));
+    assert_eq!(hop.due_ns(), Some(S + 20_000_000));
+    assert_eq!(hop.label(), "0.002 s ≤ 0.02 s, +0.018");
+    let never = Hop::of(&Event {
+        judged: Some(judged(S, None, 2.0)),
+        ..event(0, S, Kind::Measurement, "", "", 0.0, "")
+    });
+    assert_eq!(never.unwrap().label(), "never, limit 2 s");
+    assert_eq!(folded.lanes.bands(Lane::Injected).last().unwrap().word, "EstopA");
+}
+
+#[test]
+fn going_back_in_time_forgets_what_was_known_later() {
+    let mut model = described();
+    model.set_link(Link {
+        is_replay: true,
+        ..Link::default()
+    });
+    for event in scenario() {
+        model.load_event(event);
+    }
+    for (now, steps, hops) in [
+        (2 * S, 2, 1),
+        (S + 5_000_000, 2, 0),
+        (S / 2, 0, 0),
+        (S, 2, 0),
+        (2 * S, 2, 1),
+    ] {
+        model.set_now(now);
+        model.settle();
+        let seen = model.run().map_or(0, |run| run.steps.len());
+        assert_eq!(
+            (seen, model.chronicle().now().hops.len()),
+            (steps, hops),
+            "at {now}"
+        );
+        assert!(model.chronicle().past().iter().all(|event| event.at_ns <= now));
+    }
+}
+
+#[test]
+fn the_same_rig_again_keeps_its_history() {
+    let mut model = described();
+    for n in 1..=5 {
+        model.apply(Frame::Points(points(
+            n * S,
+            &[(0, Some(f64::from(u32::try_from(n).unwrap())))],
+        )));
+    }
+    let generation = model.generation();
+    model.apply(Frame::Description(Box::new(description())));
+    assert_eq!(model.generation(), generation);
+    assert_eq!(model.read(0), Reading::Never, "told again before it is believed");
+    assert_eq!(model.history().samples(0).count(), 5);
+    let mut other = description();
+    other.seed += 1;
+    model.apply(Frame::Description(Box::new(other)));
+    assert_eq!(model.generation(), generation + 1);
+    assert_eq!(model.history().samples(0).count(), 0);
+    assert_eq!(model.showing(), Showing::NoData);
+}
+
+#[test]
+fn events_that_are_missing_are_counted_and_repeated_ones_are_not_taken_twice() {
+    let mut model = described();
+    let alarm = |id| event(id, S, Kind::Alarm, "t", "alarm-x", 1.0, "");
+    told(&mut model, [alarm(0), alarm(1), alarm(1), alarm(0), alarm(5)]);
+    assert_eq!(model.chronicle().all().len(), 3);
+    assert_eq!(model.chronicle().missing(), 3);
+    assert_eq!(model.chronicle().get(5).unwrap().id, 5);
+    assert!(model.chronicle().get(3).is_none());
+}
+
+#[test]
+fn histories_are_thinned_unless_watched() {
+    let mut model = described();
+    model.history_mut().watch(1);
+    for n in 0..100_u32 {
+        let value = Some(f64::from(n));
+        model.apply(Frame::Points(points(
+            u64::from(n) * S / 10,
+            &[(0, value), (1, value)],
+        )));
+    }
+    assert_eq!(model.history().samples(0).count(), 10);
+    assert_eq!(model.history().samples(1).count(), 100);
+    let last = model.history().samples(0).last().unwrap();
+    assert_eq!(last.value, 99.0, "the newest value is kept");
+    let span: Vec<_> = model.history().between(1, 2 * S, 3 * S).collect();
+    assert_eq!((span[0].at_ns, span.len()), (2 * S, 11));
+}
+
+#[test]
+fn values_are_shown_with_sign_and_unit() {
+    let def = |unit: &str, max| PointDef {
+        name: String::new(),
+        unit: unit.into(),
+        min: 0.0,
+        max,
+        resolution: 0.001,
+        states: Vec::new(),
+        recorded_every_ms: 0,
+    };
+    let text = |unit, max, value| shown(&def(unit, max), Reading::Value(value));
+    assert_eq!(text("V", 5.0, 3.2919), "3.292 V");
+    assert_eq!(text("V", 1500.0, 1312.34), "1312.3 V");
+    assert_eq!(text("W", 1e7, -855_350.0), "−855.3 kW");
+    assert_eq!(text("W", 1e7, 1_710_700.0), "1.7 MW");
+    assert_eq!(text("°C", 90.0, 25.04), "25.0 °C");
+    assert_eq!(text("1", 9.0, 9.0), "9");
+    assert_eq!(text("Pa", 1e7, 2.5e6), "25.0 bar");
+    assert_eq!(shown(&def("V", 5.0), Reading::Invalid), "—");
+    assert_eq!(clock(3_723_004_999_999), "1:02:03.004");
+}
+
+proptest! {
+    /// Whatever a stream tells, in whatever order: nothing panics, and what is shown fits what there is.
+    #[test]
+    fn no_stream_is_too_odd(
+        frames in proptest::collection::vec(
+            (0_u8..6, 0_u64..20, proptest::collection::vec((0_u32..8, proptest::option::of(-1e9..1e9_f64)), 0..8)),
+            0..60,
+        ),
+        texts in proptest::collection::vec(".{0,12}", 4),
+    ) {
+        let mut model = Model::default();
+        for (what, number, pairs) in frames {
+            let at = number * S;
+            let text = &texts[usize::try_from(number).unwrap_or(0) % 4];
+            match what {
+                0 => model.apply(Frame::Description(Box::new(description()))),
+                1 => {
+                    let mut frame = cells(at);
+                    frame.burning = pairs.iter().map(|(index, _)| *index * 3).collect();
+                    frame.voltage.truncate(17 - pairs.len().min(2));
+                    model.apply(Frame::Cells(frame));
+                }
+                2 => model.apply(Frame::Points(points(at, &pairs))),
+                3 => model.apply(Frame::Status(status(at))),
+                _ => {
+                    let kinds = [
+                        Kind::Fault, Kind::Hand, Kind::Alarm, Kind::Trip, Kind::Change, Kind::Finding,
+                        Kind::Scenario, Kind::Step, Kind::Measurement, Kind::Verdict,
+                    ];
+                    let kind = kinds[pairs.len() % kinds.len()];
+                    let value = pairs.first().and_then(|(_, value)| *value).unwrap_or_default();
+                    model.apply(Frame::Events(Event {
+                        cause: Some(number),
+                        verdict: Some(Verdict::Fail),
+                        judged: Some(judged(at, None, value)),
+                        ..event(number, at, kind, text, "level", value, text)
+                    }));
+                }
+            }
+            model.settle();
+            if let Some(cells) = model.cells() {
+                prop_assert_eq!(cells.voltage.len(), 16);
+            }
+            let _ = model.alarms().list();
+            for hop in &model.chronicle().now().hops {
+                let _ = hop.label();
+            }
+        }
+    }
+
+    #[test]
+    fn no_tag_is_too_odd(tag in "(container-01)?(/[a-z0-9-]{0,12}){0,5}", point in ".{0,8}") {
+        let index = Index::new(description()).unwrap();
+        let _ = (index.cell_index(&tag), index.cells_of(&tag), index.find(&tag, &point));
+        let _ = (index::short(&tag), index.points_of(&tag).count(), Lane::of_point(&tag, &point));
+    }
+}

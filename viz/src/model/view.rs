@@ -22,6 +22,34 @@ pub enum Quantity {
     Alarm,
 }
 
+impl Quantity {
+    /// All of them, in the order of a menu.
+    pub const ALL: [Self; 8] = [
+        Self::Temperature,
+        Self::TemperatureDeviation,
+        Self::Voltage,
+        Self::VoltageDeviation,
+        Self::Soc,
+        Self::Current,
+        Self::Balancing,
+        Self::Alarm,
+    ];
+
+    /// As it is written on the command line.
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::Temperature => "temperature",
+            Self::TemperatureDeviation => "temperature-deviation",
+            Self::Voltage => "voltage",
+            Self::VoltageDeviation => "voltage-deviation",
+            Self::Soc => "soc",
+            Self::Current => "current",
+            Self::Balancing => "balancing",
+            Self::Alarm => "alarm",
+        }
+    }
+}
+
 /// A screen layout.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Layout {
@@ -34,6 +62,21 @@ pub enum Layout {
     Demo,
     /// For pictures that are compared: nothing flashes or moves by itself.
     Ci,
+}
+
+impl Layout {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Operator, Self::Instructor, Self::Demo, Self::Ci];
+
+    /// As it is written on the command line.
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::Operator => "operator",
+            Self::Instructor => "instructor",
+            Self::Demo => "demo",
+            Self::Ci => "ci",
+        }
+    }
 }
 
 /// A rectangle on the screen, logical pixels.

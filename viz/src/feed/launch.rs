@@ -1,0 +1,177 @@
+//! A rig that is started here: `bessrig run RIG`, and its control API.
+
+use std::collections::VecDeque;
+use std::ffi::OsStr;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command as Process, Stdio};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use bess_telemetry::Command;
+
+use super::live::{Access, Live};
+use super::{Mistake, waiting};
+use crate::model::Model;
+
+/// Lines of the rig's output that are kept to say why it ended.
+const LINES: usize = 12;
+/// How long a rig may take to end when asked.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// A rig that was started here. It ends with this.
+#[derive(Debug)]
+pub struct Launch {
+    child: Child,
+    lines: Receiver<String>,
+    last: VecDeque<String>,
+    live: Option<Live>,
+    source: String,
+    ended: Option<String>,
+}
+
+impl Launch {
+    /// Starts it, at an address nobody uses.
+    pub fn start(program: &Path, rig: &Path, options: &[String]) -> Result<Self, Mistake> {
+        if !rig.is_file() {
+            return Err(Mistake::new(
+                format!("{}: there is no such rig file", rig.display()),
+                "give the path of a rig file, as in scenarios/rigs/liquid-20ft.toml",
+            ));
+        }
+        let mut child = Process::new(program)
+            .arg("run")
+            .arg(rig)
+            .args(["--api", "127.0.0.1:0"])
+            .args(options)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(|error| {
+                Mistake::new(
+                    format!("{}: {error}", program.display()),
+                    "build bessrig (`cargo build --release`), or say where it is with --bessrig",
+                )
+            })?;
+        let (sender, lines) = channel();
+        follow(child.stdout.take(), &sender);
+        follow(child.stderr.take(), &sender);
+        Ok(Self {
+            child,
+            lines,
+            last: VecDeque::new(),
+            live: None,
+            source: rig.display().to_string(),
+            ended: None,
+        })
+    }
+
+    /// Number of its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Hands over what has come since.
+    pub fn poll(&mut self, model: &mut Model) {
+        for line in self.lines.try_iter() {
+            if self.live.is_none()
+                && let Some(address) = address_in(&line)
+            {
+                self.live = Some(Live::start(Access::to(address)));
+            }
+            self.last.push_back(line);
+            if self.last.len() > LINES {
+                self.last.pop_front();
+            }
+        }
+        if self.ended.is_none()
+            && let Ok(Some(status)) = self.child.try_wait()
+        {
+            let said: Vec<_> = self.last.iter().map(String::as_str).collect();
+            let ended = format!("bessrig has ended ({status}): {}", said.join(" | "));
+            model.notice(true, ended.clone());
+            self.ended = Some(ended);
+        }
+        match &mut self.live {
+            Some(live) => live.poll(model),
+            None => {
+                let why = self.ended.clone().unwrap_or_else(|| "starting".into());
+                model.set_link(waiting(&self.source, Some(why)));
+            }
+        }
+    }
+
+    /// Tells the rig to do something.
+    pub fn command(&mut self, command: Command) {
+        if let Some(live) = &mut self.live {
+            live.command(command);
+        }
+    }
+}
+
+impl Drop for Launch {
+    fn drop(&mut self) {
+        self.live = None;
+        if !matches!(self.child.try_wait(), Ok(None)) {
+            return;
+        }
+        // asked first, so that it closes its recordings
+        let pid = self.child.id().to_string();
+        let asked = Process::new("kill").args(["-INT", &pid]).status();
+        let until = Instant::now() + PATIENCE;
+        while asked.as_ref().is_ok_and(std::process::ExitStatus::success) && Instant::now() < until {
+            if !matches!(self.child.try_wait(), Ok(None)) {
+                return;
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Reads lines in a thread, so that the rig never waits for somebody to read them.
+fn follow(output: Option<impl Read + Send + 'static>, sender: &Sender<String>) {
+    let Some(output) = output else { return };
+    let sender = sender.clone();
+    let _ = thread::Builder::new().name("rig-output".into()).spawn(move || {
+        for line in BufReader::new(output).split(b'\n') {
+            let Ok(line) = line else { return };
+            if sender.send(String::from_utf8_lossy(&line).into_owned()).is_err() {
+                return;
+            }
+        }
+    });
+}
+
+/// Where the control API is, if a line tells it: `… http://127.0.0.1:15080/api`.
+fn address_in(line: &str) -> Option<String> {
+    let rest = line.split_once("http://")?.1;
+    let address = rest.split_once("/api")?.0;
+    address.parse::<std::net::SocketAddr>().ok()?;
+    Some(address.to_owned())
+}
+
+/// Where bessrig is unless told: beside this program, or wherever the shell would find it.
+pub fn usual_program() -> PathBuf {
+    let beside = std::env::current_exe()
+        .ok()
+        .and_then(|own| Some(own.parent()?.join("bessrig")))
+        .filter(|path| path.is_file());
+    beside.unwrap_or_else(|| PathBuf::from(OsStr::new("bessrig")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::address_in;
+
+    #[test]
+    fn the_address_is_found_in_what_bessrig_prints() {
+        let line = "API     control            on http://127.0.0.1:15080/api";
+        assert_eq!(address_in(line).as_deref(), Some("127.0.0.1:15080"));
+        assert_eq!(address_in("see http://example.org/api"), None);
+        assert_eq!(address_in("Modbus  pcs on 127.0.0.1:15020"), None);
+    }
+}
