@@ -34,6 +34,7 @@ forbid bess-rig tokio socketcan tokio-modbus bevy cucumber bess-fieldbus
 forbid bess-fieldbus bevy cucumber bess-scenarios
 forbid bess-telemetry tokio socketcan tokio-modbus bevy cucumber toml bess-plant bess-devices bess-catalogue bess-rig
 forbid bess-scenarios bevy
+forbid bess-viz tokio socketcan tokio-modbus cucumber bess-plant bess-devices bess-catalogue bess-rig bess-fieldbus bess-scenarios
 
 # The check must see a dependency that exists.
 if ! depends bess-devices bess-types; then

@@ -6,6 +6,8 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "window")]
+pub mod app;
 pub mod cli;
 pub mod feed;
 pub mod model;

@@ -1,3 +1,60 @@
 //! `bess-viz`: see the library.
 
-fn main() {}
+use std::io::Write;
+use std::process::ExitCode;
+
+use bess_viz::cli::Cli;
+use bess_viz::feed::Mistake;
+use bess_viz::shot::{self, Wanted};
+use bess_viz::{app, model};
+use bevy::app::AppExit;
+use clap::Parser;
+
+fn main() -> ExitCode {
+    match begin(&Cli::parse()) {
+        Ok(code) => code,
+        Err(mistake) => {
+            // nobody to tell if the terminal is gone
+            let _ = writeln!(std::io::stderr(), "bess-viz: {mistake}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn begin(cli: &Cli) -> Result<ExitCode, Mistake> {
+    let feed = cli.feed()?;
+    let wanted = cli
+        .screenshot
+        .clone()
+        .map(|file| Wanted::Picture { file, at_ns: cli.at })
+        .or_else(|| {
+            let folder = cli.frames.clone()?;
+            Some(Wanted::Film {
+                folder,
+                from_ns: cli.at,
+                to_ns: cli.until,
+                fps: cli.fps,
+            })
+        });
+    let mut view = model::View {
+        selected: cli.select.clone(),
+        wanted_camera: cli.view,
+        cell_map: cli.map,
+        ..model::View::default()
+    };
+    if let Some(quantity) = cli.colour {
+        view.quantity = quantity;
+    }
+    view.layout = cli.layout.unwrap_or(if wanted.is_some() {
+        model::Layout::Ci
+    } else {
+        model::Layout::Operator
+    });
+    match wanted {
+        Some(wanted) => shot::make(feed, view, cli.size, &wanted).map(|()| ExitCode::SUCCESS),
+        None => Ok(match app::run(feed, view, cli.size) {
+            AppExit::Success => ExitCode::SUCCESS,
+            AppExit::Error(code) => ExitCode::from(code.get()),
+        }),
+    }
+}

@@ -15,6 +15,7 @@ pub const FIELD: f32 = 0.26;
 const PITCH: [f32; 2] = [0.05, 1.54];
 
 /// An eye that looks at a point.
+#[must_use]
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Orbit {
     /// What it looks at, m.
@@ -239,7 +240,7 @@ pub fn saved(plan: &Plan, detailed: usize, number: u8, selected: Option<&str>, a
             } else {
                 0.25
             };
-            named(&name, Orbit::framing(&pack.block.grown(0.02), yaw, 0.62, aspect))
+            named(&name, Orbit::framing(&pack.block.grown(0.05), yaw, 0.85, aspect))
         }
         6 => named(
             "6 from above",
@@ -312,7 +313,7 @@ fn selected_cluster(place: &Place, selected: Option<&str>) -> (u32, bool) {
 }
 
 /// The pack that is selected, or the first of the cluster that is, or the first.
-fn selected_pack<'a>(place: &'a Place, selected: Option<&str>) -> Option<&'a super::layout::Pack> {
+pub(super) fn selected_pack<'a>(place: &'a Place, selected: Option<&str>) -> Option<&'a super::layout::Pack> {
     let block = selected
         .filter(|tag| tag.contains("/cluster-"))
         .and_then(|tag| place.find(tag));
@@ -338,15 +339,17 @@ fn selected_pack<'a>(place: &'a Place, selected: Option<&str>) -> Option<&'a sup
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a failed unwrap is the test failing")]
 mod tests {
     use super::*;
+    use crate::scene::layout::Wanted;
     use crate::scene::sample;
 
     const ASPECT: f32 = 728.0 / 452.0;
 
     #[test]
     fn every_saved_view_has_its_subject_in_the_picture() {
-        let plan = Plan::of(&sample::liquid(), 0, 0.0);
+        let plan = Plan::of(&sample::liquid(), Wanted::default());
         let tag = "container-01/cluster-07/pack-03/cell-02";
         for number in 1..=9 {
             let view = saved(&plan, 0, number, Some(tag), ASPECT).unwrap();
@@ -403,7 +406,7 @@ mod tests {
 
     #[test]
     fn a_tag_is_framed_from_its_front() {
-        let plan = Plan::of(&sample::liquid(), 0, 0.0);
+        let plan = Plan::of(&sample::liquid(), Wanted::default());
         let (_, front) = of_tag(&plan, "container-01/cluster-01/pack-01", ASPECT).unwrap();
         let (_, back) = of_tag(&plan, "container-01/cluster-09/pack-01", ASPECT).unwrap();
         assert!(front.eye().z > 0.0 && back.eye().z < 0.0);

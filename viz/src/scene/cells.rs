@@ -215,8 +215,10 @@ impl Texture {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a failed unwrap is the test failing")]
 mod tests {
     use super::*;
+    use crate::scene::layout::Wanted;
     use crate::scene::sample;
 
     fn shown(cells: &Cells) -> Shown<'_> {
@@ -246,7 +248,7 @@ mod tests {
     #[test]
     fn a_cell_has_its_texel_and_its_pack_the_hottest() {
         let description = sample::liquid();
-        let plan = Plan::of(&description, 0, 0.0);
+        let plan = Plan::of(&description, Wanted::default());
         let mut cells = sample::cells(&description);
         let place = &plan.containers[0];
         let hot = place.cell(2, 4, 16);
@@ -271,7 +273,7 @@ mod tests {
     #[test]
     fn a_cell_in_runaway_leaves_the_map_and_a_burnt_one_is_crossed() {
         let description = sample::liquid();
-        let plan = Plan::of(&description, 0, 0.0);
+        let plan = Plan::of(&description, Wanted::default());
         let mut cells = sample::cells(&description);
         cells.burning = vec![0];
         cells.burnt_out = vec![1];
@@ -287,7 +289,7 @@ mod tests {
     #[test]
     fn unknown_stale_and_known_differ() {
         let description = sample::liquid();
-        let plan = Plan::of(&description, 0, 0.0);
+        let plan = Plan::of(&description, Wanted::default());
         let cells = sample::cells(&description);
         let unknown = paint(&plan, 0, &shown(&Cells::default()));
         assert_eq!(at(&unknown, &plan, [0, 0])[3], mark::UNKNOWN);
@@ -306,7 +308,7 @@ mod tests {
     #[test]
     fn a_frame_shorter_than_the_description_is_unknown_where_it_ends() {
         let description = sample::liquid();
-        let plan = Plan::of(&description, 0, 0.0);
+        let plan = Plan::of(&description, Wanted::default());
         let cells = Cells {
             temperature: vec![20.0; 3],
             ..Cells::default()

@@ -5,6 +5,7 @@ use crate::model::Level;
 use crate::model::colour::{self, Rgb};
 
 /// A colour with opacity, as on the screen (sRGB).
+#[must_use]
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Colour {
     /// Red, green, blue, 0 to 1.

@@ -458,11 +458,11 @@ fn door(g: &mut Geometry, place: &Place, open: Known) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scene::layout::Plan;
+    use crate::scene::layout::{Plan, Wanted};
     use crate::scene::sample;
 
     fn drawn(change: impl FnOnce(&mut State)) -> Geometry {
-        let plan = Plan::of(&sample::liquid(), 0, 0.0);
+        let plan = Plan::of(&sample::liquid(), Wanted::default());
         let mut state = State {
             clusters: vec![Cluster::default(); 9],
             ..State::default()
@@ -498,7 +498,7 @@ mod tests {
 
     #[test]
     fn what_stands_still_does_not_move_with_time() {
-        let plan = Plan::of(&sample::liquid(), 0, 0.0);
+        let plan = Plan::of(&sample::liquid(), Wanted::default());
         let still = State {
             clusters: vec![Cluster::default(); 9],
             air: crate::scene::state::Air {

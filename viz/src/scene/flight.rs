@@ -4,11 +4,12 @@ use bevy::camera::{ScalingMode, Viewport};
 use bevy::prelude::*;
 
 use super::camera::{self, FLIGHT_S};
+use super::layout::{Plan, Wanted};
 use super::{SceneCamera, Stage, aspect};
 use crate::model::{Layout, Model, View};
 
 /// Takes what panels and keys ask of the camera.
-pub(super) fn wishes(mut view: ResMut<View>, mut stage: ResMut<Stage>) {
+pub(super) fn wishes(model: Res<Model>, mut view: ResMut<View>, mut stage: ResMut<Stage>) {
     let (aspect, at_once) = (aspect(&view), view.layout == Layout::Ci);
     if stage.plan.containers.is_empty() || view.viewport.height < 1.0 {
         return;
@@ -18,7 +19,15 @@ pub(super) fn wishes(mut view: ResMut<View>, mut stage: ResMut<Stage>) {
         .saved
         .filter(|(_, area)| *area != view.viewport)
         .map(|(number, _)| number);
-    if let Some(number) = view.wanted_camera.or(refit)
+    let wanted = view.wanted_camera.or(refit);
+    if let Some(number) = wanted {
+        let looked_into = (number == 5)
+            .then(|| camera::selected_pack(stage.place()?, view.selected.as_deref()))
+            .flatten()
+            .map(|pack| (pack.cluster, pack.pack));
+        pull(&model, &mut stage, looked_into);
+    }
+    if let Some(number) = wanted
         && let Some(saved) = camera::saved(
             &stage.plan,
             stage.detailed,
@@ -38,10 +47,23 @@ pub(super) fn wishes(mut view: ResMut<View>, mut stage: ResMut<Stage>) {
         && let Some(tag) = view.fly_to.take()
         && let Some((_, orbit)) = camera::of_tag(&stage.plan, &tag, aspect)
     {
+        pull(&model, &mut stage, None);
         stage.go(orbit, at_once);
         stage.is_closed = false;
         stage.saved = None;
         view.camera_name = tag;
+    }
+}
+
+/// Pulls this pack out of its rack, or none, and lays the site out anew if that is another one.
+fn pull(model: &Model, stage: &mut Stage, pulled: Option<(u32, u32)>) {
+    if stage.pulled != pulled
+        && let (Some(description), Some((generation, wanted))) = (model.description(), stage.planned)
+    {
+        let wanted = Wanted { pulled, ..wanted };
+        stage.plan = Plan::of(description, wanted);
+        stage.planned = Some((generation, wanted));
+        stage.pulled = pulled;
     }
 }
 
@@ -132,11 +154,6 @@ pub(super) fn aim(
 }
 
 /// The scene's part of the screen in physical pixels, within the target.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "clamped to the target"
-)]
 fn viewport(view: &View, camera: &Camera) -> Option<Viewport> {
     let (whole, factor) = (camera.physical_target_size()?, camera.target_scaling_factor()?);
     let area = view.viewport;

@@ -12,6 +12,7 @@ use bevy::mesh::{Indices, Mesh, PrimitiveTopology};
 use super::colour::Colour;
 
 /// An axis-aligned box, m.
+#[must_use]
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Block {
     /// Its corner with the lowest coordinates.
@@ -460,6 +461,7 @@ fn ratio(n: u32, of: u32) -> f32 {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a failed unwrap is the test failing")]
 mod tests {
     use super::*;
 

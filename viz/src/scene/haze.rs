@@ -269,12 +269,12 @@ fn whole(x: f32) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scene::layout::Plan;
+    use crate::scene::layout::{Plan, Wanted};
     use crate::scene::sample;
     use crate::scene::state::{Air, Fire};
 
     fn triangles(state: &State, sources: &Sources) -> usize {
-        let plan = Plan::of(&sample::liquid(), 0, 0.0);
+        let plan = Plan::of(&sample::liquid(), Wanted::default());
         draw(&plan.containers[0], state, sources, 12.0, [Vec3::X, Vec3::Y]).triangles()
     }
 
@@ -328,7 +328,7 @@ mod tests {
 
     #[test]
     fn the_same_instant_is_the_same_picture() {
-        let plan = Plan::of(&sample::liquid(), 0, 0.0);
+        let plan = Plan::of(&sample::liquid(), Wanted::default());
         let state = State {
             air: Air {
                 smoke: Some(3.0),

@@ -34,6 +34,10 @@ pub(super) struct Hand {
     last_click: f64,
 }
 
+#[expect(
+    clippy::too_many_arguments,
+    reason = "a system that listens to everything a hand can do"
+)]
 pub(super) fn steer(
     windows: Query<&Window, With<PrimaryWindow>>,
     buttons: Res<ButtonInput<MouseButton>>,

@@ -52,14 +52,14 @@ pub(super) fn paint(
         area,
         aspect: aspect(&view),
     };
-    badges(&painter, &lens, &model);
+    let taken = badges(&painter, &lens, &model);
     if stage.orbit.distance > 60.0 {
         return Ok(());
     }
     clusters(&painter, &lens, place);
     let mut said = callouts(place, &stage.state, &model);
     said.sort_by_key(|callout| std::cmp::Reverse(callout.weight));
-    spread(&painter, &lens, frame, said.iter());
+    spread(&painter, &lens, frame, taken, said.iter());
     Ok(())
 }
 
@@ -77,7 +77,7 @@ impl Lens<'_> {
         let inside = at.abs().cmplt(Vec2::ONE).all();
         inside.then(|| {
             pos2(
-                self.area.x + (at.x + 1.0) / 2.0 * self.area.width,
+                self.area.x + f32::midpoint(at.x, 1.0) * self.area.width,
                 self.area.y + (1.0 - at.y) / 2.0 * self.area.height,
             )
         })
@@ -117,14 +117,19 @@ fn clusters(painter: &Painter, lens: &Lens, place: &Place) {
         } else {
             eye.z > front
         };
-        let at = Vec3::new(block.centre().x, block.max.y + 0.07, front);
+        let left = if hv_box.is_turned {
+            block.max.x
+        } else {
+            block.min.x
+        };
+        let at = Vec3::new(left, block.max.y + 0.03, front);
         if !faces || lens.metre(at) < 45.0 {
             continue;
         }
         if let Some(at) = lens.see(at) {
             painter.text(
                 at,
-                Align2::CENTER_BOTTOM,
+                Align2::LEFT_BOTTOM,
                 format!("C{n}"),
                 FontId::proportional(13.0),
                 solid(colour::TEXT),
@@ -134,7 +139,7 @@ fn clusters(painter: &Painter, lens: &Lens, place: &Place) {
 }
 
 /// A badge for each part with an active alarm, the worst of it.
-fn badges(painter: &Painter, lens: &Lens, model: &Model) {
+fn badges(painter: &Painter, lens: &Lens, model: &Model) -> Vec<Rect> {
     let mut worst: Vec<(Block, Level, usize)> = Vec::new();
     for alarm in model
         .alarms()
@@ -159,12 +164,15 @@ fn badges(painter: &Painter, lens: &Lens, model: &Model) {
             None => worst.push((block, alarm.level, 1)),
         }
     }
+    let mut taken = Vec::new();
     for (block, level, count) in worst {
         let top = Vec3::new(block.max.x, block.max.y, block.max.z);
         if let Some(at) = lens.see(top) {
             badge(painter, at, level, count);
+            taken.push(Rect::from_center_size(at + vec2(8.0, 0.0), vec2(38.0, 20.0)));
         }
     }
+    taken
 }
 
 /// Square 3, triangle 2, circle 1, hexagon R: form and number before colour.
@@ -250,7 +258,7 @@ fn callouts(place: &Place, state: &State, model: &Model) -> Vec<Callout> {
             text,
             level,
             weight,
-        })
+        });
     };
     let top = |block: &Block| block.centre().with_y(block.max.y);
     if model.showing() == Showing::NoData {
@@ -264,7 +272,7 @@ fn callouts(place: &Place, state: &State, model: &Model) -> Vec<Callout> {
             Some(false) => "BLOCKED",
             None => "unknown",
         };
-        let power = state.pcs.power.map_or("—".to_owned(), |power| kilowatts(power));
+        let power = state.pcs.power.map_or("—".to_owned(), kilowatts);
         let abnormal = state.pcs.fault == Some(true);
         say(
             top(pcs),
@@ -398,8 +406,13 @@ fn kilowatts(power: f32) -> String {
 }
 
 /// Paints callouts beside what they speak of, so that they neither overlap nor leave the picture.
-fn spread<'a>(painter: &Painter, lens: &Lens, frame: Rect, said: impl Iterator<Item = &'a Callout>) {
-    let mut taken: Vec<Rect> = Vec::new();
+fn spread<'a>(
+    painter: &Painter,
+    lens: &Lens,
+    frame: Rect,
+    mut taken: Vec<Rect>,
+    said: impl Iterator<Item = &'a Callout>,
+) {
     let mut count = 0;
     for callout in said {
         let Some(anchor) = lens.see(callout.at) else {
@@ -468,6 +481,7 @@ fn free_place(anchor: Pos2, size: egui::Vec2, frame: Rect, taken: &[Rect], aside
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a failed unwrap is the test failing")]
 mod tests {
     use super::*;
 

@@ -14,6 +14,17 @@ pub const WALL: f32 = 0.06;
 /// Height of a container's floor above the ground, m.
 pub const FLOOR: f32 = 0.18;
 
+/// How a site is to be laid out.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Wanted {
+    /// Container that is shown with its cells.
+    pub detailed: usize,
+    /// Pulls packs apart, 0 to 1.
+    pub explode: f32,
+    /// Cluster and pack of it, from 0, that is pulled out like a drawer.
+    pub pulled: Option<(u32, u32)>,
+}
+
 /// The whole site.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Plan {
@@ -112,14 +123,14 @@ pub struct Equipment {
 }
 
 impl Plan {
-    /// Of a described rig, in which the container with this index is shown with its cells. `explode` (0 to 1) pulls its packs apart.
-    pub fn of(description: &Description, detailed: usize, explode: f32) -> Self {
+    /// Of a described rig.
+    pub fn of(description: &Description, wanted: Wanted) -> Self {
         let shapes: Vec<Shape> = description.containers.iter().map(Shape::of).collect();
         let pitch = shapes
             .iter()
             .fold(Vec3::ZERO, |pitch, shape| pitch.max(shape.footprint()));
         let across = columns(shapes.len(), pitch);
-        let (texture, summaries) = texture(&shapes, detailed);
+        let (texture, summaries) = texture(&shapes, wanted.detailed);
         let mut plan = Self {
             texture,
             ..Self::default()
@@ -130,7 +141,14 @@ impl Plan {
             } else {
                 Vec3::new(float(n % across) * pitch.x, 0.0, -float(n / across) * pitch.z)
             };
-            let place = shape.place(foot, summary, explode);
+            let place = shape.place(
+                foot,
+                summary,
+                Wanted {
+                    pulled: wanted.pulled.filter(|_| n == wanted.detailed),
+                    ..wanted
+                },
+            );
             let extent = place.extent();
             plan.extent = if n == 0 {
                 extent
@@ -279,6 +297,7 @@ fn float(n: usize) -> f32 {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a failed unwrap is the test failing")]
 mod tests {
     use super::*;
     use crate::scene::sample;
@@ -309,7 +328,7 @@ mod tests {
 
     #[test]
     fn the_liquid_container_has_five_clusters_in_front_and_four_behind() {
-        let plan = Plan::of(&sample::liquid(), 0, 0.0);
+        let plan = Plan::of(&sample::liquid(), Wanted::default());
         let place = &plan.containers[0];
         sound(place);
         assert_eq!(place.packs.len(), 81);
@@ -325,14 +344,14 @@ mod tests {
     #[test]
     fn every_shape_of_container_and_cabinet_holds_its_packs() {
         for description in sample::all() {
-            let plan = Plan::of(&description, 0, 0.0);
+            let plan = Plan::of(&description, Wanted::default());
             sound(&plan.containers[0]);
         }
     }
 
     #[test]
     fn tags_are_found_down_to_the_cell() {
-        let plan = Plan::of(&sample::liquid(), 0, 0.0);
+        let plan = Plan::of(&sample::liquid(), Wanted::default());
         let place = &plan.containers[0];
         let pack = place.find("container-01/cluster-03/pack-05").unwrap();
         let cell = place
@@ -351,7 +370,13 @@ mod tests {
 
     #[test]
     fn a_site_stands_apart_and_its_packs_have_texels_of_their_own() {
-        let plan = Plan::of(&sample::site(90), 3, 0.0);
+        let plan = Plan::of(
+            &sample::site(90),
+            Wanted {
+                detailed: 3,
+                ..Wanted::default()
+            },
+        );
         assert_eq!(plan.containers.len(), 90);
         for (n, place) in plan.containers.iter().enumerate() {
             for other in &plan.containers[n + 1..] {

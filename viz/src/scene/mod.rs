@@ -5,6 +5,11 @@
 //! [`camera`] and [`pick`]. All of that is plain functions; this file hangs them on Bevy. There are three meshes and one texture
 //! in all: what stands still, devices, haze, and a texel for each cell.
 
+#![allow(
+    clippy::needless_pass_by_value,
+    reason = "Bevy hands systems their parameters by value"
+)]
+
 use bevy::asset::RenderAssetUsages;
 use bevy::camera::visibility::{NoFrustumCulling, RenderLayers};
 use bevy::camera::{CameraOutputMode, RenderTarget};
@@ -38,7 +43,7 @@ use camera::Orbit;
 use cells::Shown;
 use geometry::Geometry;
 use haze::Sources;
-use layout::{Place, Plan};
+use layout::{Place, Plan, Wanted};
 use material::{HazeMaterial, PlantMaterial};
 use state::State;
 
@@ -119,13 +124,15 @@ pub struct Stage {
     /// There was a picture before.
     is_begun: bool,
     /// What the plan was made of.
-    planned: Option<(u64, usize, u32)>,
+    planned: Option<Planned>,
     /// What still things were made of.
-    built: Option<((u64, usize, u32), bool)>,
+    built: Option<(Planned, bool)>,
     /// What the texture was made of.
     painted: Option<Painted>,
     /// What devices were made of.
-    drawn: Option<(State, u64, Option<String>, u64)>,
+    drawn: Option<(State, u64, Option<String>, Planned)>,
+    /// The pack that is pulled out to be looked into.
+    pulled: Option<(u32, u32)>,
     followed: Option<String>,
 }
 
@@ -163,9 +170,12 @@ struct Flight {
     share: f32,
 }
 
+/// What a plan is made of: which description, and how it is laid out.
+type Planned = (u64, Wanted);
+
 #[derive(Clone, PartialEq)]
 struct Painted {
-    plan: (u64, usize, u32),
+    plan: Planned,
     at_ns: Option<u64>,
     quantity: Quantity,
     automatic: bool,
@@ -291,16 +301,24 @@ fn plan_site(model: Res<Model>, mut view: ResMut<View>, mut stage: ResMut<Stage>
         return;
     };
     let near = nearest(&stage, &view);
-    let key = (model.generation(), near, view.explode.to_bits());
+    let key = (
+        model.generation(),
+        Wanted {
+            detailed: near,
+            explode: view.explode,
+            pulled: stage.pulled,
+        },
+    );
     if stage.planned == Some(key) {
         return;
     }
     let is_new = stage.planned.is_none_or(|(generation, ..)| generation != key.0);
-    stage.plan = Plan::of(description, near, view.explode);
+    stage.plan = Plan::of(description, key.1);
     stage.detailed = near;
     stage.planned = Some(key);
     if is_new {
         stage.saved = None;
+        stage.pulled = None;
         stage.is_begun = false;
         let overview = if stage.plan.containers.len() > 1 { 9 } else { 1 };
         view.wanted_camera = view.wanted_camera.or(Some(overview));
@@ -455,9 +473,7 @@ fn draw_devices(
     let state = State::read(&place.tag, clusters, place.packs_per_cluster, &|tag, point| {
         model.get(tag, point).value()
     });
-    let planned = stage.planned.map_or(0, |(generation, n, explode)| {
-        generation ^ ((n as u64) << 32) ^ u64::from(explode)
-    });
+    let Some(planned) = stage.planned else { return };
     let key = (state, model.now_ns(), view.selected.clone(), planned);
     if stage.drawn.as_ref() == Some(&key) {
         return;

@@ -111,6 +111,7 @@ fn whole(x: f32) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scene::layout::Wanted;
     use crate::scene::sample;
 
     fn from_front(plan: &Plan, x: f32, y: f32) -> Option<String> {
@@ -119,7 +120,7 @@ mod tests {
 
     #[test]
     fn the_front_of_a_pack_shows_its_cells_in_rows_from_below() {
-        let plan = Plan::of(&sample::liquid(), 0, 0.0);
+        let plan = Plan::of(&sample::liquid(), Wanted::default());
         let pack = plan.containers[0].packs[9 * 2 + 4].block;
         let size = pack.size();
         let low = from_front(&plan, pack.min.x + size.x * 0.04, pack.min.y + size.y * 0.1);
@@ -130,7 +131,7 @@ mod tests {
 
     #[test]
     fn devices_have_their_tags_and_the_sky_has_none() {
-        let plan = Plan::of(&sample::liquid(), 0, 0.0);
+        let plan = Plan::of(&sample::liquid(), Wanted::default());
         let place = &plan.containers[0];
         let at = place.equipment.pcs[0].centre();
         assert_eq!(from_front(&plan, at.x, at.y).as_deref(), Some("container-01/pcs"));
@@ -144,7 +145,7 @@ mod tests {
 
     #[test]
     fn a_far_container_is_met_as_a_whole() {
-        let plan = Plan::of(&sample::site(4), 0, 0.0);
+        let plan = Plan::of(&sample::site(4), Wanted::default());
         let at = plan.containers[3].shell.centre();
         let tag = pick(&plan, 0, false, at + Vec3::Y * 40.0, Vec3::NEG_Y);
         assert_eq!(tag.as_deref(), Some("container-04"));

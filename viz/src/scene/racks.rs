@@ -4,7 +4,7 @@ use bess_telemetry::{Container, Product};
 use bevy::math::Vec3;
 
 use super::geometry::{Block, Texels};
-use super::layout::{Equipment, FLOOR, HvBox, Pack, Place, WALL};
+use super::layout::{Equipment, FLOOR, HvBox, Pack, Place, WALL, Wanted};
 
 /// Space under the ceiling that cables, lamps and detectors take, m.
 const CEILING: f32 = 0.16;
@@ -105,13 +105,13 @@ impl<'a> Shape<'a> {
     }
 
     /// Everything in its place, the container's foot here.
-    pub(super) fn place(&self, foot: Vec3, summary: Texels, explode: f32) -> Place {
+    pub(super) fn place(&self, foot: Vec3, summary: Texels, wanted: Wanted) -> Place {
         let shell = Block::standing(foot, self.size);
         let room = Block {
             min: shell.min + Vec3::new(WALL, FLOOR, WALL),
             max: shell.max - Vec3::splat(WALL),
         };
-        let (packs, hv_boxes) = self.racks(&room, explode);
+        let (packs, hv_boxes) = self.racks(&room, wanted);
         let equipment = if self.of.is_cabinet {
             self.in_cabinet(&shell, &room)
         } else {
@@ -140,7 +140,8 @@ impl<'a> Shape<'a> {
         room.min.y + if self.of.is_cabinet { 0.44 } else { 0.14 }
     }
 
-    fn racks(&self, room: &Block, explode: f32) -> (Vec<Pack>, Vec<HvBox>) {
+    fn racks(&self, room: &Block, wanted: Wanted) -> (Vec<Pack>, Vec<HvBox>) {
+        let explode = wanted.explode;
         let (mut packs, mut hv_boxes) = (Vec::new(), Vec::new());
         let free = (room.max.z - room.min.z) - self.pack.z * self.rows as f32;
         let aisle = AISLE.min(free / 2.0);
@@ -163,7 +164,12 @@ impl<'a> Shape<'a> {
             let corner = Vec3::new(left, self.lowest(room), front - self.pack.z);
             for pack in 0..self.of.packs_per_cluster {
                 let (stack, layer) = (pack / self.layers, pack % self.layers);
-                let apart = explode * 1.6 * (layer + 1) as f32 / self.layers as f32 * out;
+                let pulled = if wanted.pulled == Some((cluster, pack)) {
+                    self.pack.z
+                } else {
+                    0.0
+                };
+                let apart = (explode * 1.6 * (layer + 1) as f32 / self.layers as f32 + pulled) * out;
                 let place = corner
                     + Vec3::new(stack as f32 * pitch.x, layer as f32 * pitch.y, apart)
                     + Vec3::new(0.0, explode * 0.12 * layer as f32, 0.0);

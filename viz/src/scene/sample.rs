@@ -40,7 +40,7 @@ fn container(
         cell_rows: rows,
         first_cell: 0,
         first_cluster: 0,
-        is_liquid_cooled: pack == LIQUID_PACK,
+        is_liquid_cooled: cells == 44,
     }
 }
 

@@ -336,12 +336,13 @@ fn far_container(geometry: &mut Geometry, place: &Place) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scene::layout::Wanted;
     use crate::scene::sample;
 
     #[test]
     fn a_site_costs_little_more_than_its_detailed_container() {
-        let one = build(&Plan::of(&sample::liquid(), 0, 0.0), 0, false).triangles();
-        let site = build(&Plan::of(&sample::site(90), 0, 0.0), 0, false).triangles();
+        let one = build(&Plan::of(&sample::liquid(), Wanted::default()), 0, false).triangles();
+        let site = build(&Plan::of(&sample::site(90), Wanted::default()), 0, false).triangles();
         assert!(one < 6_000, "{one}");
         assert!((site - one) / 89 < 250, "{}", (site - one) / 89);
     }

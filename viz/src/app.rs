@@ -1,0 +1,93 @@
+//! Feed, scene and panels put together as one Bevy application, with a window or without.
+
+#![allow(
+    clippy::needless_pass_by_value,
+    reason = "Bevy hands systems their parameters by value"
+)]
+
+use std::time::Duration;
+
+use bevy::app::PluginGroupBuilder;
+use bevy::log::{Level, LogPlugin};
+use bevy::prelude::*;
+use bevy::render::RenderPlugin;
+use bevy::render::settings::{Backends, RenderCreation, WgpuSettings};
+use bevy::window::WindowResolution;
+use bevy::winit::WinitSettings;
+use bevy_egui::EguiPlugin;
+
+use crate::feed::Feed;
+use crate::model::{Area, Model, View};
+use crate::scene::{SceneCamera, ScenePlugin, SceneSystems};
+use crate::ui::UiPlugin;
+
+/// The parts that every application has. The scene is drawn on `target`, or on the window.
+pub(crate) fn compose(app: &mut App, feed: Feed, view: View, target: Option<Handle<Image>>, smooth: bool) {
+    app.add_plugins(EguiPlugin::default())
+        .insert_resource(Model::default())
+        .insert_resource(view)
+        .insert_resource(feed)
+        .add_plugins((ScenePlugin { target, smooth }, UiPlugin))
+        .add_systems(PreUpdate, hear)
+        .add_systems(Update, whole_screen.before(SceneSystems));
+}
+
+/// What both kinds of application want of Bevy.
+pub(crate) fn plugins() -> PluginGroupBuilder {
+    DefaultPlugins
+        .set(RenderPlugin {
+            synchronous_pipeline_compilation: true,
+            render_creation: RenderCreation::Automatic(Box::new(WgpuSettings {
+                backends: Some(Backends::PRIMARY),
+                ..default()
+            })),
+            ..default()
+        })
+        .set(LogPlugin {
+            level: Level::WARN,
+            filter: "wgpu=error,bevy_render::renderer=error,bevy_egui::render=error".into(),
+            ..default()
+        })
+}
+
+/// Runs in a window until it is closed.
+pub fn run(feed: Feed, view: View, size: (u32, u32)) -> AppExit {
+    let mut app = App::new();
+    let window = Window {
+        title: "bess-viz".into(),
+        resolution: WindowResolution::new(size.0, size.1),
+        ..default()
+    };
+    app.add_plugins(plugins().set(WindowPlugin {
+        primary_window: Some(window),
+        ..default()
+    }));
+    // the rig goes on while another window has the focus
+    app.insert_resource(WinitSettings::continuous());
+    compose(&mut app, feed, view, None, false);
+    app.run()
+}
+
+fn hear(mut feed: ResMut<Feed>, mut model: ResMut<Model>, time: Res<Time<Real>>) {
+    let elapsed = if time.is_added() {
+        Duration::ZERO
+    } else {
+        time.delta()
+    };
+    feed.poll(&mut model, elapsed);
+}
+
+/// Until panels say where the scene is to be, it has the whole screen.
+fn whole_screen(mut view: ResMut<View>, cameras: Query<&Camera, With<SceneCamera>>) {
+    if view.viewport.height >= 1.0 {
+        return;
+    }
+    if let Some(size) = cameras.iter().find_map(Camera::logical_target_size) {
+        view.viewport = Area {
+            x: 0.0,
+            y: 0.0,
+            width: size.x,
+            height: size.y,
+        };
+    }
+}
