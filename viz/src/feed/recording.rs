@@ -381,7 +381,7 @@ fn note_channel(topics: &mut BTreeMap<u16, Topic>, channel: &Channel) {
 
 /// Records that are whole: place, opcode and place of the body. A record is an opcode, a length and a body.
 fn records(bytes: &[u8]) -> impl Iterator<Item = (usize, u8, Range<usize>)> {
-    let mut at = 0;
+    let mut at = 0_usize;
     std::iter::from_fn(move || {
         let here = at;
         let head = bytes.get(here..here.checked_add(9)?)?;

@@ -49,7 +49,7 @@ fn only_what_was_heard_of_late_is_live() {
     });
     assert_eq!(model.showing(), Showing::Stale, "a lost connection is never live");
     model.set_link(open(0));
-    model.apply(Frame::Status(bess_telemetry::Status {
+    model.apply(Frame::Status(Status {
         paused: true,
         ..status(2 * S)
     }));

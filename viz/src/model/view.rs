@@ -118,6 +118,6 @@ pub struct View {
     pub explode: f32,
     /// Screen layout.
     pub layout: Layout,
-    /// Where the scene is to be drawn, told by the panels.
+    /// Where the scene is to be drawn, told by the panels. What egui calls points are these divided by its zoom factor.
     pub viewport: Area,
 }

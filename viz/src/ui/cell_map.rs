@@ -1,0 +1,303 @@
+//! The flat cell map: clusters side by side, packs one above the other, every cell in its place. Numbers are judged here.
+
+use bevy_egui::egui::{self, Align, Color32, Mesh, Pos2, Rect, Sense, Stroke, StrokeKind, Ui, pos2, vec2};
+
+use super::paint::{self, LABEL, WORD, cross, hatch, outline, rgb, text};
+use super::{Scope, legend};
+use crate::model::colour::{self, SELECTION, TEXT, of_level, of_share};
+use crate::model::{AlarmState, CellPlace, Level, Quantity};
+
+/// Room for the names above and for the legend below, points.
+const HEAD: f32 = 46.0;
+const FOOT: f32 = 98.0;
+
+pub(super) fn show(ui: &mut Ui, scope: &mut Scope) {
+    let viewport = ui.max_rect();
+    ui.painter().rect_filled(viewport, 0.0, rgb(colour::VIEWPORT));
+    let Some(index) = scope.model.index().cloned() else {
+        text(
+            ui.painter(),
+            viewport,
+            Align::Center,
+            "no rig described yet",
+            LABEL,
+        );
+        return;
+    };
+    let selected = scope.view.selected.clone();
+    // the container of the selection, or the first
+    let number = selected
+        .as_deref()
+        .and_then(|tag| index.container_of(tag))
+        .map_or(0, |(number, _)| number);
+    let Some(of) = index.description().containers.get(number) else {
+        return;
+    };
+    let place = Rect::from_min_max(viewport.min + vec2(26.0, HEAD), viewport.max - vec2(10.0, FOOT));
+    let (clusters, packs) = (of.clusters.max(1), of.packs_per_cluster.max(1));
+    let rows = of.cell_rows.clamp(1, of.cells_per_pack.max(1));
+    let columns = of.cells_per_pack.div_ceil(rows).max(1);
+    let pitch = vec2(place.width() / clusters as f32, place.height() / packs as f32);
+    let gap = vec2((pitch.x * 0.06).min(6.0), (pitch.y * 0.1).min(5.0));
+    let box_of = |cluster: u32, pack: u32| {
+        // pack 1 at the bottom, as it stands
+        let row = packs - 1 - pack;
+        let at = place.min + vec2(pitch.x * cluster as f32, pitch.y * row as f32);
+        Rect::from_min_size(at, pitch - gap)
+    };
+    let cell_of = |place: CellPlace| {
+        let pack = box_of(place.cluster, place.pack).shrink(1.0);
+        let size = vec2(pack.width() / columns as f32, pack.height() / rows as f32);
+        let (row, column) = (place.cell / columns, place.cell % columns);
+        Rect::from_min_size(pack.min + vec2(size.x * column as f32, size.y * row as f32), size)
+    };
+    let painter = ui.painter().clone();
+    let cells = scope.model.cells().cloned();
+    let quantity = scope.view.quantity;
+    let scale = legend::scale(scope);
+    let first = of.first_cell as usize;
+    let count = (clusters * packs * of.cells_per_pack) as usize;
+    let values = cells
+        .as_deref()
+        .map(|cells| colour::values(quantity, cells, |cell| index.cluster_of_cell(cell)))
+        .unwrap_or_default();
+    let mut mesh = Mesh::default();
+    for cluster in 0..clusters {
+        let tag = format!("{}/cluster-{:02}", of.tag, cluster + 1);
+        let head = Rect::from_min_size(
+            pos2(place.left() + pitch.x * cluster as f32, place.top() - 18.0),
+            vec2(pitch.x - gap.x, 16.0),
+        );
+        text(&painter, head, Align::Center, &format!("C{}", cluster + 1), WORD);
+        if let Some((level, _)) = scope.model.alarms().worst_within(&tag) {
+            paint::badge(
+                &painter,
+                head.right_center() - vec2(9.0, 0.0),
+                6.5,
+                level,
+                AlarmState::Acknowledged,
+                true,
+            );
+        }
+        for pack in 0..packs {
+            let part = box_of(cluster, pack);
+            painter.rect_filled(part, 0.0, rgb([0x9A, 0x9F, 0xA4]));
+            let tag = format!("{tag}/pack-{:02}", pack + 1);
+            if cells.is_none() {
+                hatch(&painter, part);
+                continue;
+            }
+            let alarm = (quantity == Quantity::Alarm)
+                .then(|| worst_of_cells(scope, &tag))
+                .flatten();
+            for cell in 0..of.cells_per_pack {
+                let at = CellPlace {
+                    container: number,
+                    cluster,
+                    pack,
+                    cell,
+                };
+                let n = first + ((cluster * packs + pack) * of.cells_per_pack + cell) as usize;
+                let fill = match (alarm, values.get(n)) {
+                    (Some(level), _) => rgb(of_level(level)),
+                    (None, Some(value)) if value.is_finite() => rgb(of_share(quantity, scale.share(*value))),
+                    _ => rgb(colour::UNKNOWN),
+                };
+                let part = cell_of(at);
+                add(
+                    &mut mesh,
+                    part.with_max_x(part.right() - 0.6)
+                        .with_max_y(part.bottom() - 0.6),
+                    fill,
+                );
+            }
+        }
+    }
+    painter.add(egui::Shape::mesh(mesh));
+    for pack in 0..packs {
+        let part = box_of(0, pack);
+        let name = Rect::from_min_max(
+            pos2(viewport.left(), part.top()),
+            pos2(part.left() - 4.0, part.bottom()),
+        );
+        text(&painter, name, Align::Max, &format!("P{}", pack + 1), LABEL);
+    }
+    if let Some(cells) = &cells {
+        let place_of = |n: u32| {
+            let n = n as usize;
+            (first..first + count)
+                .contains(&n)
+                .then(|| index.cell_place(n).map(cell_of))
+                .flatten()
+        };
+        for (list, level) in [
+            (&cells.self_heating, Level::L1),
+            (&cells.vented, Level::L2),
+            (&cells.burning, Level::L3),
+        ] {
+            for part in list.iter().filter_map(|n| place_of(*n)) {
+                painter.rect(
+                    part.expand(1.0),
+                    0.0,
+                    rgb(of_level(level)),
+                    outline(1.5),
+                    StrokeKind::Middle,
+                );
+            }
+        }
+        for part in cells
+            .vented
+            .iter()
+            .chain(&cells.burnt_out)
+            .filter_map(|n| place_of(*n))
+        {
+            cross(
+                &painter,
+                part.center(),
+                part.height().min(part.width()) * 0.45,
+                Stroke::new(2.0, Color32::BLACK),
+            );
+        }
+        ring_extremes(&painter, &values, first..first + count, |n| {
+            index.cell_place(n).map(cell_of)
+        });
+    }
+    if let Some(tag) = &selected {
+        outline_selected(&painter, &index, tag, number, &box_of, &cell_of);
+    }
+    pointer(
+        ui,
+        place,
+        scope,
+        &index,
+        number,
+        (clusters, packs, of.cells_per_pack),
+        &box_of,
+        &cell_of,
+    );
+}
+
+/// The worst alarm of a pack, or of the cluster around it as far as it is about cells.
+fn worst_of_cells(scope: &Scope, pack: &str) -> Option<Level> {
+    let cluster = pack.rsplit_once('/').map_or(pack, |(cluster, _)| cluster);
+    let own = scope.model.alarms().worst_within(pack);
+    let around = scope.model.alarms().worst_within(&format!("{cluster}/bcu"));
+    own.max(around).map(|(level, _)| level)
+}
+
+fn add(mesh: &mut Mesh, place: Rect, colour: Color32) {
+    mesh.add_colored_rect(place, colour);
+}
+
+/// Rings around the lowest and the highest value.
+fn ring_extremes(
+    painter: &egui::Painter,
+    values: &[f32],
+    of: std::ops::Range<usize>,
+    place_of: impl Fn(usize) -> Option<Rect>,
+) {
+    let known = || {
+        of.clone()
+            .filter(|n| values.get(*n).is_some_and(|value| value.is_finite()))
+    };
+    let by = |a: &usize, b: &usize| values[*a].total_cmp(&values[*b]);
+    let (Some(low), Some(high)) = (known().min_by(by), known().max_by(by)) else {
+        return;
+    };
+    if values[low] == values[high] {
+        return;
+    }
+    for (n, words) in [(low, "min"), (high, "max")] {
+        let Some(part) = place_of(n) else { continue };
+        let ring = part.expand(3.0);
+        painter.rect_stroke(ring, 3.0, Stroke::new(3.0, Color32::WHITE), StrokeKind::Middle);
+        painter.rect_stroke(ring, 3.0, Stroke::new(1.5, rgb(TEXT)), StrokeKind::Middle);
+        let name = Rect::from_min_size(ring.right_top() + vec2(2.0, -3.0), vec2(26.0, 13.0));
+        painter.rect_filled(name, 2.0, rgb(colour::PANEL));
+        text(painter, name, Align::Center, words, LABEL.sized(11.0));
+    }
+}
+
+fn outline_selected(
+    painter: &egui::Painter,
+    index: &crate::model::Index,
+    tag: &str,
+    container: usize,
+    box_of: &dyn Fn(u32, u32) -> Rect,
+    cell_of: &dyn Fn(CellPlace) -> Rect,
+) {
+    let stroke = Stroke::new(2.0, rgb(SELECTION));
+    if let Some(place) = index.cell_index(tag).and_then(|n| index.cell_place(n)) {
+        painter.rect_stroke(cell_of(place).expand(1.0), 1.0, stroke, StrokeKind::Outside);
+        return;
+    }
+    let Some(range) = index.cells_of(tag).filter(|range| !range.is_empty()) else {
+        return;
+    };
+    let ends = [range.start, range.end - 1].map(|n| index.cell_place(n));
+    if let [Some(first), Some(last)] = ends
+        && first.container == container
+        && !(first.cluster == 0
+            && last.cluster + 1 == index.description().containers[container].clusters
+            && tag == index.description().containers[container].tag)
+    {
+        let whole = box_of(first.cluster, first.pack).union(box_of(last.cluster, last.pack));
+        painter.rect_stroke(whole.expand(2.0), 1.0, stroke, StrokeKind::Outside);
+    }
+}
+
+/// The cell under the pointer: what it is on hovering, selected on a click.
+#[allow(
+    clippy::too_many_arguments,
+    reason = "the geometry of the map, handed on as it is"
+)]
+fn pointer(
+    ui: &Ui,
+    place: Rect,
+    scope: &mut Scope,
+    index: &crate::model::Index,
+    container: usize,
+    (clusters, packs, cells_per_pack): (u32, u32, u32),
+    box_of: &dyn Fn(u32, u32) -> Rect,
+    cell_of: &dyn Fn(CellPlace) -> Rect,
+) {
+    let response = ui.interact(place, ui.id().with("cells"), Sense::click());
+    let Some(at) = response.hover_pos() else { return };
+    let Some(found) = under(at, (clusters, packs, cells_per_pack), container, box_of, cell_of) else {
+        return;
+    };
+    let Some(n) = index.cell_at(found) else { return };
+    let Some(tag) = index.cell_tag(n) else { return };
+    if response.clicked() {
+        scope.view.selected = Some(tag.clone());
+    }
+    let told = scope.model.cells().map(|cells| {
+        let value = |row: &[f32]| row.get(n).copied().unwrap_or(f32::NAN);
+        format!(
+            "{tag}\n{:.3} V   {:.1} °C   SOC {:.1} %",
+            value(&cells.voltage),
+            value(&cells.temperature),
+            value(&cells.soc) * 100.0
+        )
+    });
+    response.on_hover_text(told.unwrap_or(tag));
+}
+
+fn under(
+    at: Pos2,
+    (clusters, packs, cells): (u32, u32, u32),
+    container: usize,
+    box_of: &dyn Fn(u32, u32) -> Rect,
+    cell_of: &dyn Fn(CellPlace) -> Rect,
+) -> Option<CellPlace> {
+    let mut boxes = (0..clusters).flat_map(|cluster| (0..packs).map(move |pack| (cluster, pack)));
+    let (cluster, pack) = boxes.find(|(cluster, pack)| box_of(*cluster, *pack).contains(at))?;
+    (0..cells)
+        .map(|cell| CellPlace {
+            container,
+            cluster,
+            pack,
+            cell,
+        })
+        .find(|place| cell_of(*place).contains(at))
+}

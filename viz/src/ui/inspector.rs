@@ -1,0 +1,450 @@
+//! The selected part: its values with unit, whose word they are and their range, and how one of them went.
+
+use bevy_egui::egui::{self, Align, Rect, Sense, Stroke, StrokeKind, Ui, pos2, vec2};
+
+use super::Scope;
+use super::paint::{self, FIGURE, LABEL, WORD, rgb, text};
+use crate::model::colour::{SECONDARY, SELECTION, TEXT};
+use crate::model::index::{bare, short};
+use crate::model::{Model, Reading, Sample, shown};
+
+const ROW: f32 = 18.0;
+/// Span of the trend, ns.
+const TREND_NS: u64 = 60_000_000_000;
+/// Tags that a search offers.
+const OFFERED: usize = 8;
+
+/// A line of the inspector.
+struct Line {
+    /// Unique within the selection.
+    key: String,
+    name: String,
+    letter: String,
+    shown: String,
+    known: bool,
+    /// Value and range of its bar.
+    bar: Option<(f64, f64, f64)>,
+    source: Source,
+}
+
+/// Where the trend of a line comes from.
+#[derive(Clone)]
+enum Source {
+    Point(u32),
+    Cell(usize, CellRow),
+}
+
+#[derive(Clone, Copy)]
+enum CellRow {
+    Voltage,
+    Temperature,
+    Soc,
+}
+
+pub(super) fn show(ui: &mut Ui, scope: &mut Scope) {
+    let place = ui.max_rect();
+    let (head, rest) = place.split_top_bottom_at_y(place.top() + 22.0);
+    search(ui, head, scope);
+    let Some(tag) = scope.view.selected.clone() else {
+        let words = "nothing selected: click a part, an alarm or a branch, or search its tag";
+        paint::lines(ui.painter(), rest.shrink(8.0), Align::Center, words, LABEL, 3);
+        return;
+    };
+    let (title, rest) = rest.split_top_bottom_at_y(rest.top() + 20.0);
+    text(ui.painter(), title, Align::Min, &short(&tag), WORD.sized(14.0));
+    text(ui.painter(), title, Align::Max, &kind(scope.model, &tag), LABEL);
+    let lines = lines(scope.model, &tag);
+    if lines.is_empty() {
+        let known = scope.model.index().is_some_and(|index| index.has_tag(&tag));
+        let words = if known {
+            "nothing is told of it"
+        } else {
+            "there is no such tag"
+        };
+        text(ui.painter(), rest, Align::Center, words, LABEL);
+        return;
+    }
+    let trend_height = 56.0;
+    let (body, trend) = rest.split_top_bottom_at_y(rest.bottom() - trend_height);
+    let chosen = lines
+        .iter()
+        .find(|line| scope.panels.trend.as_ref() == Some(&line.key))
+        .or_else(|| lines.iter().find(|line| line.bar.is_some()))
+        .unwrap_or(&lines[0]);
+    let chosen_key = chosen.key.clone();
+    let mut clicked = None;
+    let mut child = ui.new_child(egui::UiBuilder::new().max_rect(body));
+    child.set_clip_rect(body);
+    egui::ScrollArea::vertical()
+        .id_salt(("inspector", &tag))
+        .auto_shrink(false)
+        .show_rows(&mut child, ROW, lines.len(), |ui, range| {
+            ui.spacing_mut().item_spacing.y = 0.0;
+            for line in &lines[range] {
+                let (place, response) =
+                    ui.allocate_exact_size(vec2(ui.available_width(), ROW), Sense::click());
+                row(
+                    ui,
+                    place.with_max_x(place.right() - 8.0),
+                    line,
+                    line.key == chosen_key,
+                );
+                if response.clicked() {
+                    clicked = Some((line.key.clone(), false));
+                }
+                if response.double_clicked() {
+                    clicked = Some((line.key.clone(), true));
+                }
+                response.on_hover_text(format!("{}\nclick: trend; double click: plot", line.key));
+            }
+        });
+    graph(ui, trend, scope.model, chosen);
+    if let Some((key, plot)) = clicked {
+        if plot && let Some((tag, point)) = key.rsplit_once(' ') {
+            let entry = (tag.to_owned(), point.to_owned());
+            if !scope.panels.plotted.contains(&entry) {
+                scope.panels.plotted.push(entry);
+            }
+            scope.panels.tab = super::Tab::Plots;
+        }
+        scope.panels.trend = Some(key);
+    }
+}
+
+fn search(ui: &mut Ui, place: Rect, scope: &mut Scope) {
+    let field = egui::TextEdit::singleline(&mut scope.panels.search)
+        .hint_text("search tag, e.g. C3 P5 or bcu")
+        .font(egui::FontId::proportional(13.0))
+        .margin(vec2(4.0, 1.0));
+    let response = ui.put(place.shrink2(vec2(0.0, 1.0)), field);
+    let wanted = scope.panels.search.trim().to_lowercase();
+    if wanted.is_empty() {
+        return;
+    }
+    let offers = offers(scope.model, &wanted);
+    let entered = response.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Enter));
+    let mut taken = offers.first().filter(|_| entered).cloned();
+    if response.has_focus() || entered {
+        let popup = Rect::from_min_size(
+            place.left_bottom(),
+            vec2(place.width(), 20.0 * offers.len().max(1) as f32 + 6.0),
+        );
+        egui::Area::new(ui.id().with("offers"))
+            .order(egui::Order::Foreground)
+            .fixed_pos(popup.min)
+            .show(ui.ctx(), |ui| {
+                egui::Frame::popup(ui.style()).show(ui, |ui| {
+                    ui.set_width(popup.width() - 16.0);
+                    if offers.is_empty() {
+                        ui.label("no tag has this in it");
+                    }
+                    for tag in &offers {
+                        if ui.selectable_label(false, tag).is_pointer_button_down_on() {
+                            taken = Some(tag.clone());
+                        }
+                    }
+                });
+            });
+    }
+    if let Some(tag) = taken {
+        scope.view.fly_to = Some(tag.clone());
+        scope.view.selected = Some(tag);
+        scope.panels.search.clear();
+    }
+}
+
+/// Tags that have every word in them, in full or as people say it; a cell is found by its whole tag.
+fn offers(model: &Model, wanted: &str) -> Vec<String> {
+    let Some(index) = model.index() else {
+        return Vec::new();
+    };
+    if index.cell_index(wanted).is_some() {
+        return vec![wanted.to_owned()];
+    }
+    let words: Vec<&str> = wanted.split_whitespace().collect();
+    let fits = |tag: &&str| {
+        let said = short(tag).to_lowercase();
+        words
+            .iter()
+            .all(|word| tag.contains(word) || said.split(' ').any(|part| part == *word))
+    };
+    index
+        .tags()
+        .filter(fits)
+        .take(OFFERED)
+        .map(str::to_owned)
+        .collect()
+}
+
+fn kind(model: &Model, tag: &str) -> String {
+    let Some(description) = model.description() else {
+        return String::new();
+    };
+    if let Some(device) = description.devices.iter().find(|device| device.tag == tag) {
+        let backing = match device.backing {
+            bess_telemetry::Backing::Emulated => "",
+            bess_telemetry::Backing::Real => " · real",
+            bess_telemetry::Backing::Absent => " · absent",
+        };
+        return format!("{}{backing}", device.product.as_deref().unwrap_or(&device.kind));
+    }
+    let Some(container) = description.containers.iter().find(|of| tag.starts_with(&of.tag)) else {
+        return String::new();
+    };
+    match tag
+        .strip_prefix(&container.tag)
+        .map(|rest| rest.matches('/').count())
+    {
+        Some(0) => container.product.id.clone(),
+        Some(2) => container.pack.id.clone(),
+        Some(3) => container.cell.id.clone(),
+        _ => String::new(),
+    }
+}
+
+/// Everything that is told of a tag; of a cluster or pack also by its own devices.
+fn lines(model: &Model, tag: &str) -> Vec<Line> {
+    let Some(index) = model.index() else {
+        return Vec::new();
+    };
+    let mut lines = Vec::new();
+    if let Some(cell) = index.cell_index(tag) {
+        lines.extend(cell_lines(model, cell));
+    }
+    let mut tags = vec![tag.to_owned()];
+    for device in ["bcu", "bmu", "hv-unit", "io"] {
+        let inner = format!("{tag}/{device}");
+        if index.description().devices.iter().any(|of| of.tag == inner) {
+            tags.push(inner);
+        }
+    }
+    for of in &tags {
+        let front = if of == tag {
+            String::new()
+        } else {
+            format!("{} · ", crate::model::index::leaf(of))
+        };
+        for (point, truth, def) in index.points_of(of) {
+            // rows that only say that they are not looked at come on request
+            let reading = model.read(point);
+            if def.recorded_every_ms == 0 && reading == Reading::Never {
+                continue;
+            }
+            let bounded = def.states.is_empty() && def.max > def.min && def.max < 1e12 && def.unit != "1";
+            let (group, ..) = model.definition(point).unwrap_or((of.as_str(), truth, def));
+            lines.push(Line {
+                key: format!("{group} {}", def.name),
+                name: format!("{front}{}", def.name),
+                letter: format!("{truth:?}"),
+                shown: shown(def, reading),
+                known: reading.value().is_some(),
+                bar: reading
+                    .value()
+                    .filter(|_| bounded)
+                    .map(|value| (value, def.min, def.max)),
+                source: Source::Point(point),
+            });
+        }
+    }
+    lines
+}
+
+fn cell_lines(model: &Model, cell: usize) -> Vec<Line> {
+    let Some(cells) = model.cells() else {
+        return Vec::new();
+    };
+    let key = |name: &str| format!("cell {name}");
+    let line = |name: &str, value: Option<f32>, text: &dyn Fn(f32) -> String, range: (f64, f64), row| Line {
+        key: key(name),
+        name: name.to_owned(),
+        letter: "T".into(),
+        shown: value.map_or_else(|| "—".into(), text),
+        known: value.is_some(),
+        bar: value.map(|value| (f64::from(value), range.0, range.1)),
+        source: Source::Cell(cell, row),
+    };
+    let number = u32::try_from(cell).unwrap_or(u32::MAX);
+    let stage = [
+        (&cells.burning, "in thermal runaway"),
+        (&cells.burnt_out, "burnt out"),
+        (&cells.vented, "vented"),
+        (&cells.self_heating, "self-heating"),
+        (&cells.balancing, "balancing"),
+    ]
+    .into_iter()
+    .find(|(list, _)| list.contains(&number))
+    .map_or("normal", |(_, word)| word);
+    vec![
+        line(
+            "temperature",
+            cells.temperature.get(cell).copied(),
+            &|value| format!("{value:.1} °C").replace('-', "−"),
+            (-20.0, 100.0),
+            CellRow::Temperature,
+        ),
+        line(
+            "voltage",
+            cells.voltage.get(cell).copied(),
+            &|value| format!("{value:.3} V"),
+            (0.0, 5.0),
+            CellRow::Voltage,
+        ),
+        line(
+            "soc",
+            cells.soc.get(cell).map(|soc| soc * 100.0),
+            &|value| format!("{value:.1} %"),
+            (0.0, 100.0),
+            CellRow::Soc,
+        ),
+        Line {
+            key: key("stage"),
+            name: "stage".into(),
+            letter: "T".into(),
+            shown: stage.into(),
+            known: true,
+            bar: None,
+            source: Source::Cell(cell, CellRow::Temperature),
+        },
+    ]
+}
+
+fn row(ui: &Ui, place: Rect, line: &Line, chosen: bool) {
+    let painter = ui.painter();
+    if chosen {
+        painter.rect_filled(place, 2.0, rgb(SELECTION).gamma_multiply(0.14));
+    }
+    let letter = Rect::from_min_size(place.min, vec2(12.0, ROW));
+    text(painter, letter, Align::Min, &line.letter, LABEL);
+    let bar = Rect::from_min_max(
+        pos2(place.right() - 44.0, place.center().y - 3.0),
+        pos2(place.right(), place.center().y + 3.0),
+    );
+    if let Some((value, low, high)) = line.bar {
+        paint::bar(painter, bar, value, low, high);
+    }
+    let value = Rect::from_min_max(
+        pos2(place.left() + 140.0, place.top()),
+        pos2(
+            if line.bar.is_some() {
+                bar.left() - 6.0
+            } else {
+                place.right()
+            },
+            place.bottom(),
+        ),
+    );
+    let face = if line.known {
+        FIGURE.sized(12.5)
+    } else {
+        FIGURE.sized(12.5).coloured(SECONDARY)
+    };
+    let written = text(painter, value, Align::Max, &line.shown, face);
+    let name = Rect::from_min_max(
+        pos2(letter.right() + 2.0, place.top()),
+        pos2(written.left().max(value.left()) - 4.0, place.bottom()),
+    );
+    text(painter, name, Align::Min, &line.name, LABEL.coloured(TEXT));
+}
+
+/// The last minute of a value.
+fn graph(ui: &Ui, place: Rect, model: &Model, line: &Line) {
+    let painter = ui.painter();
+    let (head, body) = place.split_top_bottom_at_y(place.top() + 15.0);
+    painter.hline(
+        place.x_range(),
+        place.top(),
+        Stroke::new(1.0, rgb([0xB9, 0xBC, 0xBF])),
+    );
+    let now = model.now_ns();
+    let from = now.saturating_sub(TREND_NS);
+    let samples: Vec<Sample> = match line.source {
+        Source::Point(index) => model.history().between(index, from, now).collect(),
+        Source::Cell(cell, of) => model
+            .history()
+            .of_cells(move |cells| {
+                let value = match of {
+                    CellRow::Voltage => cells.voltage.get(cell),
+                    CellRow::Temperature => cells.temperature.get(cell),
+                    CellRow::Soc => cells.soc.get(cell),
+                };
+                value.map(|value| {
+                    if matches!(of, CellRow::Soc) {
+                        value * 100.0
+                    } else {
+                        *value
+                    }
+                })
+            })
+            .filter(|sample| sample.at_ns <= now)
+            .collect(),
+    };
+    let (low, high) = samples
+        .iter()
+        .filter(|sample| sample.value.is_finite())
+        .fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), sample| {
+            (low.min(sample.value), high.max(sample.value))
+        });
+    text(
+        painter,
+        head,
+        Align::Min,
+        &format!("{} · 60 s", bare(&line.name)),
+        LABEL,
+    );
+    if low > high {
+        text(
+            painter,
+            body,
+            Align::Center,
+            "no values in the last minute",
+            LABEL,
+        );
+        return;
+    }
+    let range = format!("{} to {}", short_figure(low), short_figure(high));
+    text(
+        painter,
+        head,
+        Align::Max,
+        &range,
+        FIGURE.sized(12.0).coloured(SECONDARY),
+    );
+    painter.rect_stroke(
+        body,
+        0.0,
+        Stroke::new(1.0, rgb([0xC6, 0xC9, 0xCC])),
+        StrokeKind::Inside,
+    );
+    let span = (high - low).max(1e-6);
+    let at = |ns: u64, value: f32| {
+        let x = (ns.clamp(from, now) - from) as f32 / TREND_NS as f32;
+        let y = if high > low { (value - low) / span } else { 0.5 };
+        pos2(
+            body.left() + x * body.width(),
+            body.bottom() - 3.0 - y * (body.height() - 6.0),
+        )
+    };
+    let mut points = Vec::new();
+    for (n, sample) in samples.iter().enumerate() {
+        if !sample.value.is_finite() {
+            paint::sparkline(painter, std::mem::take(&mut points), TEXT);
+            continue;
+        }
+        points.push(at(sample.at_ns, sample.value));
+        // it holds until the next
+        let until = samples.get(n + 1).map_or(now, |next| next.at_ns);
+        points.push(at(until, sample.value));
+    }
+    paint::sparkline(painter, points, TEXT);
+}
+
+fn short_figure(value: f32) -> String {
+    let decimals = if value.abs() >= 100.0 {
+        0
+    } else if value.abs() >= 10.0 {
+        1
+    } else {
+        3
+    };
+    format!("{value:.decimals$}").replace('-', "−")
+}

@@ -1,0 +1,494 @@
+//! Cause and effect over time: a lane for each part of the chain, arrows where the log links cause and effect, one trend.
+
+use bess_telemetry::Kind;
+use bevy_egui::egui::{
+    self, Align, Color32, Painter, Rect, Sense, Shape, Stroke, StrokeKind, Ui, pos2, vec2,
+};
+
+use super::Scope;
+use super::alarm_list::since;
+use super::paint::{self, FIGURE, LABEL, WORD, arrow, bolt, cross, outline, rgb, text};
+use crate::feed::Transport;
+use crate::model::colour::{INJECTED, SECONDARY, SELECTION, TEXT, of_level};
+use crate::model::{Band, Hop, Lane, Level, Model, state_name};
+
+mod axis;
+
+use axis::Axis;
+
+/// Width of the lanes' names, points.
+const NAMES: f32 = 84.0;
+/// Heights of the axis and of the trend.
+const AXIS: f32 = 15.0;
+const TREND: f32 = 28.0;
+
+/// What the timeline remembers.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    /// An instant that was pointed at in another panel, ns.
+    pub(super) cursor_ns: Option<u64>,
+    /// Span that is shown, s from the start; all of it if none.
+    zoom: Option<(f64, f64)>,
+    /// Linear seconds or equal gaps; as fits if none.
+    events: Option<bool>,
+}
+
+pub(super) fn show(ui: &mut Ui, scope: &mut Scope) {
+    let place = ui.max_rect();
+    let names = place.with_max_x(place.left() + NAMES);
+    let field = place.with_min_x(names.right());
+    let (top, rest) = field.split_top_bottom_at_y(field.top() + AXIS);
+    let (lanes, trend) = rest.split_top_bottom_at_y(rest.bottom() - TREND);
+    let axis = Axis::of(
+        scope.model,
+        scope.panels.timeline.zoom,
+        scope.panels.timeline.events,
+        field.x_range(),
+    );
+    let height = lanes.height() / Lane::ALL.len() as f32;
+    let lane_at = |lane: Lane| {
+        let n = Lane::ALL.iter().position(|one| *one == lane).unwrap_or(0);
+        Rect::from_min_size(
+            lanes.min + vec2(0.0, height * n as f32),
+            vec2(lanes.width(), height),
+        )
+    };
+    switch(ui, names.with_max_y(top.bottom()), scope, &axis);
+    for lane in Lane::ALL {
+        let part = lane_at(lane);
+        let name = Rect::from_x_y_ranges(names.x_range(), part.y_range());
+        text(ui.painter(), name, Align::Min, lane.name(), LABEL.coloured(TEXT));
+        bands(ui, part, scope.model, lane, &axis);
+        ui.painter().hline(
+            place.x_range(),
+            part.bottom(),
+            Stroke::new(1.0, rgb([0xD0, 0xD3, 0xD5])),
+        );
+    }
+    axis.draw(ui.painter(), top, lanes.bottom());
+    marks(ui, &lane_at, scope.model, &axis);
+    hops(ui, &lane_at, scope.model, &axis);
+    strip(ui, names, trend, scope, &axis);
+    let now = axis.x(scope.model.now_ns());
+    let painter = ui.painter();
+    if field.x_range().contains(now) {
+        let future = Rect::from_min_max(pos2(now, lanes.top()), lanes.max);
+        painter.rect_filled(future, 0.0, Color32::from_white_alpha(40));
+        painter.vline(
+            now,
+            place.top() + AXIS..=place.bottom(),
+            Stroke::new(1.5, rgb(TEXT)),
+        );
+    }
+    if let Some(at) = scope.panels.timeline.cursor_ns {
+        let x = axis.x(at);
+        painter.vline(
+            x,
+            place.top() + AXIS..=place.bottom(),
+            Stroke::new(1.5, rgb(SELECTION)),
+        );
+    }
+    hands(ui, field, scope, &axis);
+}
+
+/// Which kind of axis it is, and the other on a click.
+fn switch(ui: &mut Ui, place: Rect, scope: &mut Scope, axis: &Axis) {
+    let words = if axis.is_by_events() {
+        "by events"
+    } else {
+        "linear s"
+    };
+    let response = ui.interact(place, ui.id().with("axis"), Sense::click());
+    text(
+        ui.painter(),
+        place,
+        Align::Min,
+        &format!("↔ {words}"),
+        LABEL.coloured(SELECTION),
+    );
+    if response.clicked() {
+        scope.panels.timeline.events = Some(!axis.is_by_events());
+        scope.panels.timeline.zoom = None;
+    }
+    response.on_hover_text("equal gaps between events, or seconds");
+}
+
+/// States of a lane.
+fn bands(ui: &Ui, place: Rect, model: &Model, lane: Lane, axis: &Axis) {
+    let gas;
+    let bands = if lane == Lane::Gas {
+        gas = gas_bands(model);
+        &gas[..]
+    } else {
+        model.chronicle().now().lanes.bands(lane)
+    };
+    let painter = ui.painter();
+    let end = axis.x(model.now_ns());
+    for (n, band) in bands.iter().enumerate() {
+        let from = axis.x(band.from_ns).max(place.left());
+        let to = bands
+            .get(n + 1)
+            .map_or(end, |next| axis.x(next.from_ns))
+            .min(place.right())
+            .min(end);
+        if to <= from {
+            continue;
+        }
+        let part = Rect::from_min_max(pos2(from, place.top() + 1.0), pos2(to, place.bottom() - 3.5));
+        let (fill, ink) = match band.level {
+            Some(level) => {
+                let light = matches!(level, Level::L3 | Level::R);
+                (rgb(of_level(level)), if light { [0xFF; 3] } else { TEXT })
+            }
+            None if is_calm(&band.word) => (rgb([0xDA, 0xDC, 0xDE]), SECONDARY),
+            None => (rgb([0xBC, 0xC1, 0xC5]), TEXT),
+        };
+        painter.rect_filled(part, 0.0, fill);
+        painter.vline(part.left(), part.y_range(), outline(1.0));
+        if part.width() > 22.0 {
+            let inner = part.shrink2(vec2(4.0, 0.0));
+            text(
+                painter,
+                inner,
+                Align::Min,
+                &band.word,
+                WORD.sized(11.5).coloured(ink),
+            );
+        }
+    }
+}
+
+/// Whether a state is how things are when nothing happens.
+fn is_calm(word: &str) -> bool {
+    matches!(
+        word,
+        "normal" | "none" | "ready" | "ok" | "all off" | "HVAC on" | "off"
+    )
+}
+
+/// Gas has no events of its own: its states are from its share of the lower explosive limit.
+fn gas_bands(model: &Model) -> Vec<Band> {
+    let tag = model
+        .description()
+        .and_then(|description| description.containers.first())
+        .map(|of| of.tag.as_str());
+    let air = format!("plant:{}/air", tag.unwrap_or_default());
+    let Some(index) = model.find(&air, "gas-percent-lel") else {
+        return Vec::new();
+    };
+    let mut bands: Vec<Band> = Vec::new();
+    let now = model.now_ns();
+    for sample in model
+        .history()
+        .samples(index)
+        .take_while(|sample| sample.at_ns <= now)
+    {
+        let word = match sample.value {
+            value if value.is_nan() => "not told",
+            value if value >= 25.0 => "above 25 % LFL",
+            value if value >= 10.0 => "above 10 % LFL",
+            value if value >= 0.5 => "gas",
+            _ => "none",
+        };
+        if bands.last().is_none_or(|last| last.word != word) {
+            bands.push(Band {
+                from_ns: sample.at_ns,
+                word: word.into(),
+                level: None,
+            });
+        }
+    }
+    bands
+}
+
+/// Faults, hands and trips as signs in their lanes.
+fn marks(ui: &Ui, lane_at: &dyn Fn(Lane) -> Rect, model: &Model, axis: &Axis) {
+    let painter = ui.painter();
+    for event in model.chronicle().past() {
+        let stimulus = match event.kind {
+            Kind::Fault => event.at_ns > 0,
+            Kind::Hand => event.point == "contact",
+            _ => false,
+        };
+        if stimulus {
+            let part = lane_at(Lane::Injected);
+            let x = axis.x(event.at_ns);
+            if part.x_range().contains(x) {
+                bolt(painter, pos2(x, part.center().y), 14.0);
+            }
+        }
+    }
+    if let Some(t0) = model.chronicle().now().t0_ns {
+        let x = axis.x(t0);
+        let lanes = lane_at(Lane::Injected).top()..=lane_at(Lane::Estop).bottom();
+        let mut y = *lanes.start();
+        while y < *lanes.end() {
+            painter.vline(x, y..=(y + 4.0), Stroke::new(1.0, rgb(INJECTED)));
+            y += 8.0;
+        }
+    }
+}
+
+/// Arrows from cause to effect with latency, limit and margin, and the limit as a pale bar.
+fn hops(ui: &Ui, lane_at: &dyn Fn(Lane) -> Rect, model: &Model, axis: &Axis) {
+    let painter = ui.painter();
+    let mut written: Vec<Rect> = Vec::new();
+    let hops = &model.chronicle().now().hops;
+    for hop in hops.iter().filter(|hop| hop.is_latency() && !hop.is_hold()) {
+        let Some(lane) = lane_of(model, hop) else { continue };
+        let part = lane_at(lane);
+        let cause = axis.x(hop.judged.cause_ns);
+        let y = part.bottom() - 2.0;
+        if let Some(due) = hop.due_ns() {
+            let to = axis.x(due).min(part.right());
+            let limit = Rect::from_min_max(pos2(cause.max(part.left()), y - 1.5), pos2(to, y + 1.5));
+            painter.rect_filled(limit, 0.0, rgb([0xA9, 0xC3, 0xC7]));
+        }
+        // only a linked cause has an arrow
+        if hop.cause.is_some() {
+            let from = lane_at(Lane::Injected).center().y;
+            painter.vline(cause, from.min(y)..=from.max(y), Stroke::new(1.0, rgb(TEXT)));
+        }
+        let end = match hop.judged.seen_ns {
+            Some(seen) => {
+                let x = axis.x(seen);
+                let met = hop.judged.margin.is_none_or(|margin| margin >= 0.0);
+                if hop.cause.is_some() {
+                    arrow(painter, pos2(cause, y), pos2(x, y), Stroke::new(1.2, rgb(TEXT)));
+                }
+                if met {
+                    painter.vline(x, part.top() + 1.0..=part.bottom(), Stroke::new(2.0, rgb(TEXT)));
+                } else {
+                    cross(
+                        painter,
+                        pos2(x, part.center().y),
+                        5.0,
+                        Stroke::new(2.5, rgb(of_level(Level::L3))),
+                    );
+                }
+                x
+            }
+            None => {
+                let x = hop
+                    .due_ns()
+                    .map_or(cause, |due| axis.x(due))
+                    .min(part.right() - 6.0);
+                never(painter, pos2(x, part.center().y));
+                x
+            }
+        };
+        label(painter, part, cause, end, hop, &mut written);
+    }
+}
+
+/// Where the effect is: the lane of the points that were looked at.
+fn lane_of(model: &Model, hop: &Hop) -> Option<Lane> {
+    let of_event = hop
+        .judged
+        .effect
+        .and_then(|id| model.chronicle().get(id))
+        .and_then(Lane::of);
+    of_event.or_else(|| Lane::of_points(&hop.judged.points))
+}
+
+/// A dashed hollow mark: what never happened.
+fn never(painter: &Painter, centre: egui::Pos2) {
+    let ring: Vec<_> = (0..=12_u8)
+        .map(|n| {
+            let angle = f32::from(n) / 12.0 * std::f32::consts::TAU;
+            centre + 5.0 * vec2(angle.cos(), angle.sin())
+        })
+        .collect();
+    painter.extend(Shape::dashed_line(
+        &ring,
+        Stroke::new(1.5, rgb(of_level(Level::L3))),
+        2.5,
+        2.0,
+    ));
+}
+
+/// Writes the label where it covers no other: before the effect, or behind it; else it is in the table alone.
+fn label(painter: &Painter, part: Rect, cause: f32, end: f32, hop: &Hop, written: &mut Vec<Rect>) {
+    let words = hop.label();
+    let face = FIGURE.sized(11.0);
+    let width = paint::width(painter, &words, face) + 6.0;
+    let rows = part.top() + 1.5..=part.bottom() - 4.0;
+    let before = Rect::from_x_y_ranges(end - width - 3.0..=end - 3.0, rows.clone());
+    let behind = Rect::from_x_y_ranges(end + 4.0..=end + 4.0 + width, rows);
+    let free = |place: &Rect| {
+        place.left() >= part.left()
+            && place.right() <= part.right()
+            && !written.iter().any(|other| other.intersects(*place))
+    };
+    let fits_before = before.left() > cause + 6.0;
+    let place = [(before, fits_before), (behind, true)]
+        .into_iter()
+        .find_map(|(place, fits)| (fits && free(&place)).then_some(place));
+    if let Some(place) = place {
+        painter.rect_filled(place, 2.0, rgb([0xF4, 0xF5, 0xF5]));
+        text(painter, place.shrink2(vec2(3.0, 0.0)), Align::Min, &words, face);
+        written.push(place);
+    }
+}
+
+/// One trend below the lanes: the first plotted point, or the power of the PCS.
+fn strip(ui: &Ui, names: Rect, place: Rect, scope: &Scope, axis: &Axis) {
+    let painter = ui.painter();
+    let model = &*scope.model;
+    let tag = model
+        .description()
+        .and_then(|description| description.containers.first())
+        .map(|of| of.tag.clone());
+    let (of, point) = scope.panels.plotted.first().cloned().unwrap_or_else(|| {
+        (
+            format!("plant:{}/pcs", tag.unwrap_or_default()),
+            "active-power".to_owned(),
+        )
+    });
+    let name = Rect::from_x_y_ranges(names.x_range(), place.y_range());
+    let Some(index) = model.find(&of, &point) else {
+        text(painter, name, Align::Min, "no trend", LABEL);
+        return;
+    };
+    let (top, bottom) = name.split_top_bottom_at_fraction(0.5);
+    text(painter, top, Align::Min, &crate::model::index::short(&of), LABEL);
+    text(painter, bottom, Align::Min, &point, LABEL);
+    let now = model.now_ns();
+    // the highest and lowest of each column of the screen
+    let mut columns: Vec<(f32, f32, f32)> = Vec::new();
+    let (from, to) = axis.span_ns();
+    for sample in model.history().between(index, from, to.min(now)) {
+        if !sample.value.is_finite() {
+            continue;
+        }
+        let x = axis.x(sample.at_ns).round();
+        match columns.last_mut() {
+            Some((at, low, high)) if *at == x => {
+                *low = low.min(sample.value);
+                *high = high.max(sample.value);
+            }
+            _ => columns.push((x, sample.value, sample.value)),
+        }
+    }
+    let (low, high) = columns
+        .iter()
+        .fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), column| {
+            (low.min(column.1), high.max(column.2))
+        });
+    if low > high {
+        text(painter, place, Align::Center, "not told", LABEL);
+        return;
+    }
+    let span = (high - low).max(1e-6);
+    let y = |value: f32| place.bottom() - 3.0 - (value - low) / span * (place.height() - 6.0);
+    let mut line = Vec::new();
+    for (x, low, high) in &columns {
+        let before: Option<&egui::Pos2> = line.last();
+        if let Some(before) = before {
+            line.push(pos2(*x, before.y));
+        }
+        line.push(pos2(*x, y(*low)));
+        if high > low {
+            line.push(pos2(*x, y(*high)));
+        }
+    }
+    if let Some(last) = line.last().copied() {
+        line.push(pos2(axis.x(now).max(last.x), last.y));
+    }
+    let clipped = painter.with_clip_rect(place);
+    paint::sparkline(&clipped, line, TEXT);
+    painter.rect_stroke(
+        place,
+        0.0,
+        Stroke::new(1.0, rgb([0xC6, 0xC9, 0xCC])),
+        StrokeKind::Inside,
+    );
+    if let Some((_, _, def)) = model.definition(index) {
+        let words = |value: f32| {
+            let value = f64::from(value);
+            state_name(def, value).map_or_else(
+                || crate::model::shown(def, crate::model::Reading::Value(value)),
+                str::to_owned,
+            )
+        };
+        let (top, bottom) = place.shrink2(vec2(4.0, 1.0)).split_top_bottom_at_fraction(0.5);
+        text(
+            painter,
+            top,
+            Align::Max,
+            &words(high),
+            FIGURE.sized(11.0).coloured(SECONDARY),
+        );
+        text(
+            painter,
+            bottom,
+            Align::Max,
+            &words(low),
+            FIGURE.sized(11.0).coloured(SECONDARY),
+        );
+    }
+}
+
+/// What hands do: click to go there, drag and scroll to look closer, double click for all of it.
+fn hands(ui: &Ui, field: Rect, scope: &mut Scope, axis: &Axis) {
+    let response = ui.interact(field, ui.id().with("timeline"), Sense::click_and_drag());
+    let span = axis.span();
+    if response.double_clicked() {
+        scope.panels.timeline.zoom = None;
+        scope.panels.timeline.cursor_ns = None;
+    } else if response.clicked()
+        && let Some(at) = response.interact_pointer_pos()
+    {
+        let at = axis.ns(at.x);
+        if scope.feed.is_replay() {
+            scope.feed.transport(Transport::Seek(at));
+        } else {
+            scope.panels.timeline.cursor_ns = Some(at);
+        }
+    }
+    if axis.is_by_events() {
+        // equal gaps have nothing to look closer at
+    } else if response.dragged() {
+        let by = f64::from(response.drag_delta().x / field.width()) * (span.1 - span.0);
+        scope.panels.timeline.zoom = Some((span.0 - by, span.1 - by));
+    } else if let Some(at) = response.hover_pos() {
+        let scrolled = ui.input(|input| input.smooth_scroll_delta().y);
+        if scrolled != 0.0 {
+            let factor = f64::from((-scrolled / 300.0).exp());
+            let centre = axis.ns(at.x) as f64 / 1e9;
+            let zoom = (
+                centre - (centre - span.0) * factor,
+                centre + (span.1 - centre) * factor,
+            );
+            if (0.01..1e6).contains(&(zoom.1 - zoom.0)) {
+                scope.panels.timeline.zoom = Some(zoom);
+            }
+        }
+    }
+    if let Some(at) = response.hover_pos() {
+        let told = near(scope.model, axis, at.x);
+        response.on_hover_text(told);
+    }
+}
+
+/// Events near a place, for a tooltip.
+fn near(model: &Model, axis: &Axis, x: f32) -> String {
+    let t0 = model.chronicle().now().t0_ns.unwrap_or(0);
+    let mut lines = vec![format!("t−t0 {} s", since(axis.ns(x), t0))];
+    let close = model
+        .chronicle()
+        .past()
+        .iter()
+        .filter(|event| (axis.x(event.at_ns) - x).abs() < 3.0);
+    for event in close.take(8) {
+        lines.push(format!(
+            "{} {} {} {} ({:?})",
+            since(event.at_ns, t0),
+            crate::model::index::short(&event.tag),
+            event.point,
+            event.text,
+            event.truth
+        ));
+    }
+    lines.join("\n")
+}
