@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Parser;
 
 use crate::feed::{Access, Feed, Mistake, launch};
+use crate::model::Tab;
 
 /// Environment variable with the token of the control API, the same as bessrig's.
 const TOKEN: &str = "BESSRIG_API_TOKEN";
@@ -65,6 +66,12 @@ pub struct Cli {
     /// Shows the flat cell map in place of the scene.
     #[arg(long)]
     pub map: bool,
+    /// What the lower region shows: timeline, plots, effects or control.
+    #[arg(long, value_name = "TAB", value_parser = tab)]
+    pub tab: Option<Tab>,
+    /// Plots a point, as in "plant:container-01/pcs active-power"; may be given more than once.
+    #[arg(long, value_name = "TAG POINT", value_parser = point)]
+    pub plot: Vec<(String, String)>,
     /// Screen layout: operator, instructor, demo or ci.
     #[arg(long, value_name = "LAYOUT", value_parser = layout)]
     pub layout: Option<crate::model::Layout>,
@@ -174,6 +181,19 @@ fn quantity(text: &str) -> Result<crate::model::Quantity, String> {
             let keys: Vec<_> = Quantity::ALL.into_iter().map(Quantity::key).collect();
             format!("give one of {}", keys.join(", "))
         })
+}
+
+fn tab(text: &str) -> Result<Tab, String> {
+    Tab::ALL
+        .into_iter()
+        .find(|tab| tab.key() == text)
+        .ok_or_else(|| "give timeline, plots, effects or control".into())
+}
+
+fn point(text: &str) -> Result<(String, String), String> {
+    text.split_once(' ')
+        .map(|(tag, point)| (tag.to_owned(), point.to_owned()))
+        .ok_or_else(|| "give a tag and a point of it, with a blank between".into())
 }
 
 fn layout(text: &str) -> Result<crate::model::Layout, String> {

@@ -40,6 +40,8 @@ fn begin(cli: &Cli) -> Result<ExitCode, Mistake> {
         selected: cli.select.clone(),
         wanted_camera: cli.view,
         cell_map: cli.map,
+        tab: cli.tab.unwrap_or_default(),
+        plotted: cli.plot.clone(),
         ..model::View::default()
     };
     if let Some(quantity) = cli.colour {

@@ -274,15 +274,16 @@ fn listen(
                 take(text.as_str(), outbox)
             }
             Ok(Word::Binary(_)) => outbox.say(Message::Note("left out: binary data".into())),
-            Ok(Word::Close(_)) => return Some("the rig has ended".into()),
-            Ok(_) => true,
+            Ok(Word::Ping(_) | Word::Pong(_) | Word::Frame(_)) => true,
             Err(Error::Io(error)) if is_silence(&error) => {
                 if heard.elapsed() > DEAD {
                     return Some(format!("silent for {} s", DEAD.as_secs()));
                 }
                 true
             }
-            Err(Error::ConnectionClosed | Error::AlreadyClosed) => return Some("the rig has ended".into()),
+            Ok(Word::Close(_)) | Err(Error::ConnectionClosed | Error::AlreadyClosed) => {
+                return Some("the rig has ended".into());
+            }
             Err(error) => return Some(error.to_string()),
         };
         if !taken {

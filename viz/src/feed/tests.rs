@@ -412,7 +412,7 @@ fn a_jump_shows_the_same_as_playing_there() {
     assert!(played.1.now_ns() > 46 * S);
     assert_eq!(
         played.1.history().samples(1).count(),
-        156,
+        157,
         "all of the recording is known"
     );
 }

@@ -80,7 +80,7 @@ impl Alarm {
 #[derive(Clone, Debug, Default)]
 pub struct Alarms {
     /// By tag and point.
-    alarms: BTreeMap<(String, String), Alarm>,
+    by_point: BTreeMap<(String, String), Alarm>,
     /// Raising events that somebody has seen.
     acknowledged: BTreeSet<u64>,
     /// Points that were well before: only what was there can be lost.
@@ -115,7 +115,7 @@ impl Alarms {
     }
 
     fn raise(&mut self, key: (String, String), level: Level, event: &Event) {
-        if !self.alarms.values().any(|alarm| alarm.level != Level::R) && level != Level::R {
+        if !self.by_point.values().any(|alarm| alarm.level != Level::R) && level != Level::R {
             self.first_out = Some(key.clone());
         }
         let raised = Alarm {
@@ -131,7 +131,7 @@ impl Alarms {
             ended_ns: None,
             cause: event.cause,
         };
-        if let Some(alarm) = self.alarms.get_mut(&key).filter(|alarm| alarm.is_active()) {
+        if let Some(alarm) = self.by_point.get_mut(&key).filter(|alarm| alarm.is_active()) {
             // told again by another way, or less than it was
             alarm.value = event.value;
             if level > alarm.level {
@@ -142,11 +142,11 @@ impl Alarms {
         }
         self.raised.retain(|at| *at + FLOOD_NS > event.at_ns);
         self.raised.push(event.at_ns);
-        self.alarms.insert(key, raised);
+        self.by_point.insert(key, raised);
     }
 
     fn end(&mut self, key: &(String, String), at_ns: u64) {
-        if let Some(alarm) = self.alarms.get_mut(key) {
+        if let Some(alarm) = self.by_point.get_mut(key) {
             alarm.ended_ns.get_or_insert(at_ns);
         }
         self.forget();
@@ -155,12 +155,12 @@ impl Alarms {
     /// What has ended and was seen is gone.
     fn forget(&mut self) {
         let acknowledged = &self.acknowledged;
-        self.alarms
+        self.by_point
             .retain(|_, alarm| alarm.is_active() || !acknowledged.contains(&alarm.event));
         if !self
             .first_out
             .as_ref()
-            .is_some_and(|key| self.alarms.contains_key(key))
+            .is_some_and(|key| self.by_point.contains_key(key))
         {
             self.first_out = None;
         }
@@ -175,7 +175,7 @@ impl Alarms {
     /// Somebody has seen them all.
     pub fn acknowledge_all(&mut self) {
         self.acknowledged
-            .extend(self.alarms.values().map(|alarm| alarm.event));
+            .extend(self.by_point.values().map(|alarm| alarm.event));
         self.forget();
     }
 
@@ -205,7 +205,7 @@ impl Alarms {
 
     /// In the order of a list: first-out, then worst, then unacknowledged, then newest.
     pub fn list(&self) -> Vec<&Alarm> {
-        let mut list: Vec<_> = self.alarms.values().collect();
+        let mut list: Vec<_> = self.by_point.values().collect();
         list.sort_by_key(|alarm| {
             std::cmp::Reverse((
                 self.is_first_out(alarm),
@@ -221,14 +221,14 @@ impl Alarms {
 
     /// How many of a level are active.
     pub fn count(&self, level: Level) -> usize {
-        let active = self.alarms.values().filter(|alarm| alarm.is_active());
+        let active = self.by_point.values().filter(|alarm| alarm.is_active());
         active.filter(|alarm| alarm.level == level).count()
     }
 
     /// The worst active one of a part and of what is in it, and how many there are.
     pub fn worst_within(&self, tag: &str) -> Option<(Level, usize)> {
         let within = self
-            .alarms
+            .by_point
             .values()
             .filter(|alarm| alarm.is_active() && is_within(&alarm.tag, tag));
         within.fold(None, |worst, alarm| match worst {
@@ -244,12 +244,12 @@ impl Alarms {
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.alarms.len()
+        self.by_point.len()
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.alarms.is_empty()
+        self.by_point.is_empty()
     }
 }
 

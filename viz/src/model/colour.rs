@@ -146,6 +146,7 @@ impl Scale {
     }
 
     /// With ends at round values around all `values`; unchanged without any.
+    #[must_use]
     pub fn around(self, values: impl Iterator<Item = f32>) -> Self {
         let (low, high) = values
             .filter(|value| value.is_finite())

@@ -1,6 +1,6 @@
 //! How values were: what plots and sparklines are drawn from.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use bess_telemetry::{Cells, Points};
@@ -27,7 +27,7 @@ pub struct Sample {
 #[derive(Clone, Debug, Default)]
 pub struct History {
     points: BTreeMap<u32, VecDeque<Sample>>,
-    watched: BTreeMap<u32, ()>,
+    watched: BTreeSet<u32>,
     /// All there is of a recording is in already.
     complete: bool,
     cells: VecDeque<Arc<Cells>>,
@@ -54,7 +54,7 @@ impl History {
 
     #[allow(clippy::cast_possible_truncation, reason = "for drawing, seven digits do")]
     fn put(&mut self, index: u32, at_ns: u64, value: Option<f64>, for_good: bool) {
-        let watched = self.watched.contains_key(&index);
+        let watched = self.watched.contains(&index);
         let samples = self.points.entry(index).or_default();
         let value = value.map_or(f32::NAN, |value| value as f32);
         if let Some(last) = samples.back() {
@@ -99,7 +99,7 @@ impl History {
 
     /// Keeps every sample of a point from now on.
     pub fn watch(&mut self, index: u32) {
-        self.watched.insert(index, ());
+        self.watched.insert(index);
     }
 
     /// Samples of a point, oldest first. Each holds until the next.

@@ -356,5 +356,8 @@ pub fn plain(text: &str) -> String {
         }
         words.extend(letter.to_lowercase());
     }
-    words
+    match words.strip_prefix("estop ") {
+        Some(channel) => format!("E-stop {}", channel.to_uppercase()),
+        None => words,
+    }
 }

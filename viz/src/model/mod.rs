@@ -30,7 +30,7 @@ pub use history::{History, Sample};
 pub use index::{CellPlace, Index};
 pub use lanes::{Band, Lane, Lanes};
 pub use run::Run;
-pub use view::{Area, Layout, Quantity, View};
+pub use view::{Area, Layout, Quantity, Tab, View};
 
 /// Notices kept for the reader.
 const NOTICES: usize = 100;

@@ -364,7 +364,10 @@ fn the_scenario_and_its_hops_are_told() {
         ..event(0, S, Kind::Measurement, "", "", 0.0, "")
     });
     assert_eq!(never.unwrap().label(), "never, limit 2 s");
-    assert_eq!(folded.lanes.bands(Lane::Injected).last().unwrap().word, "EstopA");
+    assert_eq!(
+        folded.lanes.bands(Lane::Injected).last().unwrap().word,
+        "E-stop A"
+    );
 }
 
 #[test]
@@ -462,7 +465,7 @@ fn values_are_shown_with_sign_and_unit() {
     let text = |unit, max, value| shown(&def(unit, max), Reading::Value(value));
     assert_eq!(text("V", 5.0, 3.2919), "3.292 V");
     assert_eq!(text("V", 1500.0, 1312.34), "1312.3 V");
-    assert_eq!(text("W", 1e7, -855_350.0), "−855.3 kW");
+    assert_eq!(text("W", 1e7, -855_300.0), "−855.3 kW");
     assert_eq!(text("W", 1e7, 1_710_700.0), "1.7 MW");
     assert_eq!(text("°C", 90.0, 25.04), "25.0 °C");
     assert_eq!(text("1", 9.0, 9.0), "9");

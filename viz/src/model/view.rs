@@ -79,6 +79,35 @@ impl Layout {
     }
 }
 
+/// What the lower region of the screen shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Tab {
+    /// Lanes, arrows and one trend.
+    #[default]
+    Timeline,
+    /// Chosen points over time.
+    Plots,
+    /// Cause, effect, latency, limit, margin, source.
+    Effects,
+    /// Commands to the rig.
+    Control,
+}
+
+impl Tab {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Timeline, Self::Plots, Self::Effects, Self::Control];
+
+    /// As it is written on the command line, and on its button.
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::Timeline => "timeline",
+            Self::Plots => "plots",
+            Self::Effects => "effects",
+            Self::Control => "control",
+        }
+    }
+}
+
 /// A rectangle on the screen, logical pixels.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Area {
@@ -118,6 +147,10 @@ pub struct View {
     pub explode: f32,
     /// Screen layout.
     pub layout: Layout,
+    /// What the lower region shows.
+    pub tab: Tab,
+    /// Points that are plotted: tag, with `plant:` in front for truth, and name.
+    pub plotted: Vec<(String, String)>,
     /// Where the scene is to be drawn, told by the panels. What egui calls points are these divided by its zoom factor.
     pub viewport: Area,
 }

@@ -106,7 +106,7 @@ fn row(ui: &Ui, place: Rect, scope: &Scope, alarm: &Alarm, t0: u64) -> Option<Cl
     if state == AlarmState::Returned {
         words.push_str(" (gone)");
     }
-    let letter = Rect::from_min_max(pos2(rest.right() - 12.0, place.top()), place.max);
+    let letter = Rect::from_min_max(pos2(rest.right() - 14.0, place.top()), place.max - vec2(3.0, 0.0));
     text(painter, letter, Align::Max, &format!("{:?}", alarm.truth), LABEL);
     let body = rest.with_max_x(letter.left() - 2.0);
     text(painter, body, Align::Min, &words, WORD.sized(12.5));
@@ -140,8 +140,8 @@ pub(super) fn since(at_ns: u64, t0: u64) -> String {
     let sign = if seconds < 0.0 { '−' } else { '+' };
     let seconds = seconds.abs();
     if seconds < 1000.0 {
-        format!("{sign}{seconds:.2}")
+        format!("{sign}{seconds:.3}")
     } else {
-        format!("{sign}{seconds:.0}")
+        format!("{sign}{seconds:.1}")
     }
 }

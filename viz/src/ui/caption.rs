@@ -4,7 +4,7 @@ use bevy_egui::egui::{Align, Rect, Stroke, Ui, pos2, vec2};
 
 use super::Scope;
 use super::alarm_list::since;
-use super::paint::{FIGURE, LABEL, WORD, bolt, cross, outline, rgb, text};
+use super::paint::{FIGURE, LABEL, WORD, arrow, cross, outline, rgb, text};
 use super::status_bar::verdict_box;
 use crate::model::colour::{SECONDARY, TEXT};
 use crate::model::{Hop, run};
@@ -37,7 +37,7 @@ pub(super) fn show(ui: &mut Ui, scope: &mut Scope) {
     }
     if let Some(step) = run.steps.get(at) {
         let verdict = step.decided.map(|(_, verdict)| verdict);
-        let words = verdict.map_or("…", run::word);
+        let words = verdict.map_or("running", run::word);
         let mark = Rect::from_min_size(
             pos2(now.right() - 110.0, now.top() + 2.0),
             vec2(110.0, now.height() - 4.0),
@@ -93,7 +93,12 @@ pub(super) fn hops(ui: &mut Ui, scope: &mut Scope) {
         let (top, bottom) = part.split_top_bottom_at_fraction(0.5);
         let mark = pos2(part.left() + 8.0, top.center().y);
         if hop.judged.seen_ns.is_some() {
-            bolt(painter, mark, 13.0);
+            arrow(
+                painter,
+                mark - vec2(6.0, 0.0),
+                mark + vec2(6.0, 0.0),
+                outline(1.5),
+            );
         } else {
             cross(painter, mark, 5.0, outline(2.0));
         }

@@ -62,6 +62,7 @@ pub(super) fn show(ui: &mut Ui, scope: &mut Scope) {
         .map(|cells| colour::values(quantity, cells, |cell| index.cluster_of_cell(cell)))
         .unwrap_or_default();
     let mut mesh = Mesh::default();
+    let pixel = 1.0 / painter.pixels_per_point();
     for cluster in 0..clusters {
         let tag = format!("{}/cluster-{:02}", of.tag, cluster + 1);
         let head = Rect::from_min_size(
@@ -103,13 +104,7 @@ pub(super) fn show(ui: &mut Ui, scope: &mut Scope) {
                     (None, Some(value)) if value.is_finite() => rgb(of_share(quantity, scale.share(*value))),
                     _ => rgb(colour::UNKNOWN),
                 };
-                let part = cell_of(at);
-                add(
-                    &mut mesh,
-                    part.with_max_x(part.right() - 0.6)
-                        .with_max_y(part.bottom() - 0.6),
-                    fill,
-                );
+                add(&mut mesh, cell_of(at), pixel, fill);
             }
         }
     }
@@ -158,7 +153,7 @@ pub(super) fn show(ui: &mut Ui, scope: &mut Scope) {
                 Stroke::new(2.0, Color32::BLACK),
             );
         }
-        ring_extremes(&painter, &values, first..first + count, |n| {
+        ring_extremes(&painter, &values, first..first + count, scale.decimals, |n| {
             index.cell_place(n).map(cell_of)
         });
     }
@@ -185,8 +180,16 @@ fn worst_of_cells(scope: &Scope, pack: &str) -> Option<Level> {
     own.max(around).map(|(level, _)| level)
 }
 
-fn add(mesh: &mut Mesh, place: Rect, colour: Color32) {
-    mesh.add_colored_rect(place, colour);
+/// Adds a cell on whole pixels, with a gap of one to the next, so that all gaps look alike.
+fn add(mesh: &mut Mesh, place: Rect, pixel: f32, colour: Color32) {
+    let snapped = |at: Pos2| ((at.to_vec2() / pixel).round() * pixel).to_pos2();
+    let (from, to) = (snapped(place.min), snapped(place.max));
+    let gap = if place.width().min(place.height()) > 3.0 * pixel {
+        pixel
+    } else {
+        0.0
+    };
+    mesh.add_colored_rect(Rect::from_min_max(from, to - vec2(gap, gap)), colour);
 }
 
 /// Rings around the lowest and the highest value.
@@ -194,6 +197,7 @@ fn ring_extremes(
     painter: &egui::Painter,
     values: &[f32],
     of: std::ops::Range<usize>,
+    decimals: usize,
     place_of: impl Fn(usize) -> Option<Rect>,
 ) {
     let known = || {
@@ -212,9 +216,20 @@ fn ring_extremes(
         let ring = part.expand(3.0);
         painter.rect_stroke(ring, 3.0, Stroke::new(3.0, Color32::WHITE), StrokeKind::Middle);
         painter.rect_stroke(ring, 3.0, Stroke::new(1.5, rgb(TEXT)), StrokeKind::Middle);
-        let name = Rect::from_min_size(ring.right_top() + vec2(2.0, -3.0), vec2(26.0, 13.0));
+        let words = format!("{words} {:.decimals$}", values[n]).replace('-', "−");
+        let width = paint::width(painter, &words, LABEL.sized(11.0)) + 6.0;
+        let mut name = Rect::from_min_size(ring.right_top() + vec2(2.0, -3.0), vec2(width, 13.0));
+        if name.right() > painter.clip_rect().right() {
+            name = name.translate(vec2(ring.left() - 2.0 - name.right(), 0.0));
+        }
         painter.rect_filled(name, 2.0, rgb(colour::PANEL));
-        text(painter, name, Align::Center, words, LABEL.sized(11.0));
+        text(
+            painter,
+            name,
+            Align::Center,
+            &words,
+            LABEL.sized(11.0).coloured(TEXT),
+        );
     }
 }
 

@@ -50,6 +50,8 @@ pub(super) fn show(ui: &mut Ui, scope: &mut Scope) {
         return;
     }
     let t0 = folded.t0_ns.unwrap_or(0);
+    // whole rows only
+    let body = body.with_max_y(body.top() + (body.height() / ROW).floor() * ROW);
     let mut jump = None;
     let mut child = ui.new_child(UiBuilder::new().max_rect(body));
     child.set_clip_rect(body);

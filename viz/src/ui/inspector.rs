@@ -11,6 +11,21 @@ use crate::model::{Model, Reading, Sample, shown};
 const ROW: f32 = 18.0;
 /// Span of the trend, ns.
 const TREND_NS: u64 = 60_000_000_000;
+/// Values that tell most of a part, where nothing was chosen.
+const TELLING: [&str; 12] = [
+    "temperature",
+    "active-power",
+    "current",
+    "gas-percent-lel",
+    "cell-voltage-max",
+    "temperature-max",
+    "supply-temperature",
+    "pressure",
+    "frequency",
+    "soc",
+    "bus-voltage",
+    "countdown",
+];
 /// Tags that a search offers.
 const OFFERED: usize = 8;
 
@@ -66,9 +81,15 @@ pub(super) fn show(ui: &mut Ui, scope: &mut Scope) {
     }
     let trend_height = 56.0;
     let (body, trend) = rest.split_top_bottom_at_y(rest.bottom() - trend_height);
+    // whole rows only
+    let body = body.with_max_y(body.top() + (body.height() / ROW).floor() * ROW);
     let chosen = lines
         .iter()
         .find(|line| scope.panels.trend.as_ref() == Some(&line.key))
+        .or_else(|| {
+            let told = |name: &&str| lines.iter().find(|line| line.name == *name && line.known);
+            TELLING.iter().find_map(told)
+        })
         .or_else(|| lines.iter().find(|line| line.bar.is_some()))
         .unwrap_or(&lines[0]);
     let chosen_key = chosen.key.clone();
@@ -102,10 +123,10 @@ pub(super) fn show(ui: &mut Ui, scope: &mut Scope) {
     if let Some((key, plot)) = clicked {
         if plot && let Some((tag, point)) = key.rsplit_once(' ') {
             let entry = (tag.to_owned(), point.to_owned());
-            if !scope.panels.plotted.contains(&entry) {
-                scope.panels.plotted.push(entry);
+            if !scope.view.plotted.contains(&entry) {
+                scope.view.plotted.push(entry);
             }
-            scope.panels.tab = super::Tab::Plots;
+            scope.view.tab = crate::model::Tab::Plots;
         }
         scope.panels.trend = Some(key);
     }

@@ -3,6 +3,11 @@
 //! The screen is laid out once, at 1280 by 720 points; larger ones are scaled by their height, and what is left in width goes to
 //! the viewport. Badges, breakers and arrows are painted, so that no font has to have them.
 
+#![allow(
+    clippy::needless_pass_by_value,
+    reason = "Bevy hands systems their parameters by value"
+)]
+
 use std::sync::Arc;
 
 use bevy::prelude::*;
@@ -10,7 +15,7 @@ use bevy_egui::egui::{self, FontFamily, Rect, UiBuilder, pos2, vec2};
 use bevy_egui::{EguiContexts, EguiPrimaryContextPass};
 
 use crate::feed::{Feed, Transport};
-use crate::model::{Area, Layout, Model, Showing, View};
+use crate::model::{Area, Layout, Model, Showing, Tab, View};
 
 mod alarm_list;
 mod caption;
@@ -49,30 +54,13 @@ impl Plugin for UiPlugin {
     }
 }
 
-/// What the lower region shows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Tab {
-    /// Lanes, arrows and one trend.
-    #[default]
-    Timeline,
-    /// Chosen points over time.
-    Plots,
-    /// Cause, effect, latency, limit, margin, source.
-    Effects,
-    /// Commands to the rig.
-    Control,
-}
-
 /// What panels remember.
 #[derive(Debug, Default, Resource)]
 struct Panels {
     dressed: bool,
-    tab: Tab,
     search: String,
     /// Point of the inspector whose trend is shown.
     trend: Option<String>,
-    /// Points that are plotted: tag and name.
-    plotted: Vec<(String, String)>,
     timeline: timeline::State,
     operator: operator::State,
     /// Repeats at the end; of a recording.
@@ -150,7 +138,7 @@ fn operator_screen(ui: &mut egui::Ui, screen: Rect, scope: &mut Scope) -> Rect {
     let viewport = area(ONE_LINE, STATUS, w - RIGHT, lower);
     panel(ui, area(0.0, 0.0, w, STATUS), |ui| status_bar::show(ui, scope));
     panel(ui, area(0.0, STATUS, ONE_LINE, lower), |ui| {
-        one_line::show(ui, scope)
+        one_line::show(ui, scope);
     });
     over_scene(ui, viewport, scope);
     panel(ui, area(w - RIGHT, STATUS, w, STATUS + ALARMS), |ui| {
@@ -160,7 +148,7 @@ fn operator_screen(ui: &mut egui::Ui, screen: Rect, scope: &mut Scope) -> Rect {
         inspector::show(ui, scope);
     });
     panel(ui, area(0.0, lower, w, h - TRANSPORT), |ui| {
-        match scope.panels.tab {
+        match scope.view.tab {
             Tab::Timeline => timeline::show(ui, scope),
             Tab::Plots => plots::show(ui, scope),
             Tab::Effects => effects::show(ui, scope),
@@ -168,7 +156,7 @@ fn operator_screen(ui: &mut egui::Ui, screen: Rect, scope: &mut Scope) -> Rect {
         }
     });
     panel(ui, area(0.0, h - TRANSPORT, w, h), |ui| {
-        transport::show(ui, scope)
+        transport::show(ui, scope);
     });
     viewport
 }
@@ -183,16 +171,16 @@ fn demo(ui: &mut egui::Ui, screen: Rect, scope: &mut Scope) -> Rect {
     over_scene(ui, viewport, scope);
     let split = STATUS + ALARMS;
     panel(ui, area(w - DEMO_RIGHT, STATUS, w, split), |ui| {
-        alarm_list::show(ui, scope)
+        alarm_list::show(ui, scope);
     });
     panel(ui, area(w - DEMO_RIGHT, split, w, lower), |ui| {
-        caption::hops(ui, scope)
+        caption::hops(ui, scope);
     });
     panel(ui, area(0.0, lower, w, h - TRANSPORT), |ui| {
-        caption::show(ui, scope)
+        caption::show(ui, scope);
     });
     panel(ui, area(0.0, h - TRANSPORT, w, h), |ui| {
-        transport::show(ui, scope)
+        transport::show(ui, scope);
     });
     viewport
 }

@@ -376,14 +376,14 @@ fn dc_bus(painter: &Painter, place: Rect, spine: f32, model: &Model, tag: &str) 
 }
 
 /// Columns of a branch: name, breaker, K+, K−, precharge, then figures.
-const COLUMNS: [f32; 4] = [26.0, 50.0, 74.0, 98.0];
+const COLUMNS: [f32; 4] = [22.0, 43.0, 64.0, 85.0];
 
 fn head(painter: &Painter, place: Rect, _spine: f32) {
     for (x, words) in COLUMNS.into_iter().zip(["QF", "K+", "K−", "Kp"]) {
-        let part = Rect::from_min_size(place.min + vec2(x, 0.0), vec2(22.0, place.height()));
+        let part = Rect::from_min_size(place.min + vec2(x, 0.0), vec2(20.0, place.height()));
         text(painter, part, Align::Center, words, LABEL);
     }
-    for (x, words) in [(132.0, "A"), (192.0, "V"), (240.0, "SOC")] {
+    for (x, words) in [(158.0, "A"), (196.0, "V"), (226.0, "SOC")] {
         let right = pos2(place.left() + x, place.bottom());
         let part = Rect::from_min_max(pos2(right.x - 40.0, place.top()), right);
         text(painter, part, Align::Max, words, LABEL);
@@ -447,7 +447,7 @@ fn branch(painter: &Painter, place: Rect, _spine: f32, scope: &Scope, tag: &str,
         ),
     ];
     for (x, (coil, feedback)) in COLUMNS.into_iter().zip(contacts) {
-        let part = Rect::from_center_size(pos2(place.left() + x + 11.0, place.center().y), vec2(19.0, 12.0));
+        let part = Rect::from_center_size(pos2(place.left() + x + 10.0, place.center().y), vec2(17.0, 12.0));
         let command = coil.and_then(|coil| first(model, &[(&io, coil), (&bcu, coil)]).is_on());
         match (command, feedback.is_on()) {
             (Some(command), Some(feedback)) if command != feedback => {
@@ -473,7 +473,7 @@ fn branch(painter: &Painter, place: Rect, _spine: f32, scope: &Scope, tag: &str,
         text(painter, place, Align::Max, &words, FIGURE.sized(12.0));
     };
     figure(
-        146.0,
+        158.0,
         46.0,
         &first(
             model,
@@ -482,7 +482,7 @@ fn branch(painter: &Painter, place: Rect, _spine: f32, scope: &Scope, tag: &str,
         1,
     );
     figure(
-        192.0,
+        196.0,
         40.0,
         &first(
             model,
@@ -494,14 +494,14 @@ fn branch(painter: &Painter, place: Rect, _spine: f32, scope: &Scope, tag: &str,
         ),
         0,
     );
-    figure(222.0, 28.0, &first(model, &[(&bcu, "soc")]), 0);
+    figure(226.0, 28.0, &first(model, &[(&bcu, "soc")]), 0);
     let word = model.state(&bcu, "state").unwrap_or("?");
     let odd = !matches!(word, "closed" | "open");
     if let Some((level, _)) = model.alarms().worst_within(tag) {
-        let centre = pos2(place.left() + 235.0, place.center().y);
+        let centre = pos2(place.left() + 239.0, place.center().y);
         badge(painter, centre, 6.5, level, state_within(scope, tag), scope.flash);
     } else if odd {
-        let mark = Rect::from_center_size(pos2(place.left() + 235.0, place.center().y), vec2(16.0, 14.0));
+        let mark = Rect::from_center_size(pos2(place.left() + 239.0, place.center().y), vec2(16.0, 14.0));
         text(painter, mark, Align::Center, "…", WORD);
     }
 }

@@ -69,7 +69,7 @@ pub(super) fn show(ui: &mut Ui, scope: &mut Scope) {
     part(ui, column(0.0, 1.0), "E-stop", |ui| estop(ui, scope, connected));
     part(ui, column(1.0, 1.0), "fault", |ui| fault(ui, scope, connected));
     part(ui, column(2.0, 1.0), "scenario", |ui| {
-        scenario(ui, scope, connected)
+        scenario(ui, scope, connected);
     });
     let answers = column(3.0, 1.0);
     part(ui, answers, "answers", |ui| {

@@ -1,7 +1,7 @@
 //! Shapes that states are told with: badges, breakers, bars, arrows, hatching, and text that stays in its place.
 
 use bevy_egui::egui::{
-    Align, Color32, FontId, Painter, Pos2, Rect, Shape, Stroke, StrokeKind, Ui, Vec2, pos2,
+    Align, Color32, FontId, Painter, Pos2, Rect, Shape, Stroke, StrokeKind, Vec2, pos2,
     text::{LayoutJob, TextFormat},
     vec2,
 };
@@ -190,14 +190,14 @@ pub(super) fn contact(painter: &Painter, place: Rect, closed: Option<bool>) {
     let middle = place.center();
     match closed {
         Some(true) => {
-            let bar = Rect::from_center_size(middle, vec2(place.width(), 7.0));
+            let bar = Rect::from_center_size(middle, vec2(place.width(), 8.0));
             painter.rect_filled(bar, 0.0, rgb(ENERGISED));
         }
         Some(false) => {
             let stroke = Stroke::new(1.5, rgb(DEAD));
-            let gap = place.width() * 0.2;
+            let gap = place.width() * 0.14;
             let half =
-                |from: f32, to: f32| Rect::from_min_max(pos2(from, middle.y - 3.5), pos2(to, middle.y + 3.5));
+                |from: f32, to: f32| Rect::from_min_max(pos2(from, middle.y - 4.0), pos2(to, middle.y + 4.0));
             painter.rect_stroke(
                 half(place.left(), middle.x - gap),
                 0.0,
@@ -304,13 +304,6 @@ pub(super) fn cross(painter: &Painter, centre: Pos2, radius: f32, stroke: Stroke
         let way = vec2(radius, radius * turn);
         painter.line_segment([centre - way, centre + way], stroke);
     }
-}
-
-/// A small title at the top of a panel; returns what is left below it.
-pub(super) fn title(ui: &Ui, place: Rect, words: &str) -> Rect {
-    let (head, rest) = place.split_top_bottom_at_y(place.top() + 16.0);
-    text(ui.painter(), head, Align::Min, words, LABEL);
-    rest
 }
 
 /// A line of so many points in a place.

@@ -26,14 +26,15 @@ pub(super) fn show(ui: &mut Ui, scope: &mut Scope) {
     let list = place.with_max_x(place.left() + 250.0);
     let field = place.with_min_x(list.right() + 6.0);
     choose(ui, list, scope);
-    if scope.panels.plotted.is_empty() {
+    if scope.view.plotted.is_empty() {
         let words = "choose points on the left, or double click a value in the inspector";
         text(ui.painter(), field, Align::Center, words, LABEL);
         return;
     }
     let now = scope.model.now_ns();
-    let mut lines = Vec::new();
-    for (n, (tag, point)) in scope.panels.plotted.iter().enumerate() {
+    // one plot for each unit, all with the same time
+    let mut units: Vec<(String, Vec<Curve>)> = Vec::new();
+    for (n, (tag, point)) in scope.view.plotted.iter().enumerate() {
         let Some(index) = scope.model.find(tag, point) else {
             continue;
         };
@@ -41,25 +42,70 @@ pub(super) fn show(ui: &mut Ui, scope: &mut Scope) {
         let Some((_, truth, def)) = scope.model.definition(index) else {
             continue;
         };
-        let unit = if def.unit == "1" { "" } else { def.unit.as_str() };
-        let name = format!("{} {point} {unit} {truth:?}", short(tag));
+        let unit = if def.unit == "1" {
+            String::new()
+        } else {
+            def.unit.clone()
+        };
         let samples = scope
             .model
             .history()
             .samples(index)
             .filter(|sample| sample.at_ns <= now);
-        let colour = COLOURS[n % COLOURS.len()];
-        lines.push((name, colour, steps(samples, now)));
+        let curve = Curve {
+            name: format!("{} {point} {truth:?}", short(tag)),
+            colour: COLOURS[n % COLOURS.len()],
+            points: steps(samples, now),
+        };
+        match units.iter_mut().find(|(of, _)| *of == unit) {
+            Some((_, curves)) => curves.push(curve),
+            None => units.push((unit, vec![curve])),
+        }
     }
-    let mut child = ui.new_child(UiBuilder::new().max_rect(field));
-    child.set_clip_rect(field);
+    let height = field.height() / units.len().max(1) as f32;
+    let last = units.len().saturating_sub(1);
+    let mut wish = None;
+    for (n, (unit, curves)) in units.into_iter().enumerate() {
+        let place = Rect::from_min_size(
+            field.min + vec2(0.0, height * n as f32),
+            vec2(field.width(), height - 2.0),
+        );
+        wish = wish.or(plot(ui, place, &unit, curves, now, n == last));
+    }
+    if let Some(at) = wish
+        && scope.feed.is_replay()
+    {
+        scope
+            .feed
+            .transport(Transport::Seek(crate::model::effects::nanoseconds(at)));
+    }
+}
+
+/// A line of a plot.
+struct Curve {
+    name: String,
+    colour: Rgb,
+    points: Vec<[f64; 2]>,
+}
+
+/// Curves of one unit; the instant that was clicked, s.
+fn plot(ui: &mut Ui, place: Rect, unit: &str, curves: Vec<Curve>, now: u64, times: bool) -> Option<f64> {
+    let mut child = ui.new_child(UiBuilder::new().max_rect(place).id_salt(("plot", unit)));
+    child.set_clip_rect(place);
     let seconds = now as f64 / 1e9;
-    let response = Plot::new("plots")
-        .height(field.height())
-        .width(field.width())
+    let of_unit = unit.to_owned();
+    Plot::new(("plot", unit))
+        .height(place.height())
+        .width(place.width())
         .legend(Legend::default().background_alpha(0.8))
+        .link_axis("plots", [true, false])
+        .link_cursor("plots", [true, false])
         .allow_scroll(false)
+        .show_axes([times, true])
+        .y_axis_min_width(64.0)
+        .grid_spacing(10.0..=60.0)
         .x_axis_formatter(|mark, _| format!("{} s", crate::model::effects::figure(mark.value)))
+        .y_axis_formatter(move |mark, _| scaled(mark.value, &of_unit))
         .label_formatter(|at| match at {
             HoverPosition::NearDataPoint {
                 plot_name, position, ..
@@ -71,23 +117,25 @@ pub(super) fn show(ui: &mut Ui, scope: &mut Scope) {
             HoverPosition::Elsewhere { .. } => None,
         })
         .show(&mut child, |plot| {
-            for (name, colour, points) in lines {
-                plot.line(
-                    Line::new(name, PlotPoints::new(points))
-                        .color(rgb(colour))
-                        .width(1.5),
-                );
+            for curve in curves {
+                let points = PlotPoints::new(curve.points);
+                plot.line(Line::new(curve.name, points).color(rgb(curve.colour)).width(1.5));
             }
-            plot.vline(VLine::new("now", seconds).color(rgb(SELECTION)).width(1.5));
+            plot.vline(VLine::new("", seconds).color(rgb(SELECTION)).width(1.5));
             plot.pointer_coordinate().filter(|_| plot.response().clicked())
-        });
-    if let Some(at) = response.inner
-        && scope.feed.is_replay()
-    {
-        scope
-            .feed
-            .transport(Transport::Seek(crate::model::effects::nanoseconds(at.x)));
-    }
+        })
+        .inner
+        .map(|at| at.x)
+}
+
+/// A figure of an axis, large ones in kilo and mega.
+fn scaled(value: f64, unit: &str) -> String {
+    let (value, front) = match value.abs() {
+        size if size >= 1e6 => (value / 1e6, "M"),
+        size if size >= 1e4 => (value / 1e3, "k"),
+        _ => (value, ""),
+    };
+    format!("{} {front}{unit}", crate::model::effects::figure(value)).replace('-', "−")
 }
 
 /// Samples as steps: each holds until the next. Long ones are thinned to the highest and lowest of each column.
@@ -134,7 +182,7 @@ fn choose(ui: &mut Ui, place: Rect, scope: &mut Scope) {
         .auto_shrink(false)
         .show(&mut child, |ui| {
             ui.spacing_mut().item_spacing = vec2(4.0, 1.0);
-            for (n, (tag, point)) in scope.panels.plotted.iter().enumerate() {
+            for (n, (tag, point)) in scope.view.plotted.iter().enumerate() {
                 ui.horizontal(|ui| {
                     if ui.small_button("×").on_hover_text("takes it off").clicked() {
                         gone = Some(n);
@@ -156,7 +204,7 @@ fn choose(ui: &mut Ui, place: Rect, scope: &mut Scope) {
                     continue;
                 };
                 let entry = (tag.to_owned(), def.name.clone());
-                if scope.model.read(point) == Reading::Never || scope.panels.plotted.contains(&entry) {
+                if scope.model.read(point) == Reading::Never || scope.view.plotted.contains(&entry) {
                     continue;
                 }
                 ui.horizontal(|ui| {
@@ -169,7 +217,7 @@ fn choose(ui: &mut Ui, place: Rect, scope: &mut Scope) {
             }
         });
     if let Some(n) = gone {
-        scope.panels.plotted.remove(n);
+        scope.view.plotted.remove(n);
     }
-    scope.panels.plotted.extend(added);
+    scope.view.plotted.extend(added);
 }

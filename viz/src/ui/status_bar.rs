@@ -39,7 +39,7 @@ pub(super) fn show(ui: &mut Ui, scope: &mut Scope) {
         LABEL,
     );
 
-    chip(painter, take(84.0), scope.model.showing());
+    chip(painter, take(80.0), scope.model.showing());
 
     let (top, bottom) = rows(take(112.0));
     text(
@@ -51,7 +51,7 @@ pub(super) fn show(ui: &mut Ui, scope: &mut Scope) {
     );
     text(painter, bottom, Align::Max, &rate(scope), LABEL);
 
-    let (top, bottom) = rows(take(126.0));
+    let (top, bottom) = rows(take(112.0));
     let (word, detail) = age(scope);
     text(painter, top, Align::Min, &word, WORD);
     text(painter, bottom, Align::Min, &detail, LABEL);

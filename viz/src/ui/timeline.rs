@@ -21,6 +21,8 @@ const NAMES: f32 = 84.0;
 /// Heights of the axis and of the trend.
 const AXIS: f32 = 15.0;
 const TREND: f32 = 28.0;
+/// How far from its effect a label may stand.
+const LABEL_REACH: f32 = 160.0;
 
 /// What the timeline remembers.
 #[derive(Debug, Default)]
@@ -54,20 +56,21 @@ pub(super) fn show(ui: &mut Ui, scope: &mut Scope) {
         )
     };
     switch(ui, names.with_max_y(top.bottom()), scope, &axis);
+    axis.draw(ui.painter(), top, lanes.bottom());
+    let mut written = Vec::new();
     for lane in Lane::ALL {
         let part = lane_at(lane);
         let name = Rect::from_x_y_ranges(names.x_range(), part.y_range());
         text(ui.painter(), name, Align::Min, lane.name(), LABEL.coloured(TEXT));
-        bands(ui, part, scope.model, lane, &axis);
+        bands(ui, part, scope.model, lane, &axis, &mut written);
         ui.painter().hline(
             place.x_range(),
             part.bottom(),
             Stroke::new(1.0, rgb([0xD0, 0xD3, 0xD5])),
         );
     }
-    axis.draw(ui.painter(), top, lanes.bottom());
     marks(ui, &lane_at, scope.model, &axis);
-    hops(ui, &lane_at, scope.model, &axis);
+    hops(ui, &lane_at, scope.model, &axis, written);
     strip(ui, names, trend, scope, &axis);
     let now = axis.x(scope.model.now_ns());
     let painter = ui.painter();
@@ -114,7 +117,7 @@ fn switch(ui: &mut Ui, place: Rect, scope: &mut Scope, axis: &Axis) {
 }
 
 /// States of a lane.
-fn bands(ui: &Ui, place: Rect, model: &Model, lane: Lane, axis: &Axis) {
+fn bands(ui: &Ui, place: Rect, model: &Model, lane: Lane, axis: &Axis, written: &mut Vec<Rect>) {
     let gas;
     let bands = if lane == Lane::Gas {
         gas = gas_bands(model);
@@ -147,13 +150,14 @@ fn bands(ui: &Ui, place: Rect, model: &Model, lane: Lane, axis: &Axis) {
         painter.vline(part.left(), part.y_range(), outline(1.0));
         if part.width() > 22.0 {
             let inner = part.shrink2(vec2(4.0, 0.0));
-            text(
+            let words = text(
                 painter,
                 inner,
                 Align::Min,
                 &band.word,
                 WORD.sized(11.5).coloured(ink),
             );
+            written.push(words.expand2(vec2(3.0, 0.0)));
         }
     }
 }
@@ -187,7 +191,7 @@ fn gas_bands(model: &Model) -> Vec<Band> {
             value if value.is_nan() => "not told",
             value if value >= 25.0 => "above 25 % LFL",
             value if value >= 10.0 => "above 10 % LFL",
-            value if value >= 0.5 => "gas",
+            value if value >= 0.1 => "gas",
             _ => "none",
         };
         if bands.last().is_none_or(|last| last.word != word) {
@@ -230,10 +234,10 @@ fn marks(ui: &Ui, lane_at: &dyn Fn(Lane) -> Rect, model: &Model, axis: &Axis) {
 }
 
 /// Arrows from cause to effect with latency, limit and margin, and the limit as a pale bar.
-fn hops(ui: &Ui, lane_at: &dyn Fn(Lane) -> Rect, model: &Model, axis: &Axis) {
+fn hops(ui: &Ui, lane_at: &dyn Fn(Lane) -> Rect, model: &Model, axis: &Axis, mut written: Vec<Rect>) {
     let painter = ui.painter();
-    let mut written: Vec<Rect> = Vec::new();
     let hops = &model.chronicle().now().hops;
+    let mut labels = Vec::new();
     for hop in hops.iter().filter(|hop| hop.is_latency() && !hop.is_hold()) {
         let Some(lane) = lane_of(model, hop) else { continue };
         let part = lane_at(lane);
@@ -277,6 +281,9 @@ fn hops(ui: &Ui, lane_at: &dyn Fn(Lane) -> Rect, model: &Model, axis: &Axis) {
                 x
             }
         };
+        labels.push((part, cause, end, hop));
+    }
+    for (part, cause, end, hop) in labels {
         label(painter, part, cause, end, hop, &mut written);
     }
 }
@@ -314,16 +321,17 @@ fn label(painter: &Painter, part: Rect, cause: f32, end: f32, hop: &Hop, written
     let width = paint::width(painter, &words, face) + 6.0;
     let rows = part.top() + 1.5..=part.bottom() - 4.0;
     let before = Rect::from_x_y_ranges(end - width - 3.0..=end - 3.0, rows.clone());
-    let behind = Rect::from_x_y_ranges(end + 4.0..=end + 4.0 + width, rows);
-    let free = |place: &Rect| {
-        place.left() >= part.left()
-            && place.right() <= part.right()
-            && !written.iter().any(|other| other.intersects(*place))
-    };
+    let covered = |place: &Rect| written.iter().find(|other| other.intersects(*place)).copied();
+    // behind the effect, but not over what is written there
+    let mut behind = Rect::from_x_y_ranges(end + 4.0..=end + 4.0 + width, rows);
+    while let Some(other) = covered(&behind).filter(|_| behind.right() < part.right()) {
+        behind = behind.translate(vec2(other.right() + 2.0 - behind.left(), 0.0));
+    }
     let fits_before = before.left() > cause + 6.0;
-    let place = [(before, fits_before), (behind, true)]
+    let place = [(before, fits_before), (behind, behind.left() < end + LABEL_REACH)]
         .into_iter()
-        .find_map(|(place, fits)| (fits && free(&place)).then_some(place));
+        .filter(|(place, _)| place.left() >= part.left() && place.right() <= part.right())
+        .find_map(|(place, fits)| (fits && covered(&place).is_none()).then_some(place));
     if let Some(place) = place {
         painter.rect_filled(place, 2.0, rgb([0xF4, 0xF5, 0xF5]));
         text(painter, place.shrink2(vec2(3.0, 0.0)), Align::Min, &words, face);
@@ -339,7 +347,7 @@ fn strip(ui: &Ui, names: Rect, place: Rect, scope: &Scope, axis: &Axis) {
         .description()
         .and_then(|description| description.containers.first())
         .map(|of| of.tag.clone());
-    let (of, point) = scope.panels.plotted.first().cloned().unwrap_or_else(|| {
+    let (of, point) = scope.view.plotted.first().cloned().unwrap_or_else(|| {
         (
             format!("plant:{}/pcs", tag.unwrap_or_default()),
             "active-power".to_owned(),
@@ -412,20 +420,17 @@ fn strip(ui: &Ui, names: Rect, place: Rect, scope: &Scope, axis: &Axis) {
             )
         };
         let (top, bottom) = place.shrink2(vec2(4.0, 1.0)).split_top_bottom_at_fraction(0.5);
-        text(
-            painter,
-            top,
-            Align::Max,
-            &words(high),
-            FIGURE.sized(11.0).coloured(SECONDARY),
-        );
-        text(
-            painter,
-            bottom,
-            Align::Max,
-            &words(low),
-            FIGURE.sized(11.0).coloured(SECONDARY),
-        );
+        for (part, value) in [(top, high), (bottom, low)] {
+            let words = words(value);
+            let face = FIGURE.sized(11.0).coloured(SECONDARY);
+            let width = paint::width(painter, &words, face) + 4.0;
+            painter.rect_filled(
+                part.with_min_x(part.right() - width),
+                2.0,
+                rgb([0xEE, 0xEF, 0xEF]),
+            );
+            text(painter, part, Align::Max, &words, face);
+        }
     }
 }
 

@@ -3,11 +3,11 @@
 use bess_telemetry::Kind;
 use bevy_egui::egui::{self, Align, Rect, Sense, Shape, Stroke, StrokeKind, Ui, UiBuilder, pos2, vec2};
 
+use super::Scope;
 use super::paint::{self, FIGURE, LABEL, outline, rgb, text};
-use super::{Scope, Tab};
 use crate::feed::Transport;
 use crate::model::colour::{INJECTED, SECONDARY, TEXT, of_level};
-use crate::model::{Layout, Level, Showing, clock};
+use crate::model::{Layout, Level, Showing, Tab, clock};
 
 /// Speeds that are offered.
 const RATES: [f64; 8] = [0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 20.0, 60.0];
@@ -39,13 +39,8 @@ pub(super) fn show(ui: &mut Ui, scope: &mut Scope) {
                 .max_rect(right)
                 .layout(egui::Layout::right_to_left(Align::Center)),
         );
-        for (tab, words) in [
-            (Tab::Control, "control"),
-            (Tab::Effects, "effects"),
-            (Tab::Plots, "plots"),
-            (Tab::Timeline, "timeline"),
-        ] {
-            child.selectable_value(&mut scope.panels.tab, tab, words);
+        for tab in Tab::ALL.into_iter().rev() {
+            child.selectable_value(&mut scope.view.tab, tab, tab.key());
         }
     }
 }
