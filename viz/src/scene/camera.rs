@@ -288,7 +288,7 @@ pub fn of_tag(plan: &Plan, tag: &str, aspect: f32) -> Option<(usize, Orbit)> {
     })
 }
 
-/// Racks whose fronts look to one side, with their HV boxes.
+/// Racks whose fronts look to one side, with their HV boxes and room around them for what panels paint over the picture.
 fn racks(place: &Place, turned: bool) -> Option<Block> {
     let packs = place
         .packs
@@ -300,7 +300,11 @@ fn racks(place: &Place, turned: bool) -> Option<Block> {
         .iter()
         .filter(|hv_box| hv_box.is_turned == turned)
         .map(|hv_box| hv_box.block);
-    packs.chain(boxes).reduce(|all, block| all.union(&block))
+    let racks = packs.chain(boxes).reduce(|all, block| all.union(&block))?;
+    Some(Block {
+        min: racks.min - Vec3::Y * 0.45,
+        max: racks.max + Vec3::Y * 0.25,
+    })
 }
 
 /// The cluster that is meant, and whether its front looks to the back.
