@@ -8,7 +8,7 @@ use crate::feed::{Access, Feed, Mistake, launch};
 use crate::model::Tab;
 
 /// Environment variable with the token of the control API, the same as bessrig's.
-const TOKEN: &str = "BESSRIG_API_TOKEN";
+pub(crate) const TOKEN: &str = "BESSRIG_API_TOKEN";
 
 /// The 3D view of a rig, live and replayed.
 #[derive(Clone, Debug, Parser)]
@@ -21,7 +21,7 @@ pub struct Cli {
     /// Shows a recording.
     #[arg(long, value_name = "FILE")]
     pub replay: Option<PathBuf>,
-    /// Starts `bessrig run RIG` and shows it.
+    /// Starts `bessrig run --rig RIG` and shows it.
     #[arg(long, value_name = "RIG")]
     pub launch: Option<PathBuf>,
     /// The program that --launch starts; beside this one or on the path if left out.

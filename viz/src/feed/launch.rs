@@ -1,4 +1,4 @@
-//! A rig that is started here: `bessrig run RIG`, and its control API.
+//! A rig that is started here: `bessrig run --rig RIG`, and its control API.
 
 use std::collections::VecDeque;
 use std::ffi::OsStr;
@@ -42,9 +42,12 @@ impl Launch {
         }
         let mut child = Process::new(program)
             .arg("run")
+            .arg("--rig")
             .arg(rig)
             .args(["--api", "127.0.0.1:0"])
             .args(options)
+            // on loopback it needs none, and this viewer has none
+            .env_remove(crate::cli::TOKEN)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -90,6 +90,7 @@ fn draw(
         dress(ctx);
         panels.dressed = true;
     }
+    paint::prepare(ctx);
     let screen = ctx.viewport_rect();
     let zoom = ctx.zoom_factor();
     let wanted = (screen.width() * zoom / SCREEN.x).min(screen.height() * zoom / SCREEN.y);

@@ -566,7 +566,7 @@ fn safety(painter: &Painter, place: Rect, model: &Model, tag: &str) {
         painter,
         row(1.0),
         Align::Min,
-        &format!("permit {}", word(&permit, "given", "WITHDRAWN")),
+        &format!("permit {}", word(&permit, "given", "not given")),
         LABEL.coloured(TEXT),
     );
     text(

@@ -15,13 +15,13 @@ use crate::model::colour::of_level;
 /// Faults that are offered: name, and its numbers as they are usual.
 const FAULTS: [(&str, &str); 8] = [
     ("nail", ""),
-    ("hold-temperature", "celsius=130"),
-    ("internal-short", "ohm=1"),
-    ("sensor-bias", "bias=0.1"),
+    ("hold-cell-temperature", "celsius=130"),
+    ("contactor-welded", "coil=main-positive"),
+    ("coolant-pump-failed", ""),
+    ("grid-lost", ""),
     ("power-off", ""),
     ("can-disconnect", ""),
-    ("can-drop", ""),
-    ("door", ""),
+    ("modbus-silence", ""),
 ];
 
 /// What the panel remembers.

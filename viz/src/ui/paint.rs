@@ -312,3 +312,11 @@ pub(super) fn sparkline(painter: &Painter, points: Vec<Pos2>, colour: Rgb) {
         painter.line(points, Stroke::new(1.5, rgb(colour)));
     }
 }
+
+/// Lays out every figure in every size of figures: a glyph that is first used in a picture comes to the screen only in the next.
+pub(super) fn prepare(ctx: &bevy_egui::egui::Context) {
+    let painter = ctx.debug_painter();
+    for size in [11.0, 12.0, 12.5, 13.0, 14.0] {
+        width(&painter, "0123456789.,:+−≤≥ mskMWVA°C%", FIGURE.sized(size));
+    }
+}
