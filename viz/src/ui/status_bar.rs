@@ -103,7 +103,14 @@ fn age(scope: &Scope) -> (String, String) {
     };
     let dropped = scope.model.status().map_or(0, |status| status.dropped) + link.skipped;
     let lost = scope.model.misfits() + scope.model.chronicle().missing();
-    let detail = match (&link.trouble, dropped, lost) {
+    // what is missing in a recording stays on the picture
+    let missing = scope
+        .model
+        .notices()
+        .rev()
+        .find(|notice| notice.is_trouble && link.is_replay);
+    let trouble = link.trouble.as_ref().or(missing.map(|notice| &notice.text));
+    let detail = match (trouble, dropped, lost) {
         (Some(trouble), _, _) => trouble.clone(),
         (None, 0, 0) => "no frame lost".to_owned(),
         (None, dropped, 0) => format!("{dropped} frames dropped"),
