@@ -146,7 +146,7 @@ fn outside(geometry: &mut Geometry, place: &Place) {
     let shell = place.shell;
     let body = Block {
         min: shell.min + Vec3::new(0.02, FLOOR, 0.02),
-        max: shell.max - Vec3::new(0.02, 0.09, 0.02),
+        max: shell.max - Vec3::new(0.02, 0.0, 0.02),
     };
     geometry.quad(Side::Top.corners(&shell), SHELL);
     let along = if place.is_cabinet {
