@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command as Process, Stdio};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::process::{Child, Command as Process, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -19,6 +19,8 @@ use crate::model::Model;
 const LINES: usize = 12;
 /// How long a rig may take to end when asked.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// How long to wait for the last words of a rig that has ended, should another process hold its output open.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// A rig that was started here. It ends with this.
 #[derive(Debug)]
@@ -28,6 +30,7 @@ pub struct Launch {
     last: VecDeque<String>,
     live: Option<Live>,
     source: String,
+    gone: Option<(Instant, ExitStatus)>,
     ended: Option<String>,
 }
 
@@ -67,6 +70,7 @@ impl Launch {
             last: VecDeque::new(),
             live: None,
             source: rig.display().to_string(),
+            gone: None,
             ended: None,
         })
     }
@@ -78,7 +82,11 @@ impl Launch {
 
     /// Hands over what has come since.
     pub fn poll(&mut self, model: &mut Model) {
-        for line in self.lines.try_iter() {
+        let all_said = loop {
+            let line = match self.lines.try_recv() {
+                Ok(line) => line,
+                Err(why) => break why == TryRecvError::Disconnected,
+            };
             if self.live.is_none()
                 && let Some(address) = address_in(&line)
             {
@@ -88,9 +96,15 @@ impl Launch {
             if self.last.len() > LINES {
                 self.last.pop_front();
             }
+        };
+        if self.gone.is_none()
+            && let Ok(Some(status)) = self.child.try_wait()
+        {
+            self.gone = Some((Instant::now(), status));
         }
         if self.ended.is_none()
-            && let Ok(Some(status)) = self.child.try_wait()
+            && let Some((since, status)) = self.gone
+            && (all_said || since.elapsed() > LAST_WORDS)
         {
             let said: Vec<_> = self.last.iter().map(String::as_str).collect();
             let ended = format!("bessrig has ended ({status}): {}", said.join(" | "));
@@ -124,7 +138,7 @@ impl Drop for Launch {
         let pid = self.child.id().to_string();
         let asked = Process::new("kill").args(["-INT", &pid]).status();
         let until = Instant::now() + PATIENCE;
-        while asked.as_ref().is_ok_and(std::process::ExitStatus::success) && Instant::now() < until {
+        while asked.as_ref().is_ok_and(ExitStatus::success) && Instant::now() < until {
             if !matches!(self.child.try_wait(), Ok(None)) {
                 return;
             }

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Cursor, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::Command as Process;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -236,10 +236,17 @@ fn a_wrong_token_is_said_with_the_remedy() {
 }
 
 /// A program in place of bessrig.
+/// A program in place of bessrig. Another process writes it: a child of a test beside this one would inherit a file open for
+/// writing here, and Linux starts no such file.
 fn program(folder: &TempDir, script: &str) -> (PathBuf, PathBuf) {
     let program = folder.path().join("bessrig");
-    fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
-    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let written = Process::new("sh")
+        .args(["-c", r#"printf '#!/bin/sh\n%s\n' "$1" > "$0" && chmod +x "$0""#])
+        .arg(&program)
+        .arg(script)
+        .status()
+        .unwrap();
+    assert!(written.success());
     let rig = folder.path().join("rig.toml");
     fs::write(&rig, "").unwrap();
     (program, rig)
