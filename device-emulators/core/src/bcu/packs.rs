@@ -12,8 +12,8 @@ impl Bcu {
     pub(super) fn publish_packs(&mut self) {
         let rows = self.table.packs;
         let (cells, sensors) = (self.settings.cells_per_pack, self.settings.temperatures_per_pack);
-        for (pack, ids) in self.bmu_points.iter().enumerate() {
-            let image = &self.nodes.node(pack).points;
+        for (pack, ids) in self.nodes.bmus().iter().enumerate() {
+            let image = self.nodes.image(pack);
             let heard = self.points.is_on(self.table.pack_online.at(pack));
             let said = |id: Option<PointId>| match id {
                 Some(id) if heard => image.reading(id),

@@ -2,9 +2,11 @@
 
 use bess_types::SimTime;
 
+use super::sequence::Blocking;
 use super::*;
 use crate::codec::modbus::{ModbusAccess, ModbusServer};
-use crate::kinds;
+use crate::library::Library;
+use crate::{PointId, kinds};
 
 mod dialects;
 
