@@ -4,10 +4,10 @@ use core::ops::BitOr;
 
 use bess_types::SimTime;
 
-use super::{Bau, FaultPoints, Stack};
+use super::auxiliaries::{Chiller, Hvac};
+use super::{Bau, Stack};
 use crate::codec::modbus::ModbusPeer;
 use crate::controller::older_than;
-use crate::hvac;
 use crate::protection::Severity;
 
 /// A cause. Its number is its bit in 802 `EvtVnd1`, where the register map has its name in words.
@@ -184,57 +184,40 @@ impl Bau {
         let lost = |client: Option<&ModbusPeer>, limit_s| {
             client.is_some_and(|client| self.lost(now, client, limit_s))
         };
-        let panel = self.fire_panel.as_ref().map(|(client, ..)| client);
-        let chiller = self.chiller.as_ref().map(|(client, _)| client);
-        let hvac = self.hvac.as_ref().map(|(client, _)| client);
+        let panel = self.fire_panel.as_ref().map(|panel| &panel.peer);
+        let chiller = self.chiller.as_ref().map(|chiller| &chiller.peer);
+        let hvac = self.hvac.as_ref().map(|hvac| &hvac.peer);
         let keep_alive_lost = (self.pcs_bus.as_ref()).is_some_and(|bus| bus.is_lost(now, self.started));
         // In its self-test it waits for the others to start.
         let awake = self.state != Stack::Initialising;
-        let fan = Some(f64::from(hvac::Fault::Fan as u8));
-        let [chiller_fault, hvac_fault] = [
-            (self.chiller.as_ref()).map_or(NO_FAULT, |(client, ids)| ids.fault.read(client)),
-            (self.hvac.as_ref()).map_or(NO_FAULT, |(client, ids)| ids.read(client)),
-        ];
+        let chiller_fault = self.chiller.as_ref().map(Chiller::fault).unwrap_or_default();
+        let hvac_fault = self.hvac.as_ref().map(Hvac::fault).unwrap_or_default();
         let standing = Causes::of(&[
-            (Cause::Fire, self.fire_latched),
-            (Cause::ThermalRunaway, self.runaway_latched),
+            (Cause::Fire, self.latches.fire),
+            (Cause::ThermalRunaway, self.latches.runaway),
             (Cause::BcuSilent, self.clusters.any_lost()),
-            (Cause::IoSilent, awake && !self.io_fresh(now)),
+            (Cause::IoSilent, awake && !self.io.is_fresh(now)),
             (Cause::FirePanelSilent, lost(panel, settings.fire_lost_s)),
             (
                 Cause::PcsSilent,
-                awake && lost(Some(&self.pcs), settings.pcs_lost_s) || keep_alive_lost,
+                awake && lost(Some(&self.pcs.peer), settings.pcs_lost_s) || keep_alive_lost,
             ),
             (Cause::EmsSilent, self.ems_gone(now)),
             (Cause::ChillerSilent, lost(chiller, settings.chiller_lost_s)),
             (Cause::HvacSilent, lost(hvac, settings.hvac_lost_s)),
-            (Cause::PcsTripped, self.pcs_points.has_tripped(&self.pcs)),
-            (Cause::ChillerAlarm, chiller_fault.1 == ALARM),
-            (Cause::ChillerStopped, chiller_fault.1 == STOPPED),
-            (Cause::HvacAlarm, hvac_fault.1 == ALARM),
-            (Cause::HvacStopped, hvac_fault.1 == STOPPED && hvac_fault.0 != fan),
-            (Cause::HvacFan, hvac_fault.0 == fan),
+            (Cause::PcsTripped, self.pcs.has_tripped()),
+            (Cause::ChillerAlarm, chiller_fault.is_alarm()),
+            (Cause::ChillerStopped, chiller_fault.is_stop()),
+            (Cause::HvacAlarm, hvac_fault.is_alarm()),
+            (Cause::HvacStopped, hvac_fault.is_stop() && !hvac_fault.is_fan()),
+            (Cause::HvacFan, hvac_fault.is_fan()),
         ]);
-        standing | self.safety_held | self.fault_held
+        standing | self.latches.held | self.fault_held
     }
 
     /// Whether the EMS was heard once and is silent since.
     pub(super) fn ems_gone(&self, now: SimTime) -> bool {
         self.last_ems.is_some() && older_than(now, self.last_ems, self.settings.ems_lost_s)
-    }
-}
-
-/// Fault code and level of a chiller or HVAC as last read.
-type Read = (Option<f64>, Option<f64>);
-const NO_FAULT: Read = (None, None);
-/// Fault level of something that goes on.
-const ALARM: Option<f64> = Some(1.0);
-/// Fault level of something that has stopped.
-const STOPPED: Option<f64> = Some(2.0);
-
-impl FaultPoints {
-    fn read(self, client: &ModbusPeer) -> Read {
-        (client.points.get(self.fault), client.points.get(self.level))
     }
 }
 

@@ -16,7 +16,7 @@ pub const STACK_STATES: &[&str] = &[
     "fire",
     "emergency-stop",
 ];
-/// Names of [`super::Blocking`], as point states.
+/// Names of [`super::stack::Blocking`], as point states.
 pub const BLOCKING: &[&str] = &[
     "none",
     "not-ready",

@@ -8,6 +8,8 @@ use super::*;
 use crate::bcu::sequence::State;
 use crate::codec::modbus::ModbusAccess;
 use crate::kinds;
+use crate::library::Library;
+use crate::protection::AlarmId;
 
 /// A BAU with scripted servers and BCUs that do as they are asked at once.
 struct Bench {
