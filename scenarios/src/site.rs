@@ -6,7 +6,7 @@
 //! belongs to the same charge. With `--hours` a part of a cycle starts half full and ends at the charge it started with.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -15,12 +15,14 @@ use bess_catalogue::{Catalogue, Kind};
 use bess_plant::site::{SiteAccount, SiteFigures};
 use bess_plant::spec::{SiteSpec, StationSpec};
 use bess_plant::{InitialState, Site};
+use bess_telemetry::{Description, Scenario};
 use bess_types::Verdict;
 use clap::Args;
 use serde::Serialize;
 
 use crate::mistake::Mistake;
 use crate::suite::say;
+use crate::telemetry::{SiteRecording, describe_site};
 
 const GRID_STEP: Duration = Duration::from_millis(10);
 /// Site time for all clusters to connect, s.
@@ -56,6 +58,9 @@ pub(crate) struct SiteArgs {
     /// Seed of the cells' spread.
     #[arg(long, default_value_t = 1, value_name = "N")]
     seed: u64,
+    /// Also write CASE.mcap there, for `bess-viz --replay`: all cells each five minutes, or each minute of less than an hour.
+    #[arg(long)]
+    record: bool,
     /// Folder for CASE.json.
     #[arg(long, default_value = "./bessrig-out/site", value_name = "DIR")]
     out: PathBuf,
@@ -101,11 +106,11 @@ pub(crate) fn run(args: &SiteArgs, catalogue: &Catalogue, interrupted: &AtomicBo
     ));
     // before the minutes that it takes
     let file = args.out.join(format!("{case}.json"));
-    let unwritable = |error: std::io::Error| Mistake::unwritable(format!("{}: {error}", file.display()));
+    let unwritable = |error: std::io::Error| unwritten(&file, &error);
     fs::create_dir_all(&args.out).map_err(unwritable)?;
-    let report = pool.install(|| cycle(args, &product, &spec, catalogue, interrupted))?;
-    for line in report.table() {
-        say(&line);
+    let (report, notes) = pool.install(|| cycle(args, &product, &spec, catalogue, interrupted))?;
+    for line in report.table().iter().chain(&notes) {
+        say(line);
     }
     let json = serde_json::to_string_pretty(&report).map_err(|error| Mistake::new(error.to_string(), ""))?;
     fs::write(&file, json + "\n").map_err(unwritable)?;
@@ -222,7 +227,7 @@ fn cycle(
     spec: &SiteSpec,
     catalogue: &Catalogue,
     interrupted: &AtomicBool,
-) -> Result<Report, Mistake> {
+) -> Result<(Report, Vec<String>), Mistake> {
     let initial = InitialState {
         soc: if args.hours.is_some() { HALF } else { NEARLY_EMPTY },
         ..InitialState::default()
@@ -237,6 +242,14 @@ fn cycle(
         .hours
         .unwrap_or(2.1 * spec.energy_limit_wh / spec.power_limit_w);
     let mut course = Course::new(site, expected_h * 3600.0, interrupted);
+    if args.record {
+        let description = describe(args, product, spec, catalogue)?;
+        let file = recording_file(args, spec);
+        let recording =
+            SiteRecording::create(&file, description, course.expected_s, course.site.containers());
+        course.recording = Some(recording.map_err(|error| unwritten(&file, &error))?);
+    }
+    course.begin("connect");
     let mut connected = 0;
     for _ in 0..CONNECT_S {
         connected = course.second()?.clusters_connected;
@@ -266,9 +279,16 @@ fn cycle(
         [0.0, 0.0],
         "normal operation, from connecting on".into(),
     ));
-    let wall_s = course.begin.elapsed().as_secs_f64();
+    let wall_s = course.since.elapsed().as_secs_f64();
     let site_s = course.site.now().as_nanos() / 1_000_000_000;
-    Ok(Report {
+    let verdict = rows.iter().map(|row| row.verdict).max().unwrap_or(Verdict::Error);
+    let notes = match course.recording.take() {
+        Some(recording) => recording
+            .close(course.site.now(), verdict)
+            .map_err(|error| unwritten(&recording_file(args, spec), &error))?,
+        None => Vec::new(),
+    };
+    let report = Report {
         case: spec.id.clone(),
         title: product.title.clone(),
         seed: args.seed,
@@ -282,8 +302,38 @@ fn cycle(
         site_s,
         wall_s,
         times_real_time: site_s as f64 / wall_s,
-        verdict: rows.iter().map(|row| row.verdict).max().unwrap_or(Verdict::Error),
+        verdict,
         rows,
+    };
+    Ok((report, notes))
+}
+
+fn recording_file(args: &SiteArgs, spec: &SiteSpec) -> PathBuf {
+    args.out.join(format!("{}.mcap", spec.id))
+}
+
+fn unwritten(file: &Path, error: &std::io::Error) -> Mistake {
+    Mistake::unwritable(format!("{}: {error}", file.display()))
+}
+
+/// What a viewer is told of the site; each phase is a step.
+fn describe(
+    args: &SiteArgs,
+    product: &SiteProduct,
+    spec: &SiteSpec,
+    catalogue: &Catalogue,
+) -> Result<Description, Mistake> {
+    let steps = PHASES
+        .iter()
+        .filter(|phase| args.hours.is_none() || **phase != "empty");
+    let scenario = Scenario {
+        feature: product.title.clone(),
+        name: "one charge and one discharge at the dispatch limits".into(),
+        steps: steps.map(|phase| (*phase).to_owned()).collect(),
+    };
+    Ok(Description {
+        scenario: Some(scenario),
+        ..describe_site(&product.title, spec, args.seed, catalogue)?
     })
 }
 
@@ -400,16 +450,22 @@ fn rows(
     ])
 }
 
+/// A course's phases; only a full cycle empties the site first.
+const PHASES: [&str; 4] = ["connect", "empty", "charge", "discharge"];
+
 /// A site on its way, with what the user sees of it.
 struct Course<'a> {
     site: Site,
     expected_s: f64,
     interrupted: &'a AtomicBool,
-    begin: Instant,
+    since: Instant,
     told: Instant,
     phase: &'static str,
+    /// Phases begun.
+    phases: usize,
     /// What happened to contacts and fuses so far, connecting included.
     abnormal_events: usize,
+    recording: Option<SiteRecording>,
 }
 
 impl<'a> Course<'a> {
@@ -419,11 +475,22 @@ impl<'a> Course<'a> {
             site,
             expected_s,
             interrupted,
-            begin: now,
+            since: now,
             told: now,
-            phase: "connect",
+            phase: "",
+            phases: 0,
             abnormal_events: 0,
+            recording: None,
         }
+    }
+
+    /// Another phase begins.
+    fn begin(&mut self, phase: &'static str) {
+        if let Some(recording) = &mut self.recording {
+            recording.phase(self.site.now(), self.phases, phase);
+        }
+        self.phase = phase;
+        self.phases += 1;
     }
 
     fn second(&mut self) -> Result<SiteFigures, Mistake> {
@@ -432,12 +499,17 @@ impl<'a> Course<'a> {
         }
         let first = self.site.now() == bess_types::SimTime::ZERO;
         self.site.advance();
-        self.abnormal_events += self
-            .site
-            .drain_events()
-            .filter(|(_, event)| ABNORMAL.contains(&event.point))
-            .count();
+        let events = self.site.drain_events();
+        for (number, event) in events.filter(|(_, event)| ABNORMAL.contains(&event.point)) {
+            self.abnormal_events += 1;
+            if let Some(recording) = &mut self.recording {
+                recording.abnormal(number, &event);
+            }
+        }
         let figures = self.site.figures();
+        if let Some(recording) = &mut self.recording {
+            recording.second(self.site.now(), self.site.containers(), &figures);
+        }
         let progress = self.told.elapsed() >= PROGRESS;
         if first || progress {
             self.told = Instant::now();
@@ -450,7 +522,7 @@ impl<'a> Course<'a> {
 
     fn tell(&self, figures: &SiteFigures) {
         let site_s = self.site.now().as_secs_f64();
-        let wall_s = self.begin.elapsed().as_secs_f64();
+        let wall_s = self.since.elapsed().as_secs_f64();
         let left_s = (self.expected_s + f64::from(CONNECT_S) - site_s).max(0.0) * wall_s / site_s;
         say(&format!(
             "{:<9} {:>5.2} h  SOC {:>5.1} %  {:>8.2} MW  cells {:.3} to {:.3} V, {:.1} to {:.1} °C  {:.0} x real time, {} left",
@@ -475,7 +547,7 @@ impl<'a> Course<'a> {
         limit_w: f64,
         enough: impl Fn(u64, &SiteFigures) -> bool,
     ) -> Result<Phase, Mistake> {
-        self.phase = name;
+        self.begin(name);
         self.site.set_power_w(watts);
         let before = self.site.figures();
         let abnormal_before = self.abnormal_events;

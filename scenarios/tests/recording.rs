@@ -61,6 +61,23 @@ fn recording() -> &'static [u8] {
     ONCE.get_or_init(|| record(FEATURE))
 }
 
+/// Records a site of three containers for some minutes.
+fn record_site() -> Vec<u8> {
+    let folder = TempDir::new().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_bessrig"))
+        .current_dir(root())
+        .args(["site", "cnnc", "--hours", "0.05", "--record", "--out"])
+        .arg(folder.path())
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    fs::read(folder.path().join("cnnc.mcap")).unwrap()
+}
+
 /// Messages by topic, of a whole file or of the beginning of one.
 fn messages(bytes: &[u8]) -> BTreeMap<String, Vec<(u64, String)>> {
     let mut found: BTreeMap<String, Vec<(u64, String)>> = BTreeMap::new();
@@ -240,4 +257,61 @@ fn a_rig_that_is_killed_leaves_all_but_its_last_second() {
     let last = messages["/points"].last().unwrap().0 as f64 / 1e9;
     // what a busy machine makes of a second
     assert!(last >= reached - 1.5, "{last} s of {reached} s");
+}
+
+#[test]
+fn a_site_is_recorded_as_a_rig_is() {
+    let bytes = record_site();
+    let messages = messages(&bytes);
+    let [site]: [Description; 1] = read(&messages["/description"]).try_into().unwrap();
+    assert_eq!(site.containers.len(), 3);
+    assert_eq!(site.site.stations.len(), 3);
+    assert_eq!(site.site.stations[2].containers, [2]);
+    assert_eq!(site.containers[2].first_cell, 2 * 3564);
+
+    let cells: Vec<Cells> = read(&messages["/cells"]);
+    assert!(cells.len() >= 4, "{}", cells.len());
+    assert!(
+        cells
+            .iter()
+            .all(|frame| frame.voltage.len() == 3 * 3564 && frame.cluster_current.len() == 27)
+    );
+
+    // power in, then out, of the site and of each container
+    let points: Vec<Points> = read(&messages["/points"]);
+    assert!(points[0].complete && points[0].index.len() == site.point_count());
+    for (tag, point, highest) in [
+        ("plant:site-01", "poi-active-power", 5.0e6),
+        ("plant:container-03/pcs", "active-power", 1.7e6),
+    ] {
+        let index = (0..)
+            .zip(site.all_points())
+            .find(|(_, (group, def))| group.tag == tag && def.name == point);
+        let (index, _) = index.unwrap();
+        let told = points
+            .iter()
+            .flat_map(|frame| frame.index.iter().zip(&frame.value));
+        let values: Vec<f64> = told
+            .filter(|(at, _)| **at == index)
+            .filter_map(|(_, value)| *value)
+            .collect();
+        let (low, high) = values
+            .iter()
+            .fold((0.0, 0.0), |(low, high), v| (v.min(low), v.max(high)));
+        assert!(
+            low < -0.9 * highest && high > 0.9 * highest,
+            "{tag} {point}: {low} to {high}"
+        );
+    }
+
+    // phases are steps
+    let events: Vec<Event> = read(&messages["/events"]);
+    let steps: Vec<&str> = events
+        .iter()
+        .filter(|event| event.kind == Kind::Step && event.verdict.is_none())
+        .map(|event| event.text.as_str())
+        .collect();
+    assert_eq!(steps, ["connect", "charge", "discharge"]);
+    assert_eq!(events.last().unwrap().verdict, Some(Verdict::Pass));
+    assert_eq!(bytes, record_site(), "the same bytes twice");
 }

@@ -3,19 +3,24 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bess_catalogue::product::{Class, Container, HvBox, Pack, Pcs};
-use bess_catalogue::{Catalogue, CatalogueError};
+use bess_catalogue::{Catalogue, CatalogueError, Kind};
 use bess_devices::product::DeviceKind;
-use bess_plant::{Plant, TruthRef};
+use bess_plant::spec::SiteSpec;
+use bess_plant::{Plant, PlantSpec, Topology, TruthRef};
 use bess_rig::config::DeviceConfig;
 use bess_rig::{ClockMode, PointInfo, PointKey, Rig, RigConfig};
 use bess_telemetry::{
     Backing, CellLayout, Description, Device, Mode, PointDef, PointGroup, Product, Quantity, Site, Size,
-    Truth, VERSION,
+    Station, Truth, VERSION,
 };
 use bess_types::Source;
 
 use super::sample::Rounding;
+use crate::steps::names::PLANT;
 use crate::topology::CONTAINER;
+
+/// Tag of the site.
+pub(super) const SITE: &str = "site-01";
 
 /// Points that a recording looks at this often, ms.
 const FAST_MS: u32 = 100;
@@ -81,15 +86,12 @@ impl Described {
                 faults_enabled: config.faults_enabled,
                 scenario: None,
                 site: Site {
-                    tag: "site-01".into(),
+                    tag: SITE.into(),
+                    stations: Vec::new(),
                 },
-                containers: vec![container(config, catalogue)?],
+                containers: vec![rig_container(config, catalogue)?],
                 devices: config.devices.iter().map(device).collect(),
-                cells: CellLayout {
-                    count: 0,
-                    clusters: 0,
-                    quantities: quantities(),
-                },
+                cells: no_cells(),
                 points: Vec::new(),
                 tables: Vec::new(),
             },
@@ -98,7 +100,8 @@ impl Described {
             controllers,
         };
         if let Some(plant) = rig.plant() {
-            described.find_cells(plant);
+            described.cells = CellPoints::of(plant);
+            described.cells.add_to(&mut described.description.cells);
         }
         described.list_points(rig);
         Ok(described)
@@ -113,92 +116,203 @@ impl Described {
         }
     }
 
-    fn find_cells(&mut self, plant: &Plant) {
+    /// Lists each point once, under the word that a step would get.
+    fn list_points(&mut self, rig: &Rig) {
+        let mut list = PointList::default();
+        let mut taken: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        let topology = rig.plant().map(Plant::topology);
+        let infos = rig.points();
+        let infos: Vec<_> = infos
+            .iter()
+            .flat_map(|info| every_part(topology, info))
+            .filter_map(|info| {
+                let names = taken.entry(info.tag.clone()).or_default();
+                // what a controller says on a wire comes before what its emulator knows of itself, as when a step asks
+                if names.contains(&info.point) {
+                    return None;
+                }
+                let key = rig.resolve(&info.tag, &info.point)?;
+                names.insert(info.point.clone());
+                self.points.push(key);
+                Some(info)
+            })
+            .collect();
+        for group in groups(&infos) {
+            let truth = match group[0].source {
+                Source::Plant => Truth::T,
+                Source::Wire => Truth::C,
+                Source::Device => self.word_of(&group[0].tag),
+                Source::Rig => Truth::R,
+            };
+            list.add(
+                group[0].tag.clone(),
+                truth,
+                group.iter().map(definition).collect(),
+            );
+        }
+        (self.description.points, self.description.tables) = list.finish();
+    }
+}
+
+/// Neighbours of one tag and source.
+fn groups(infos: &[PointInfo]) -> impl Iterator<Item = &[PointInfo]> {
+    infos.chunk_by(|a, b| a.tag == b.tag && a.source == b.source)
+}
+
+/// Points in groups; equal tables are kept once.
+#[derive(Default)]
+pub(super) struct PointList {
+    groups: Vec<PointGroup>,
+    tables: Vec<Vec<PointDef>>,
+    /// Where a table is, by its words.
+    known: BTreeMap<String, usize>,
+    points: usize,
+}
+
+impl PointList {
+    /// Adds a tag's points.
+    pub(super) fn add(&mut self, tag: String, truth: Truth, table: Vec<PointDef>) {
+        let first = count(self.points);
+        self.points += table.len();
+        let words = serde_json::to_string(&table).unwrap_or_default();
+        let number = *self.known.entry(words).or_insert_with(|| {
+            self.tables.push(table);
+            self.tables.len() - 1
+        });
+        self.groups.push(PointGroup {
+            tag,
+            truth,
+            first,
+            table: count(number),
+        });
+    }
+
+    /// Groups and tables.
+    pub(super) fn finish(self) -> (Vec<PointGroup>, Vec<Vec<PointDef>>) {
+        (self.groups, self.tables)
+    }
+}
+
+impl CellPoints {
+    /// Of a plant.
+    pub(super) fn of(plant: &Plant) -> Self {
         let topology = plant.topology();
-        let cells = &mut self.cells;
+        let mut points = Self::default();
         for cluster in 1..=topology.clusters {
             let of_cluster = format!("cluster-{cluster:02}");
-            cells.cluster_current.extend(plant.find(&of_cluster, "current"));
+            points.cluster_current.extend(plant.find(&of_cluster, "current"));
             for pack in 1..=topology.packs_per_cluster {
                 for cell in 1..=topology.cells_per_pack {
                     let part = format!("{of_cluster}/pack-{pack:02}/cell-{cell:02}");
                     for (row, point) in [
-                        (&mut cells.voltage, "voltage"),
-                        (&mut cells.temperature, "temperature"),
-                        (&mut cells.soc, "soc"),
-                        (&mut cells.stage, "runaway-stage"),
-                        (&mut cells.balancing, "balancing"),
+                        (&mut points.voltage, "voltage"),
+                        (&mut points.temperature, "temperature"),
+                        (&mut points.soc, "soc"),
+                        (&mut points.stage, "runaway-stage"),
+                        (&mut points.balancing, "balancing"),
                     ] {
                         row.extend(plant.find(&part, point));
                     }
                 }
             }
         }
-        let layout = &mut self.description.cells;
-        layout.count = count(cells.voltage.len());
-        layout.clusters = count(cells.cluster_current.len());
+        points
     }
 
-    /// Lists each point once, under the word that a step would get.
-    fn list_points(&mut self, rig: &Rig) {
-        let mut rows: BTreeMap<String, (usize, Vec<PointDef>)> = BTreeMap::new();
-        let mut taken: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-        let mut group: Option<(String, Source)> = None;
-        let mut table = Vec::new();
-        let infos = rig.points();
-        for info in infos.iter().flat_map(|info| every_part(rig, info)) {
-            let here = (info.tag.clone(), info.source);
-            if group.as_ref() != Some(&here) {
-                self.close_group(group.take(), &mut table, &mut rows);
-                group = Some(here);
+    /// Tells how many there are, behind those of other plants.
+    pub(super) fn add_to(&self, layout: &mut CellLayout) {
+        layout.count += count(self.voltage.len());
+        layout.clusters += count(self.cluster_current.len());
+    }
+}
+
+/// A site of the catalogue without a rig: its stations and containers. Cells and points are found in its plants.
+pub(crate) fn describe_site(
+    title: &str,
+    spec: &SiteSpec,
+    seed: u64,
+    catalogue: &Catalogue,
+) -> Result<Description, CatalogueError> {
+    let (mut containers, mut stations) = (Vec::new(), Vec::new());
+    for group in &spec.stations {
+        let (station, pcs) = station(&group.id, catalogue)?;
+        for _ in 0..group.count {
+            let first = containers.len();
+            for number in first..first + group.containers_per_station {
+                let mut one = container(&container_tag(number), &group.plant, catalogue)?;
+                (one.pcs, one.pcs_count) = pcs.clone();
+                containers.push(one);
             }
-            let names = taken.entry(info.tag.clone()).or_default();
-            // what a controller says on a wire comes before what its emulator knows of itself, as when a step asks
-            if names.contains(&info.point) {
-                continue;
-            }
-            let Some(key) = rig.resolve(&info.tag, &info.point) else {
-                continue;
-            };
-            names.insert(info.point.clone());
-            self.points.push(key);
-            table.push(definition(&info));
+            stations.push(Station {
+                tag: format!("station-{:02}", stations.len() + 1),
+                product: station.clone(),
+                containers: (count(first)..count(containers.len())).collect(),
+            });
         }
-        self.close_group(group, &mut table, &mut rows);
-        let mut tables: Vec<_> = rows.into_values().collect();
-        tables.sort_by_key(|(place, _)| *place);
-        self.description.tables = tables.into_iter().map(|(_, table)| table).collect();
     }
+    Ok(Description {
+        schema: VERSION,
+        build: env!("CARGO_PKG_VERSION").into(),
+        rig: spec.id.clone(),
+        title: title.into(),
+        seed,
+        mode: Mode::Virtual,
+        faults_enabled: false,
+        scenario: None,
+        site: Site {
+            tag: SITE.into(),
+            stations,
+        },
+        containers,
+        devices: Vec::new(),
+        cells: no_cells(),
+        points: Vec::new(),
+        tables: Vec::new(),
+    })
+}
 
-    /// Points of one tag and source are a group; equal tables are kept once.
-    fn close_group(
-        &mut self,
-        group: Option<(String, Source)>,
-        table: &mut Vec<PointDef>,
-        tables: &mut BTreeMap<String, (usize, Vec<PointDef>)>,
-    ) {
-        let table = std::mem::take(table);
-        let Some((tag, source)) = group.filter(|_| !table.is_empty()) else {
-            return;
-        };
-        let next = tables.len();
-        let first = count(self.points.len() - table.len());
-        let (number, _) = tables
-            .entry(serde_json::to_string(&table).unwrap_or_default())
-            .or_insert((next, table));
-        let truth = match source {
-            Source::Plant => Truth::T,
-            Source::Wire => Truth::C,
-            Source::Device => self.word_of(&tag),
-            Source::Rig => Truth::R,
-        };
-        self.description.points.push(PointGroup {
-            tag,
-            truth,
-            first,
-            table: count(*number),
-        });
+/// Tag of a site's container, counted from 0.
+pub(super) fn container_tag(number: usize) -> String {
+    format!("container-{:02}", number + 1)
+}
+
+/// Tag of a part of a container; the container's own if it has no name.
+pub(super) fn part_tag(container: &str, part: &str) -> String {
+    if part.is_empty() {
+        container.into()
+    } else {
+        format!("{container}/{part}")
     }
+}
+
+/// What a plant without a rig shows, but for packs and cells: by tag what its points are, and where.
+pub(super) fn plant_points(plant: &Plant, container: &str) -> Vec<(String, Vec<PointDef>, Vec<TruthRef>)> {
+    let all = plant.truth_points();
+    let infos: Vec<_> = all
+        .iter()
+        .filter(|point| !point.part.contains("pack-NN"))
+        .map(|point| PointInfo {
+            tag: part_tag(container, point.part),
+            point: point.point.into(),
+            unit: point.unit.into(),
+            min: point.min,
+            max: point.max,
+            source: Source::Plant,
+            states: Vec::new(),
+        })
+        .flat_map(|info| every_part(Some(plant.topology()), &info))
+        .collect();
+    groups(&infos)
+        .map(|group| {
+            let tag = &group[0].tag;
+            let part = tag[container.len()..].trim_start_matches('/');
+            let found = group
+                .iter()
+                .filter_map(|info| Some((definition(info), plant.find(part, &info.point)?)));
+            let (defs, places) = found.unzip();
+            (format!("{PLANT}{tag}"), defs, places)
+        })
+        .collect()
 }
 
 fn is_controller(kind: DeviceKind) -> bool {
@@ -209,14 +323,13 @@ fn is_controller(kind: DeviceKind) -> bool {
 }
 
 /// A line of the rig's list stands for all clusters and packs; cells have frames of their own.
-fn every_part(rig: &Rig, info: &PointInfo) -> Vec<PointInfo> {
+fn every_part(topology: Option<Topology>, info: &PointInfo) -> Vec<PointInfo> {
     if info.tag.contains("cell-NN") {
         return Vec::new();
     }
-    let Some(plant) = rig.plant().filter(|_| info.tag.contains("-NN")) else {
+    let Some(topology) = topology.filter(|_| info.tag.contains("-NN")) else {
         return vec![info.clone()];
     };
-    let topology = plant.topology();
     let packs = if info.tag.contains("pack-NN") {
         topology.packs_per_cluster
     } else {
@@ -317,8 +430,23 @@ fn quantities() -> Vec<Quantity> {
     ]
 }
 
-fn container(config: &RigConfig, catalogue: &Catalogue) -> Result<bess_telemetry::Container, CatalogueError> {
-    let spec = &config.plant.spec;
+/// The rig's container, with as many clusters and packs as the rig file takes of it.
+fn rig_container(
+    config: &RigConfig,
+    catalogue: &Catalogue,
+) -> Result<bess_telemetry::Container, CatalogueError> {
+    Ok(bess_telemetry::Container {
+        clusters: count(config.plant.clusters),
+        packs_per_cluster: count(config.plant.packs),
+        ..container(CONTAINER, &config.plant.spec, catalogue)?
+    })
+}
+
+fn container(
+    tag: &str,
+    spec: &PlantSpec,
+    catalogue: &Catalogue,
+) -> Result<bess_telemetry::Container, CatalogueError> {
     let of = catalogue.product::<Container>(&spec.container.id)?.value;
     let cell = catalogue
         .product::<bess_catalogue::product::Cell>(&spec.cell.id)?
@@ -326,16 +454,8 @@ fn container(config: &RigConfig, catalogue: &Catalogue) -> Result<bess_telemetry
     let pack = catalogue.product::<Pack>(of.pack.get_ref())?.value;
     let hv_box = catalogue.product::<HvBox>(of.hv_box.get_ref())?.value;
     let pcs = catalogue.product::<Pcs>(of.pcs.get_ref())?.value;
-    // The catalogue's orders: length, width, height; depth, width, height; width, depth (thickness), height.
-    let width_first = |[width_mm, depth_mm, height_mm]: [f64; 3]| Size {
-        width_mm,
-        depth_mm,
-        height_mm,
-    };
-    let depth_first = |[depth, width, height]: [f64; 3]| width_first([width, depth, height]);
-    let product = |id: String, title: String, size| Product { id, title, size };
     Ok(bess_telemetry::Container {
-        tag: CONTAINER.into(),
+        tag: tag.into(),
         product: product(of.id, of.title, of.size_mm.map(width_first)),
         is_cabinet: of.class == Class::Cabinet,
         cell: product(cell.id, cell.title, cell.size_mm.map(width_first)),
@@ -343,14 +463,59 @@ fn container(config: &RigConfig, catalogue: &Catalogue) -> Result<bess_telemetry
         hv_box: product(hv_box.id, hv_box.title, hv_box.size_mm.map(depth_first)),
         pcs: product(pcs.id, pcs.title, pcs.size_mm.map(width_first)),
         pcs_count: count(of.pcs_count),
-        clusters: count(config.plant.clusters),
-        packs_per_cluster: count(config.plant.packs),
+        clusters: count(spec.container.clusters),
+        packs_per_cluster: count(spec.container.packs_per_cluster),
         cells_per_pack: count(spec.container.cells_per_pack),
         cell_rows: count(spec.container.pack.rows),
         first_cell: 0,
         first_cluster: 0,
         is_liquid_cooled: spec.container.cooling.is_some(),
     })
+}
+
+/// A station, or the PCS that stands for one, with its PCS and how many.
+fn station(id: &str, catalogue: &Catalogue) -> Result<(Product, (Product, u32)), CatalogueError> {
+    let of_pcs = |id: &str| {
+        let pcs = catalogue.product::<Pcs>(id)?.value;
+        Ok(product(pcs.id, pcs.title, pcs.size_mm.map(width_first)))
+    };
+    if catalogue.ids(Kind::Pcs).contains(&id) {
+        let pcs = of_pcs(id)?;
+        return Ok((pcs.clone(), (pcs, 1)));
+    }
+    let station = catalogue.product::<bess_catalogue::product::Station>(id)?.value;
+    let pcs = of_pcs(station.pcs.get_ref())?;
+    let size = station.size_mm.map(width_first);
+    Ok((
+        product(station.id, station.title, size),
+        (pcs, count(station.pcs_count)),
+    ))
+}
+
+fn product(id: String, title: String, size: Option<Size>) -> Product {
+    Product { id, title, size }
+}
+
+// The catalogue's orders: width or length, depth or width, height; depth, width, height of what slides in.
+
+fn width_first([width_mm, depth_mm, height_mm]: [f64; 3]) -> Size {
+    Size {
+        width_mm,
+        depth_mm,
+        height_mm,
+    }
+}
+
+fn depth_first([depth, width, height]: [f64; 3]) -> Size {
+    width_first([width, depth, height])
+}
+
+fn no_cells() -> CellLayout {
+    CellLayout {
+        count: 0,
+        clusters: 0,
+        quantities: quantities(),
+    }
 }
 
 fn count(n: usize) -> u32 {

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use bess_plant::PlantEvent;
 use bess_rig::{Rig, Violation};
 use bess_telemetry::{Event, Judged, Kind, PointName, Truth};
 use bess_types::{SimTime, Source, Verdict};
 
-use super::describe::Described;
+use super::describe::{Described, part_tag};
 use crate::measure::{Bound, Measurement};
 use crate::steps::names::PLANT;
 
@@ -74,6 +75,19 @@ impl Log {
             ));
         }
         self.violations = found.len();
+    }
+
+    /// Something happened in the plant of a container that has no rig.
+    pub(super) fn plant(&mut self, container: &str, event: &PlantEvent) {
+        self.push(told(
+            event.at,
+            Kind::Change,
+            Truth::T,
+            &part_tag(container, &event.part),
+            event.point,
+            event.value,
+            &event.text,
+        ));
     }
 
     /// A scenario begins.

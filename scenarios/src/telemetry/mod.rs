@@ -1,8 +1,8 @@
 //! What a run tells of itself: described once, sampled after plant ticks, recorded and sent to whoever listens.
 //!
 //! Read in this order: `describe` (what there is), `sample` (values of cells and points), `log` (events with their
-//! causes), `recording` (the file), `hub` (the live stream and what is asked of the rig, with `command`; served by
-//! [`crate::api`]). Nothing here but a command changes what the rig does; it is looked at between two instants, by the
+//! causes), `recording` (what of it is recorded when; the file is `sink`), `site` (the same of a whole site), `hub` (the
+//! live stream and what is asked of the rig, with `command`; served by [`crate::api`]). Nothing here but a command changes what the rig does; it is looked at between two instants, by the
 //! thread that drives it, which hands everything over to others.
 
 use std::io;
@@ -22,10 +22,13 @@ pub(crate) mod hub;
 mod log;
 mod recording;
 mod sample;
+mod sink;
+mod site;
 
-pub(crate) use describe::Described;
-pub(crate) use recording::{RECORDING_FILE, Terms};
+pub(crate) use describe::{Described, describe_site};
 pub(crate) use sample::Chosen;
+pub(crate) use sink::{RECORDING_FILE, Terms};
+pub(crate) use site::SiteRecording;
 
 use hub::Hub;
 use log::Log;

@@ -1,11 +1,11 @@
 //! Values of cells and points at one instant, rounded as the description says.
 
-use bess_plant::{Plant, TruthRef};
+use bess_plant::Plant;
 use bess_rig::Rig;
 use bess_telemetry::{Cells, PointDef, Points};
 use bess_types::Reading;
 
-use super::describe::Described;
+use super::describe::{CellPoints, Described};
 
 /// A multiple of a power of ten that values are rounded to.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -64,44 +64,52 @@ impl Rounding {
 
 /// Plant truth of every cell now; none without a plant.
 pub(crate) fn cells(rig: &Rig, described: &Described) -> Option<Cells> {
-    let plant = rig.plant()?;
-    let of = &described.cells;
     let mut frame = Cells {
         at_ns: rig.now().as_nanos(),
-        voltage: row(plant, &of.voltage, Rounding::VOLTAGE),
-        temperature: row(plant, &of.temperature, Rounding::TEMPERATURE),
-        soc: row(plant, &of.soc, Rounding::SOC),
-        cluster_current: row(plant, &of.cluster_current, Rounding::CURRENT),
         ..Cells::default()
     };
-    for (cell, at) in (0..).zip(&of.balancing) {
-        if plant.truth(*at) != 0.0 {
-            frame.balancing.push(cell);
-        }
-    }
-    // 0 normal, 1 self-heating, 2 vented, 3 runaway, 4 burnt out
-    for (cell, at) in (0..).zip(&of.stage) {
-        let stage = plant.truth(*at);
-        if stage >= 4.0 {
-            frame.burnt_out.push(cell);
-        } else if stage >= 3.0 {
-            frame.burning.push(cell);
-        } else if stage >= 2.0 {
-            frame.vented.push(cell);
-        } else if stage >= 1.0 {
-            frame.self_heating.push(cell);
-        }
-    }
+    add_cells(&mut frame, rig.plant()?, &described.cells);
     Some(frame)
 }
 
-fn row(plant: &Plant, points: &[TruthRef], rounding: Rounding) -> Vec<f32> {
-    #[allow(
-        clippy::cast_possible_truncation,
-        reason = "rounded to far fewer digits than f32 has"
-    )]
-    let value = |at: &TruthRef| rounding.round(plant.truth(*at)) as f32;
-    points.iter().map(value).collect()
+/// Adds the cells and clusters of a plant to a frame, behind those that are in it.
+pub(super) fn add_cells(frame: &mut Cells, plant: &Plant, of: &CellPoints) {
+    // whatever has cells has as many voltages
+    let first = frame.voltage.len();
+    for (row, points, rounding) in [
+        (&mut frame.voltage, &of.voltage, Rounding::VOLTAGE),
+        (&mut frame.temperature, &of.temperature, Rounding::TEMPERATURE),
+        (&mut frame.soc, &of.soc, Rounding::SOC),
+        (&mut frame.cluster_current, &of.cluster_current, Rounding::CURRENT),
+    ] {
+        #[allow(
+            clippy::cast_possible_truncation,
+            reason = "rounded to far fewer digits than f32 has"
+        )]
+        row.extend(points.iter().map(|at| rounding.round(plant.truth(*at)) as f32));
+    }
+    let number = |cell: usize| u32::try_from(first + cell).unwrap_or(u32::MAX);
+    for (cell, at) in of.balancing.iter().enumerate() {
+        if plant.truth(*at) != 0.0 {
+            frame.balancing.push(number(cell));
+        }
+    }
+    // 0 normal, 1 self-heating, 2 vented, 3 runaway, 4 burnt out
+    for (cell, at) in of.stage.iter().enumerate() {
+        let stage = plant.truth(*at);
+        let list = if stage >= 4.0 {
+            &mut frame.burnt_out
+        } else if stage >= 3.0 {
+            &mut frame.burning
+        } else if stage >= 2.0 {
+            &mut frame.vented
+        } else if stage >= 1.0 {
+            &mut frame.self_heating
+        } else {
+            continue;
+        };
+        list.push(number(cell));
+    }
 }
 
 /// Points that someone looks at, and what was last seen of them.

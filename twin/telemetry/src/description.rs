@@ -99,11 +99,26 @@ pub struct Scenario {
 }
 
 /// The site.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Site {
     /// Its tag.
     pub tag: String,
+    /// Stations between its containers and the medium voltage. A rig of one container has its PCS beside it and no station.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stations: Vec<Station>,
+}
+
+/// A station: PCS, and a medium-voltage transformer if it has one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Station {
+    /// Its tag.
+    pub tag: String,
+    /// The station, or a PCS that stands for one.
+    pub product: Product,
+    /// Places of its containers in [`Description::containers`].
+    pub containers: Vec<u32>,
 }
 
 /// A container or cabinet and what is in it.
@@ -236,7 +251,7 @@ pub struct PointGroup {
 }
 
 /// What a point is.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PointDef {
     /// Name; rows carry an index, as in `cell[17].voltage` (0-based).

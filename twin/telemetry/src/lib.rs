@@ -18,7 +18,7 @@ pub use bess_types::Verdict;
 pub use command::{Command, CommandReply, EstopChannel, Fault, Refusal, Subscribe};
 pub use description::{
     Backing, Cells as CellLayout, Container, Description, Device, Mode, PointDef, PointGroup, PointValue,
-    Product, Quantity, Scenario, Site, Size, Truth,
+    Product, Quantity, Scenario, Site, Size, Station, Truth,
 };
 pub use event::{Event, Judged, Kind, PointName};
 pub use frame::{Cells, Frame, Lateness, Points, Status, Topic};

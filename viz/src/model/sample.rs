@@ -46,6 +46,7 @@ pub(crate) fn description() -> Description {
         scenario: None,
         site: Site {
             tag: "site-01".into(),
+            stations: Vec::new(),
         },
         containers: vec![Container {
             tag: "container-01".into(),

@@ -60,6 +60,7 @@ fn describe(containers: Vec<Container>) -> Description {
         scenario: None,
         site: Site {
             tag: "site-01".into(),
+            stations: Vec::new(),
         },
         cells: CellLayout {
             count,
