@@ -265,7 +265,7 @@ fn the_shipped_map_is_what_the_import_makes_of_the_list() {
     for conclusion in [
         "30001 is input register 0",
         "low word first",
-        "type not read: `BCD32`",
+        "type not served: `BCD32`",
     ] {
         assert!(said.contains(conclusion), "{conclusion} is not in\n{said}");
     }

@@ -433,6 +433,17 @@ fn put(more: &More, register: &mut Register) -> Result<(), (String, &'static str
             "add the point, or leave them out",
         ));
     }
+    if let Meaning::Fill(_) | Meaning::Text(_) = register.meaning
+        && more.text.is_none()
+    {
+        return Err((
+            format!(
+                "`{}` has no number: it is a text, reserved, or of a type that is not served",
+                register.name
+            ),
+            "bind another register, or correct its name and its type in the list",
+        ));
+    }
     if let Some(point) = &more.point {
         register.meaning = Meaning::Point(point.get_ref().clone());
     }

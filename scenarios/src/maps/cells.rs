@@ -237,8 +237,9 @@ pub(super) fn access(cell: &str) -> Option<(bool, bool)> {
 /// A number with what stands behind it: `0.1 V`, `1/10`, `x0.01`, `0,1`.
 pub(super) fn factor(cell: &str) -> Option<(f64, String)> {
     static NUMBER: LazyLock<Regex> =
-        LazyLock::new(|| regex(r"^[x×*]?\s*([+-]?\d+(?:[.,]\d+)?(?:[eE][+-]?\d+)?)\s*(.*)$"));
-    let text = cell.trim();
+        LazyLock::new(|| regex(r"^[x×*·]?\s*([+-]?\d+(?:[.,]\d+)?(?:[eE][+-]?\d+)?)\s*(.*)$"));
+    let text = plain_signs(cell);
+    let text = text.trim();
     let (text, below) = match text.strip_prefix(['/', '÷']) {
         Some(rest) => (rest.trim(), true),
         None => (text, false),
@@ -270,6 +271,35 @@ pub(super) fn factor(cell: &str) -> Option<(f64, String)> {
         .or_else(|| rest.split_once("/LSB"))
         .map_or(rest, |(unit, _)| unit);
     finite(number, unit)
+}
+
+/// A text with the signs of ASCII: `−400` is `-400`, `10⁻¹` is `10^-1`.
+pub(super) fn plain_signs(text: &str) -> String {
+    let mut plain = String::new();
+    let mut is_raised = false;
+    for c in text.chars() {
+        let raised = match c {
+            '⁻' => Some('-'),
+            '⁰' => Some('0'),
+            '¹' => Some('1'),
+            '²' => Some('2'),
+            '³' => Some('3'),
+            '⁴'..='⁹' => char::from_digit(u32::from(c) - u32::from('⁰'), 10),
+            _ => None,
+        };
+        // what is raised behind a letter is of a unit
+        let raised = raised.filter(|_| is_raised || plain.ends_with(|c: char| c.is_ascii_digit()));
+        if raised.is_some() && !is_raised {
+            plain.push('^');
+        }
+        is_raised = raised.is_some();
+        plain.push(match c {
+            '−' | '－' | '﹣' | '–' => '-',
+            '＋' => '+',
+            _ => raised.unwrap_or(c),
+        });
+    }
+    plain
 }
 
 fn finite(number: f64, unit: &str) -> Option<(f64, String)> {
@@ -452,6 +482,9 @@ mod tests {
             ("10^-2", 0.01, ""),
             ("-1", -1.0, ""),
             ("1 L/min", 1.0, "L/min"),
+            ("−400", -400.0, ""),
+            ("10⁻²", 0.01, ""),
+            ("2 m³", 2.0, "m³"),
         ] {
             let (found, unit) = factor(text).unwrap();
             assert!(

@@ -1,5 +1,6 @@
 //! Which column of a vendor's list is which, by the usual names of columns.
 
+use super::cells::{self, Written};
 use super::sheet::Row;
 
 /// What a column has.
@@ -465,6 +466,15 @@ impl Picked {
     }
 }
 
+/// What a column of addresses says of a row that is not read for its address.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Beside {
+    pub(super) head: String,
+    /// As in the list.
+    pub(super) text: String,
+    pub(super) written: Written,
+}
+
 /// The columns of a list.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Columns {
@@ -490,7 +500,9 @@ impl Columns {
             if keys[at].is_some() {
                 continue;
             }
-            if key == Key::Number || !keys.contains(&Some(key)) {
+            let is_free = !keys.contains(&Some(key));
+            let is_picked = picked.iter().any(|picked| picked.key == key);
+            if is_free || key == Key::Number || key.may_be_several() && !is_picked {
                 keys[at] = Some(key);
             }
         }
@@ -527,6 +539,33 @@ impl Columns {
         heads.filter(|(at, head)| self.keys[*at].is_none() && !head.is_empty())
     }
 
+    /// Columns nobody reads because another one has their key: place, head, key.
+    pub(crate) fn second(&self) -> impl Iterator<Item = (usize, &str, Key)> {
+        self.unknown()
+            .filter_map(|(at, head)| Some((at, head, guess(head)?.0)))
+            .filter(|(_, _, key)| self.has(*key))
+    }
+
+    /// Addresses of a row in columns other than the one that is read, as where a list has them hexadecimal and decimal.
+    pub(super) fn addresses_beside(&self, row: &Row) -> Vec<Beside> {
+        let is_one = |head: &str| {
+            let words = plain(head);
+            let is_form = words.split(' ').any(|word| FORMS.contains(&word));
+            is_form || guess(head).is_some_and(|(key, _)| key == Key::Address)
+        };
+        let others = self.unknown().filter(|(_, head)| is_one(head));
+        others
+            .filter_map(|(at, head)| {
+                let text = row.cells.get(at)?;
+                Some(Beside {
+                    head: head.replace('\n', " "),
+                    text: text.clone(),
+                    written: cells::address(text, is_hexadecimal(head))?,
+                })
+            })
+            .collect()
+    }
+
     pub(crate) fn has(&self, key: Key) -> bool {
         self.keys.contains(&Some(key))
     }
@@ -538,14 +577,25 @@ impl Columns {
             .map_or("", |(_, head)| head)
     }
 
-    /// The cell of a row; empty if there is no such column.
+    /// The cell of a row; empty if there is no such column. Of several columns the first that has something.
     pub(crate) fn cell<'a>(&self, row: &'a Row, key: Key) -> &'a str {
-        let at = self.keys.iter().position(|known| *known == Some(key));
-        at.and_then(|at| row.cells.get(at)).map_or("", String::as_str)
+        self.texts(row, key).first().copied().unwrap_or_default()
+    }
+
+    /// What all columns of a key have in a row, in their order.
+    pub(crate) fn texts<'a>(&self, row: &'a Row, key: Key) -> Vec<&'a str> {
+        let cells = self.keys.iter().zip(&row.cells);
+        let cells = cells.filter(|(known, cell)| **known == Some(key) && !cell.is_empty());
+        cells.map(|(_, cell)| cell.as_str()).collect()
     }
 }
 
 impl Key {
+    /// Whether a list may have several such columns: texts, which are all read.
+    fn may_be_several(self) -> bool {
+        matches!(self, Self::Description | Self::Values | Self::Range)
+    }
+
     /// As `--column` takes it.
     pub(crate) fn name(self) -> &'static str {
         NAMES
@@ -553,6 +603,26 @@ impl Key {
             .find(|(key, ..)| *key == self)
             .map_or("", |(_, name, _)| name)
     }
+}
+
+/// Words of heads that say how addresses are written.
+const FORMS: [&str; 8] = [
+    "hex",
+    "dec",
+    "hexadecimal",
+    "decimal",
+    "hexadezimal",
+    "dezimal",
+    "十六进制",
+    "十进制",
+];
+
+/// Whether a head says that numbers below it are hexadecimal.
+pub(super) fn is_hexadecimal(head: &str) -> bool {
+    let head = head.to_lowercase();
+    ["hex", "十六进制", "16进制"]
+        .iter()
+        .any(|word| head.contains(word))
 }
 
 /// Lower-case words.
@@ -722,6 +792,10 @@ mod tests {
             (
                 &["Addr", "Name", "Attribute"],
                 &[Key::Address, Key::Name, Key::Access],
+            ),
+            (
+                &["Addr", "Description", "Scale", "Factor", "Notes"],
+                &[Key::Address, Key::Description, Key::Scale, Key::Description],
             ),
         ] {
             let found: Vec<Key> = keys(heads).into_iter().map(|(key, _)| key).collect();

@@ -268,17 +268,42 @@ fn base_told(told: &str) -> (Option<String>, Option<String>) {
     (zero, one)
 }
 
+/// The number an address is, where digits without a mark may all be hexadecimal.
+pub(super) fn number(written: Written, bare_hex: bool) -> Option<u32> {
+    match written.style {
+        // read again with the other base
+        Style::Decimal(digits) if bare_hex => {
+            u32::from_str_radix(&format!("{:0digits$}", written.number), 16).ok()
+        }
+        _ => Some(written.number),
+    }
+}
+
 impl Habit {
+    /// The number an address is.
+    pub(super) fn number(self, written: Written) -> Option<u32> {
+        number(written, self.bare_hex)
+    }
+
+    /// An address of this number, written as another one is.
+    pub(super) fn like(self, written: Written, number: u32) -> Written {
+        let style = match written.style {
+            Style::Decimal(_) if self.bare_hex => Style::BareHex,
+            style => style,
+        };
+        Written {
+            number,
+            style,
+            ..written
+        }
+    }
+
     /// Table, if the address says it, and address on the wire; nothing for one that cannot be.
     pub(super) fn wire(self, written: Written) -> Option<(Option<Table>, u32)> {
         let one = u32::from(self.counts_from_one);
         let (table, number) = match (written.style, self.reference) {
             (Style::Reference(table), _) => (Some(table), written.number.checked_sub(1)?),
-            (Style::Decimal(digits), _) if self.bare_hex => {
-                // read again with the other base
-                let number = u32::from_str_radix(&format!("{:0digits$}", written.number), 16).ok()?;
-                (None, number.checked_sub(one)?)
-            }
+            (Style::Decimal(_), _) if self.bare_hex => (None, self.number(written)?.checked_sub(one)?),
             (Style::Decimal(_), Some(below)) => {
                 let table = table_of_digit(char::from_digit(written.number / below, 10)?)?;
                 (Some(table), (written.number % below).checked_sub(1)?)

@@ -14,9 +14,10 @@ use regex::Regex;
 
 use super::bindings::{Against, Bindings};
 use super::cells::{self, Written};
-use super::columns::{Columns, Key, Picked};
+use super::columns::{Columns, Key, Picked, is_hexadecimal};
 use super::habits::{self, Base, Evidence};
 use super::naming::{Bits, bit_range, named};
+use super::quotes::Quote;
 use super::sheet::{Row, Sheet};
 use super::table_in_words;
 use crate::mistake::Mistake;
@@ -24,16 +25,16 @@ use conclude::{like_thousands, without_marks};
 use draft::{Draft, pairs};
 use taken::Accepted;
 
+mod beside;
 mod conclude;
 mod draft;
+mod order;
+mod scaling;
+mod series;
 mod taken;
 
 /// The head of a list stands within so many rows.
 pub(super) const HEADER_WITHIN: usize = 200;
-
-const OPEN_QUOTE: &str =
-    "a quote opens a cell here and is never closed: all that follows is in this one cell";
-const CLOSE_QUOTE: &str = "close it, or take it away; within a quoted cell a quote is written twice";
 
 /// What the user says about a list.
 #[derive(Debug, Default)]
@@ -214,6 +215,8 @@ fn no_column(place: &str, picked: &Picked, heads: &BTreeSet<&str>) -> Mistake {
 enum Line {
     Register(Box<Draft>),
     Remark(String),
+    /// Stands for rows that are left out, such as `...`: its number and text.
+    Gap(usize, String),
 }
 
 struct Reader<'a> {
@@ -234,6 +237,10 @@ struct Reader<'a> {
     scaled_units: Vec<String>,
     /// Names whose unit in brackets was taken.
     units_of_names: Vec<String>,
+    /// Cells of scales or units with an offset in them, and that.
+    offsets_beside: Vec<(String, f64)>,
+    /// Rows whose remark says the order of words, and that.
+    orders_of_remarks: Vec<(usize, String)>,
     /// Rows that named bits of the register above.
     bit_rows: usize,
     /// What is said about the whole list: the text above it and the titles in it.
@@ -257,8 +264,11 @@ impl<'a> Reader<'a> {
         });
         let Some((_, core::cmp::Reverse(header), columns)) = found.max_by_key(|(count, at, _)| (*count, *at))
         else {
-            if let Some(line) = sheet.open_quote {
-                return Err(Mistake::new(format!("{file}:{line}: {OPEN_QUOTE}"), CLOSE_QUOTE));
+            if let Some(quote) = sheet.quotes.first() {
+                return Err(Mistake::new(
+                    format!("{file}:{}: {}", quote.line, quote.in_words()),
+                    Quote::REMEDY,
+                ));
             }
             let is_word = |cell: &&str| {
                 cell.contains(char::is_alphabetic) && !cell.contains(|c: char| c.is_ascii_digit())
@@ -304,6 +314,8 @@ impl<'a> Reader<'a> {
             thousands: false,
             scaled_units: Vec::new(),
             units_of_names: Vec::new(),
+            offsets_beside: Vec::new(),
+            orders_of_remarks: Vec::new(),
             bit_rows: 0,
             told: String::new(),
             import: Import {
@@ -325,13 +337,8 @@ impl<'a> Reader<'a> {
         for row in &self.sheet.rows[..self.header] {
             self.preamble(row);
         }
-        if let Some(line) = self.sheet.open_quote {
-            let place = Place {
-                file: self.file.as_str().into(),
-                line,
-                span: 0..0,
-            };
-            let finding = Finding::warning(&place, OPEN_QUOTE, CLOSE_QUOTE);
+        for quote in &self.sheet.quotes {
+            let finding = Finding::warning(&self.place_of(quote.line), quote.in_words(), Quote::REMEDY);
             self.import.findings.push(finding);
         }
         self.say_columns();
@@ -365,6 +372,19 @@ impl<'a> Reader<'a> {
                 self.units_of_names.len()
             ));
         }
+        if let Some((cell, offset)) = self.offsets_beside.first() {
+            self.import.said.push(format!(
+                "{} cells have an offset beside the scale or the unit, which is taken: that of \"{cell}\" is {offset}",
+                self.offsets_beside.len()
+            ));
+        }
+        if let Some((number, told)) = self.orders_of_remarks.first() {
+            self.import.said.push(format!(
+                "{} rows say their order of words in a remark, which is taken, as {} {number}: \"{told}\"",
+                self.orders_of_remarks.len(),
+                self.sheet.unit_of_place()
+            ));
+        }
         if self.bit_rows > 0 {
             self.import.said.push(format!(
                 "{} rows name bits of the register above them",
@@ -383,9 +403,13 @@ impl<'a> Reader<'a> {
     }
 
     fn place(&self, row: &Row) -> Place {
+        self.place_of(row.number)
+    }
+
+    fn place_of(&self, line: usize) -> Place {
         Place {
             file: self.file.as_str().into(),
-            line: row.number,
+            line,
             span: 0..0,
         }
     }
@@ -440,7 +464,7 @@ impl<'a> Reader<'a> {
         if filled == 0 {
             return;
         }
-        let hex = columns.head(Key::Address).to_lowercase().contains("hex");
+        let hex = is_hexadecimal(columns.head(Key::Address));
         let is_doubtful = like_thousands(address) && !self.thousands;
         let written = if is_doubtful {
             None
@@ -454,6 +478,9 @@ impl<'a> Reader<'a> {
                 let draft = self.draft(row, written);
                 self.lines.push(Line::Register(Box::new(draft)));
             }
+            if series::goes_on_behind(address) {
+                self.lines.push(Line::Gap(row.number, collapse(address)));
+            }
         } else if let Some(next) = Columns::of(row, &self.wishes.columns) {
             // the head once more, maybe with other columns
             self.heads.extend(next.heads.iter().cloned());
@@ -466,6 +493,8 @@ impl<'a> Reader<'a> {
             );
             let help = "it is kept as a comment; write the address without a mark, or a bit as in 40001.3";
             self.not_used(row, message, help);
+        } else if series::is_gap(row, &columns) {
+            self.lines.push(Line::Gap(row.number, one_line(row)));
         } else if let Some(bits) = bits_of_row(row, address) {
             self.names_bits(row, bits);
         } else if filled == 1 {
@@ -522,7 +551,7 @@ impl<'a> Reader<'a> {
     }
 
     fn last_draft(&mut self) -> Option<&mut Draft> {
-        match self.lines.last_mut() {
+        match self.lines.iter_mut().rfind(|line| !matches!(line, Line::Gap(..))) {
             Some(Line::Register(draft)) => Some(draft),
             _ => None,
         }
@@ -607,18 +636,11 @@ impl<'a> Reader<'a> {
     /// Everything that needs more than one row: habits of addresses and lengths, word order, overlaps.
     fn resolve(mut self, told: &[(String, String)], accepted: &mut Accepted) -> Import {
         let lines = core::mem::take(&mut self.lines);
-        let drafts: Vec<&Draft> = lines
-            .iter()
-            .filter_map(|line| match line {
-                Line::Register(draft) => Some(&**draft),
-                Line::Remark(_) => None,
-            })
-            .collect();
-        let evidence: Vec<Evidence> = drafts.iter().map(|draft| draft.evidence()).collect();
+        let evidence: Vec<Evidence> = drafts_of(&lines).iter().map(|draft| draft.evidence()).collect();
         let header = self.place(&self.sheet.rows[self.header]);
         let (habit, said) = habits::of(&evidence, self.wishes.base, &self.told);
         for (text, is_guess) in said {
-            if is_guess && !drafts.is_empty() {
+            if is_guess && !evidence.is_empty() {
                 let help = "the vendor's manual says whether the first register is 0 or 1";
                 self.import
                     .findings
@@ -627,16 +649,20 @@ impl<'a> Reader<'a> {
                 self.import.said.push(text);
             }
         }
+        let lines = self.fill_gaps(lines, habit);
+        let drafts = drafts_of(&lines);
+        self.addresses_beside(&drafts, habit);
         let per_word = self.lengths(&drafts);
         let of_texts = self.texts_in_registers(&drafts, habit);
         let low_word_first = self.word_order(&drafts, told);
         self.suspect_factors(&drafts, &header);
         let unit = self.sheet.unit_of_place();
+        accepted.unit = unit;
         let mut untyped = Vec::new();
         let mut untold = 0;
         for line in lines {
             let mut draft = match line {
-                Line::Remark(text) => {
+                Line::Remark(text) | Line::Gap(_, text) => {
                     accepted.items.push(Item::Remark(text));
                     continue;
                 }
@@ -691,6 +717,14 @@ impl<'a> Reader<'a> {
         self.import.findings.sort_by_key(|finding| finding.place.line);
         self.import
     }
+}
+
+fn drafts_of(lines: &[Line]) -> Vec<&Draft> {
+    let drafts = lines.iter().filter_map(|line| match line {
+        Line::Register(draft) => Some(&**draft),
+        Line::Remark(_) | Line::Gap(..) => None,
+    });
+    drafts.collect()
 }
 
 /// Bits a row without an address names and nothing else: `Bit 0: Fan`, `b0: Fan`, or `Bit 0` and its name in the next cell.

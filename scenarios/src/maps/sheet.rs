@@ -6,6 +6,7 @@ use std::io::Cursor;
 use calamine::{DataRef, Reader as _, Xlsx, XlsxError};
 
 use super::columns::{Columns, Picked};
+use super::quotes::{self, Quote};
 use crate::bench::of_code_page;
 
 /// A table. Rows keep their number in the file, for messages.
@@ -16,8 +17,8 @@ pub(crate) struct Sheet {
     pub(crate) rows: Vec<Row>,
     /// How the file was read, where that had to be found out.
     pub(crate) said: Vec<String>,
-    /// Line of a quote that is never closed, so that all below it is one cell.
-    pub(crate) open_quote: Option<usize>,
+    /// Quotes that swallow rows.
+    pub(crate) quotes: Vec<Quote>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -57,7 +58,7 @@ impl Sheet {
         let tables = DELIMITERS.map(|(delimiter, _)| rows_of(&text, delimiter));
         let mut best = 0;
         for other in 1..tables.len() {
-            if score(&tables[other].0, &[]) > score(&tables[best].0, &[]) {
+            if score(&tables[other], &[]) > score(&tables[best], &[]) {
                 best = other;
             }
         }
@@ -66,12 +67,12 @@ impl Sheet {
         if best > 0 {
             said.push(format!("cells are parted by {}", DELIMITERS[best].1));
         }
-        let (rows, open_quote) = tables.into_iter().nth(best).unwrap_or_default();
+        let rows = tables.into_iter().nth(best).unwrap_or_default();
         Self {
             name: None,
+            quotes: quotes::stray(&text, DELIMITERS[best].0, &rows),
             rows,
             said,
-            open_quote,
         }
     }
 }
@@ -237,15 +238,14 @@ fn text_of(value: &DataRef<'_>) -> String {
     }
 }
 
-/// Rows, and the line of a quote that is never closed.
-fn rows_of(text: &str, delimiter: u8) -> (Vec<Row>, Option<usize>) {
+fn rows_of(text: &str, delimiter: u8) -> Vec<Row> {
     let mut reader = csv::ReaderBuilder::new()
         .has_headers(false)
         .flexible(true)
         .delimiter(delimiter)
         .from_reader(text.as_bytes());
     let mut rows = Vec::new();
-    let mut lines = Lines { text, at: 0, line: 1 };
+    let mut lines = Lines::of_text(text);
     // A text that is UTF-8 and rows of any length: nothing can go wrong.
     for record in reader.records().map_while(Result::ok) {
         let byte = record.position().map_or(0, csv::Position::byte);
@@ -254,20 +254,22 @@ fn rows_of(text: &str, delimiter: u8) -> (Vec<Row>, Option<usize>) {
             cells: record.iter().map(|cell| cell.trim().to_owned()).collect(),
         });
     }
-    let open = open_quote(&text[lines.at..], delimiter);
-    let open = open.map(|behind| lines.of(lines.at + behind));
-    (rows, open)
+    rows
 }
 
 /// Counts the lines of a text up to a place; places are asked for in order.
-struct Lines<'a> {
+pub(super) struct Lines<'a> {
     text: &'a str,
     at: usize,
     /// From 1.
     line: usize,
 }
 
-impl Lines<'_> {
+impl<'a> Lines<'a> {
+    pub(super) fn of_text(text: &'a str) -> Self {
+        Self { text, at: 0, line: 1 }
+    }
+
     /// Of the record that is read from this byte on: empty lines in front of it are not its own.
     fn of_record(&mut self, from: usize) -> usize {
         let from = from.min(self.text.len());
@@ -276,7 +278,7 @@ impl Lines<'_> {
         self.of(from + empty)
     }
 
-    fn of(&mut self, place: usize) -> usize {
+    pub(super) fn of(&mut self, place: usize) -> usize {
         let bytes = self.text.as_bytes();
         let ends = (self.at..place)
             .filter(|&at| bytes[at] == b'\n' || bytes[at] == b'\r' && bytes.get(at + 1) != Some(&b'\n'));
@@ -284,24 +286,6 @@ impl Lines<'_> {
         self.at = place.max(self.at);
         self.line
     }
-}
-
-/// Where in a record a quoted cell begins that does not end.
-fn open_quote(record: &str, delimiter: u8) -> Option<usize> {
-    let mut open = None;
-    let mut cell_begins = true;
-    let mut bytes = record.bytes().enumerate().peekable();
-    while let Some((at, byte)) = bytes.next() {
-        let is_quote = byte == b'"';
-        if is_quote && open.is_some() {
-            let is_doubled = bytes.next_if(|(_, next)| *next == b'"').is_some();
-            open = open.filter(|_| is_doubled);
-        } else if is_quote && cell_begins {
-            open = Some(at);
-        }
-        cell_begins = open.is_none() && (byte == delimiter || matches!(byte, b'\r' | b'\n'));
-    }
-    open
 }
 
 /// The text, and how it was coded if not in UTF-8.
@@ -391,22 +375,7 @@ mod tests {
             let sheet = Sheet::of_csv(text.as_bytes());
             let lines: Vec<_> = sheet.rows.iter().map(|row| row.number).collect();
             assert_eq!(lines, [3, 4, 7, 10, 11, 12], "{text:?}");
-            assert_eq!(sheet.open_quote, None, "{text:?}");
-        }
-    }
-
-    #[test]
-    fn a_quote_that_is_never_closed() {
-        for (text, line) in [
-            ("Address;Name\n\n1;a\n2;\"b\n3;c\n4;d\n", Some(4)),
-            ("Address;Name\n1;\"a\n\"\n\n2;\"b\";\"c\"\"\n", Some(5)),
-            ("Address;Name\n\"1;a\nb\";\"c\n", Some(3)),
-            ("Address;Name\n1;19\" rack\n2;b\n", None),
-            ("Address;Name\n1;\"b\"", None),
-            ("", None),
-        ] {
-            let sheet = Sheet::of_csv(text.as_bytes());
-            assert_eq!(sheet.open_quote, line, "{text:?}");
+            assert_eq!(sheet.quotes, [], "{text:?}");
         }
     }
 }

@@ -19,6 +19,24 @@ pub(super) struct Kind {
     pub(super) low_word_first: Result<Option<bool>, Doubt>,
 }
 
+/// A type that cannot be read, or that no register map has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Unread {
+    pub(super) why: String,
+    /// Registers it takes, where its name says so.
+    pub(super) words: Option<u32>,
+    /// It is understood, but no register map has it.
+    pub(super) is_foreign: bool,
+}
+
+/// Why words of a type make none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum No {
+    /// No register map has it.
+    Foreign(&'static str),
+    Unknown(&'static str),
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
     Number(RegisterType),
@@ -274,7 +292,7 @@ struct Said {
 
 impl Said {
     /// Puts words together; why not, if one of them is out of place.
-    fn of(tokens: &[Token], about_order: bool) -> Result<Self, &'static str> {
+    fn of(tokens: &[Token], about_order: bool) -> Result<Self, No> {
         let mut said = Self::default();
         if tokens.contains(&Token::Text) || tokens.contains(&Token::Utf) {
             said.is.insert(Is::Text);
@@ -336,9 +354,9 @@ impl Said {
                     said.say(Is::Coded, None);
                     said.bits.insert(8);
                 }
-                Token::Foreign => return Err("is no type of a register map"),
+                Token::Foreign => return Err(No::Foreign("is no type of a register map")),
                 Token::Without | Token::Quad | Token::Field | Token::Half | Token::Sequel | Token::Order => {
-                    return Err("is no known type");
+                    return Err(No::Unknown("is no known type"));
                 }
             }
             at += taken;
@@ -377,14 +395,14 @@ impl Said {
         bits.is_some()
     }
 
-    fn form(&self) -> Result<Form, &'static str> {
+    fn form(&self) -> Result<Form, No> {
         let is = |what| self.is.contains(&what);
         let width = self.bits.first().copied();
         if self.bits.len() > 1 {
-            return Err("has two widths");
+            return Err(No::Unknown("has two widths"));
         }
         if is(Is::Signed) && is(Is::Unsigned) {
-            return Err("is signed and unsigned");
+            return Err(No::Unknown("is signed and unsigned"));
         }
         let is_whole = is(Is::Int) || is(Is::Coded) || is(Is::Signed) || is(Is::Unsigned);
         match (is_whole, is(Is::Float) || is(Is::Double), is(Is::Text)) {
@@ -393,26 +411,26 @@ impl Said {
                 let bits = width.or(self.usual);
                 bits.map_or(Ok(Form::Whole { signed }), |bits| whole(signed, bits))
             }
-            (false, true, false) if is(Is::Double) || width.is_some_and(|width| width != 32) => {
-                Err("is a float of other than 32 bits, which no register map has")
-            }
+            (false, true, false) if is(Is::Double) || width.is_some_and(|width| width != 32) => Err(
+                No::Foreign("is a float of other than 32 bits, which no register map has"),
+            ),
             (false, true, false) => Ok(Form::Number(RegisterType::F32)),
             (false, false, true) => match self.lengths_of_text[..] {
                 [] => Ok(Form::Text(None)),
                 [length] => Ok(length),
-                _ => Err("has two lengths"),
+                _ => Err(No::Unknown("has two lengths")),
             },
-            (false, false, false) if is(Is::Time) => Err("is no type of a register map"),
+            (false, false, false) if is(Is::Time) => Err(No::Foreign("is no type of a register map")),
             (false, false, false) if is(Is::ManyBits) => whole(false, width.unwrap_or(16)),
             (false, false, false) if is(Is::OneBit) && width.is_none_or(|width| width == 1) => Ok(Form::Bit),
             (false, false, false) if is(Is::Fill) && width.is_none() => Ok(Form::Fill),
-            (false, false, false) => Err("is no known type"),
-            _ => Err("names several types"),
+            (false, false, false) => Err(No::Unknown("is no known type")),
+            _ => Err(No::Unknown("names several types")),
         }
     }
 }
 
-fn whole(signed: bool, bits: u32) -> Result<Form, &'static str> {
+fn whole(signed: bool, bits: u32) -> Result<Form, No> {
     Ok(Form::Number(match (signed, bits) {
         (false, 16) => RegisterType::U16,
         (true, 16) => RegisterType::I16,
@@ -420,12 +438,16 @@ fn whole(signed: bool, bits: u32) -> Result<Form, &'static str> {
         (true, 32) => RegisterType::I32,
         (false, 64) => RegisterType::U64,
         (true, 64) => RegisterType::I64,
-        _ => return Err("is wider or narrower than the 16, 32 or 64 bits a number takes in registers"),
+        _ => {
+            return Err(No::Foreign(
+                "is wider or narrower than the 16, 32 or 64 bits a number takes in registers",
+            ));
+        }
     }))
 }
 
 /// Reads a type; why not, if it cannot be read.
-pub(super) fn kind(cell: &str) -> Result<Kind, String> {
+pub(super) fn kind(cell: &str) -> Result<Kind, Unread> {
     // `INT32_LE`, `S32 (BE)`, `INT32SW`, `U32 lo-hi`, `INT32 HL`; not the end of `single`
     static ORDER: LazyLock<Regex> = LazyLock::new(|| {
         regex(
@@ -434,6 +456,11 @@ pub(super) fn kind(cell: &str) -> Result<Kind, String> {
     });
     static LETTERS: LazyLock<Regex> = LazyLock::new(|| regex(r"\b(?:[abcd][ -]?){4}\b"));
     static COMPLEMENT: LazyLock<Regex> = LazyLock::new(|| regex(r"\b(?:2|two)['’]?s?[ -]complement\b"));
+    let unread = |why: String, is_foreign| Unread {
+        why,
+        words: words_named(cell),
+        is_foreign,
+    };
     let lower = cell.trim().to_lowercase();
     let (bare, low_word_first) = match (word_order(cell), ORDER.captures(&lower)) {
         (Ok(None), Some(found)) => {
@@ -445,7 +472,7 @@ pub(super) fn kind(cell: &str) -> Result<Kind, String> {
         (said, _) => (lower.as_str(), said),
     };
     if let Err(doubt @ Doubt::Bytes) = low_word_first {
-        return Err(doubt.to_string());
+        return Err(unread(doubt.to_string(), true));
     }
     let about_order = low_word_first != Ok(None);
     let bare = COMPLEMENT.replace(bare, "signed");
@@ -460,30 +487,51 @@ pub(super) fn kind(cell: &str) -> Result<Kind, String> {
     } else if letters == "sunssf" {
         Form::Number(RegisterType::I16)
     } else if matches!(letters.as_str(), "s" | "i" | "f") {
-        return Err(format!("`{cell}` is no known type"));
+        return Err(unread(format!("`{cell}` is no known type"), false));
     } else {
         let tokens = tokens(&bare, cell).map_err(|word| {
-            if word == letters {
+            let why = if word == letters {
                 format!("`{cell}` is no known type")
             } else {
                 format!("`{word}` of `{cell}` means nothing here")
-            }
+            };
+            unread(why, false)
         })?;
         Said::of(&tokens, about_order)
             .and_then(|said| said.form())
-            .map_err(|why| format!("`{cell}` {why}"))?
+            .map_err(|no| match no {
+                No::Foreign(why) => unread(format!("`{cell}` {why}"), true),
+                No::Unknown(why) => unread(format!("`{cell}` {why}"), false),
+            })?
     };
     Ok(Kind { form, low_word_first })
 }
 
-/// Words of a type that cannot be read but has its bits in its name, as in `BCD32`.
-pub(super) fn words_named(text: &str) -> Option<u32> {
-    let mut numbers = text
-        .split(|c: char| !c.is_ascii_digit())
-        .filter_map(|digits| digits.parse().ok());
-    numbers
-        .find(|bits: &u32| [16, 32, 48, 64].contains(bits))
-        .map(|bits| bits / 16)
+/// Registers a type takes by its name, where it cannot be read or served: `FLOAT64`, `UINT24`, `BCD32`, `6 bytes`, `double`.
+fn words_named(cell: &str) -> Option<u32> {
+    const MOST_BITS: u32 = 1024;
+    static SIZE: LazyLock<Regex> = LazyLock::new(|| {
+        regex(r"(\d+)[\s_-]*(?:(bytes?|octets?|字节)|(registers?|regs?|words?|寄存器|字))?")
+    });
+    static DOUBLE: LazyLock<Regex> = LazyLock::new(|| regex(r"double[\s_-]*word|dword|doppelwort"));
+    static QUAD: LazyLock<Regex> = LazyLock::new(|| regex(r"double|lreal|双精度|qword|quad"));
+    let lower = cell.to_lowercase();
+    let sizes = SIZE.captures_iter(&lower).filter_map(|found| {
+        let number: u32 = found[1].parse().ok()?;
+        let bits = match (found.get(2), found.get(3)) {
+            (Some(_), _) => number.checked_mul(8)?,
+            (_, Some(_)) => number.checked_mul(16)?,
+            // the number of a norm is no width
+            _ => Some(number).filter(|bits| bits.is_multiple_of(8))?,
+        };
+        (8..=MOST_BITS).contains(&bits).then(|| bits.div_ceil(16))
+    });
+    let sizes: Vec<u32> = sizes.collect();
+    match sizes.first() {
+        Some(words) => Some(*words),
+        None if DOUBLE.is_match(&lower) => Some(2),
+        None => QUAD.is_match(&lower).then_some(4),
+    }
 }
 
 #[cfg(test)]
@@ -636,7 +684,36 @@ mod tests {
                 "`U24` is wider or narrower than the 16, 32 or 64 bits a number takes in registers",
             ),
         ] {
-            assert_eq!(kind(text), Err(why.to_owned()), "{text}");
+            assert_eq!(kind(text).unwrap_err().why, why, "{text}");
+        }
+    }
+
+    #[test]
+    fn types_no_map_has_take_their_registers() {
+        for (text, words, is_foreign) in [
+            ("DOUBLE", Some(4), true),
+            ("FLOAT64", Some(4), true),
+            ("float 64 bit", Some(4), true),
+            ("IEEE 754 double", Some(4), true),
+            ("LREAL", Some(4), true),
+            ("UINT24", Some(2), true),
+            ("INT48", Some(3), true),
+            ("UINT128", Some(8), true),
+            ("U8", Some(1), true),
+            ("BCD32", Some(2), true),
+            ("BCD, 3 registers", Some(3), true),
+            ("MAC (6 bytes)", Some(3), true),
+            ("DateTime", None, true),
+            ("U32 BADC", Some(2), true),
+            ("packed double word", Some(2), false),
+            ("banana", None, false),
+        ] {
+            let unread = kind(text).unwrap_err();
+            assert_eq!(
+                (unread.words, unread.is_foreign),
+                (words, is_foreign),
+                "{text}: {unread:?}"
+            );
         }
     }
 

@@ -117,24 +117,42 @@ pub(super) fn short(text: &str) -> Option<bool> {
 /// Whether the low word comes first, where a text says so; why one cannot tell if it is about that.
 pub(super) fn word_order(text: &str) -> Result<Option<bool>, Doubt> {
     let text = text.to_lowercase();
-    if let Some(low) = short(&text) {
-        return Ok(Some(low));
+    match short(&text) {
+        Some(low) => Ok(Some(low)),
+        None => in_words(&text),
     }
-    if BYTES_LOW.is_match(&text) {
+}
+
+/// The same of a remark, which may be about anything else: `low` alone, or phases that are swapped, are no order.
+pub(super) fn word_order_of_remark(text: &str) -> Result<Option<bool>, Doubt> {
+    let text = text.to_lowercase();
+    let of_words = ["word", "wort", "register", "byte"]
+        .iter()
+        .any(|word| text.contains(word));
+    if of_words {
+        in_words(&text)
+    } else {
+        in_words(&text.replace("swapped", ""))
+    }
+}
+
+/// Of a text in small letters.
+fn in_words(text: &str) -> Result<Option<bool>, Doubt> {
+    if BYTES_LOW.is_match(text) {
         return Err(Doubt::Bytes);
     }
-    let mut low = SHORT_LOW.is_match(&text);
-    let mut high = SHORT_HIGH.is_match(&text);
+    let mut low = SHORT_LOW.is_match(text);
+    let mut high = SHORT_HIGH.is_match(text);
     for pair in &*FIRST {
-        let (of_low, of_high) = pair.says(&text);
+        let (of_low, of_high) = pair.says(text);
         low |= of_low;
         high |= of_high;
     }
-    let (low_last, high_last) = LAST.says(&text);
+    let (low_last, high_last) = LAST.says(text);
     low |= high_last;
     high |= low_last;
     // "big endian" by itself is of the whole value; beside "byte" it is of bytes, beside "word" of words
-    let (mut whole_low, mut whole_high, mut of_bytes) = (false, false, BYTES_HIGH.is_match(&text));
+    let (mut whole_low, mut whole_high, mut of_bytes) = (false, false, BYTES_HIGH.is_match(text));
     for clause in text.split([',', ';', '.', '|', '(', ')', '，', '；', '。']) {
         for found in ENDIAN.captures_iter(clause) {
             let is_low = found.get(1).is_some_and(|word| word.as_str() == "little") || found.get(3).is_some();
@@ -159,7 +177,7 @@ pub(super) fn word_order(text: &str) -> Result<Option<bool>, Doubt> {
         (false, true) => return Ok(Some(false)),
         (false, false) => {}
     }
-    let (low_high, high_low) = LISTED.says(&text);
+    let (low_high, high_low) = LISTED.says(text);
     if low_high || high_low {
         return Err(Doubt::Listed);
     }
@@ -168,7 +186,7 @@ pub(super) fn word_order(text: &str) -> Result<Option<bool>, Doubt> {
         (true, false) => Ok(Some(true)),
         (false, true) => Ok(Some(false)),
         (false, false) if of_bytes => Err(Doubt::OnlyBytes),
-        (false, false) if ABOUT.is_match(&text) => Err(Doubt::NotUnderstood),
+        (false, false) if ABOUT.is_match(text) => Err(Doubt::NotUnderstood),
         (false, false) => Ok(None),
     }
 }
@@ -230,6 +248,21 @@ mod tests {
             ("", Ok(None)),
         ] {
             assert_eq!(word_order(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn remarks_may_be_about_something_else() {
+        for (text, expected) in [
+            ("low word first", Ok(Some(true))),
+            ("Since 1.2; little endian", Ok(Some(true))),
+            ("words swapped", Ok(Some(true))),
+            ("phases are swapped", Ok(None)),
+            ("low", Ok(None)),
+            ("High", Ok(None)),
+            ("LSB first", Err(Doubt::Bytes)),
+        ] {
+            assert_eq!(word_order_of_remark(text), expected, "{text}");
         }
     }
 }

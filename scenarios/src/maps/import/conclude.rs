@@ -1,7 +1,7 @@
 //! What is concluded from a whole list: columns, table, form of addresses, lengths, order of words; and what is doubtful
 //! about it as a whole.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bess_devices::finding::Finding;
 use bess_devices::product::Place;
@@ -28,10 +28,18 @@ impl Reader<'_> {
         self.import
             .said
             .push(format!("the head is in {unit} {line}: {}", heads.join(", ")));
-        let unknown: Vec<_> = self
-            .columns
-            .unknown()
-            .map(|(_, head)| format!("\"{}\"", head.replace('\n', " ")))
+        let in_line = |head: &str| head.replace('\n', " ");
+        let second: BTreeMap<usize, Key> = self.columns.second().map(|(at, _, key)| (at, key)).collect();
+        let unknown: Vec<_> = (self.columns.unknown())
+            .map(|(at, head)| match second.get(&at) {
+                None => format!("\"{}\"", in_line(head)),
+                Some(key) => format!(
+                    "\"{}\" ({} is \"{}\" already)",
+                    in_line(head),
+                    key.name(),
+                    in_line(self.columns.head(*key))
+                ),
+            })
             .collect();
         if !unknown.is_empty() {
             self.import.said.push(format!(

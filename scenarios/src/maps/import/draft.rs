@@ -4,18 +4,17 @@ use std::collections::BTreeMap;
 
 use bess_devices::codec::modbus::RegisterType;
 use bess_devices::codec::modbus::listing::{Effects, Meaning, Register};
-use bess_devices::codec::unit::factor;
 use bess_devices::finding::Finding;
 use bess_types::Table;
 
 use super::super::cells::{self, Written};
-use super::super::columns::Key;
+use super::super::columns::{Beside, Columns, Key};
 use super::super::habits::Evidence;
 use super::super::naming::{bit_names, named};
 use super::super::sheet::Row;
 use super::super::table_in_words;
-use super::super::types::{self, Form};
-use super::super::word_order::word_order;
+use super::super::types;
+use super::super::types::{Form, Unread};
 use super::{Reader, collapse, name_of_row, only_bits};
 
 /// Registers one row may stand for.
@@ -29,7 +28,7 @@ pub(super) struct Draft {
     pub(super) written: Written,
     /// Table that the row or its section names, and whether a writing function is named.
     pub(super) table: Option<(Table, bool)>,
-    pub(super) form: Option<Result<Form, String>>,
+    pub(super) form: Option<Result<Form, Unread>>,
     pub(super) low_word_first: Option<bool>,
     /// What its length cell says.
     pub(super) length: Option<u32>,
@@ -40,6 +39,8 @@ pub(super) struct Draft {
     /// What the row says already: name, unit and all that needs no other row.
     pub(super) register: Register,
     pub(super) notes: Vec<String>,
+    /// What other columns of addresses say.
+    pub(super) beside: Vec<Beside>,
 }
 
 impl Reader<'_> {
@@ -64,38 +65,11 @@ impl Reader<'_> {
 
         let type_cell = cell(Key::Type);
         let (form, of_type) = match type_cell {
-            "" | "-" | "/" => (None, None),
+            "" | "-" | "/" => (None, Ok(None)),
             text => match types::kind(text) {
-                Ok(kind) => {
-                    let order = kind.low_word_first.unwrap_or_else(|why| {
-                        findings.push(doubt(
-                            format!("order of words not known: `{text}`: {why}"),
-                            "ask the vendor; the order of the whole list is assumed",
-                        ));
-                        None
-                    });
-                    (Some(Ok(kind.form)), order)
-                }
-                Err(why) => (Some(Err(why)), None),
+                Ok(kind) => (Some(Ok(kind.form)), kind.low_word_first),
+                Err(why) => (Some(Err(why)), Ok(None)),
             },
-        };
-        let order_cell = cell(Key::WordOrder);
-        let own_order = match word_order(order_cell) {
-            Ok(None) if !matches!(order_cell, "" | "-" | "/") => {
-                findings.push(doubt(
-                    format!("`{order_cell}` is no order of words"),
-                    "write high-first or low-first; the order of the whole list is assumed",
-                ));
-                None
-            }
-            Ok(order) => order,
-            Err(why) => {
-                findings.push(doubt(
-                    format!("order of words not known: `{order_cell}`: {why}"),
-                    "ask the vendor; the order of the whole list is assumed",
-                ));
-                None
-            }
         };
 
         let length_cell = cell(Key::Words);
@@ -119,83 +93,7 @@ impl Reader<'_> {
         let length = length.map(|length| length.div_ceil(per_word));
 
         let mut register = Register::at(Table::Holding, 0, place.clone());
-        let unit_cell = cell(Key::Unit);
-        let (of_unit, unit) = cells::scaled_unit(unit_cell);
-        register.unit = unit;
-        let mut given: Option<(f64, Key)> = None;
-        for (key, is_gain) in [(Key::Scale, false), (Key::Gain, true)] {
-            let text = cell(key);
-            match cells::factor(text) {
-                _ if matches!(text, "" | "-" | "--" | "/" | "N/A" | "NA") => {}
-                Some((factor, unit)) if factor != 0.0 => {
-                    let scale = if is_gain {
-                        reciprocal(factor)
-                    } else {
-                        rounded(factor)
-                    };
-                    given = Some((scale, key));
-                    if register.unit.is_empty() {
-                        register.unit = cells::unit(&unit);
-                    }
-                }
-                _ => findings.push(doubt(
-                    format!("the {} `{text}` could not be read, 1 is taken", key.name()),
-                    "write a number such as 0.1, 1/10 or 10",
-                )),
-            }
-        }
-        let name = name_of_row(&columns, row);
-        // a table of this rig has a unit where there is one
-        let of_name = cells::unit_of_name(&name).filter(|_| !columns.has(Key::Constant));
-        let (of_unit, unit_cell) = match of_name {
-            Some((of_name, unit)) if of_unit.is_none() && register.unit.is_empty() => {
-                if matches!(unit_cell, "" | "-" | "--" | "—" | "/") {
-                    self.units_of_names.push(name.clone());
-                    register.unit = unit;
-                    (of_name, name.as_str())
-                } else {
-                    (None, unit_cell)
-                }
-            }
-            Some((_, unit)) => {
-                if factor(&unit, &register.unit).is_some_and(|factor| (factor - 1.0).abs() > 1e-6) {
-                    findings.push(doubt(
-                        format!(
-                            "the name `{name}` says {unit}, its row {}, which is taken",
-                            register.unit
-                        ),
-                        "ask the vendor which of the two it is, and correct the other",
-                    ));
-                }
-                (of_unit, unit_cell)
-            }
-            None => (of_unit, unit_cell),
-        };
-        let of_unit = of_unit.map(rounded);
-        if let (Some(of_unit), Some((scale, key))) = (of_unit, given)
-            && (of_unit - scale).abs() > scale.abs() * 1e-6
-        {
-            findings.push(doubt(
-                format!(
-                    "the unit `{unit_cell}` says a scale of {of_unit}, the column \"{}\" one of {scale}, which is taken",
-                    columns.head(key).replace('\n', " ")
-                ),
-                "ask the vendor which of the two it is, and correct the other",
-            ));
-        }
-        if given.is_none() && of_unit.is_some() && unit_cell != name {
-            self.scaled_units.push(unit_cell.to_owned());
-        }
-        let scale = given.map(|(scale, _)| scale).or(of_unit).unwrap_or(1.0);
-        let offset = cell(Key::Offset);
-        match cells::factor(offset) {
-            Some((value, _)) => register.offset = value,
-            None if matches!(offset, "" | "-" | "--" | "/" | "N/A") => {}
-            None => findings.push(doubt(
-                format!("the offset `{offset}` could not be read, 0 is taken"),
-                "write a number",
-            )),
-        }
+        let scale = self.scaling(row, &mut register, &mut findings, &mut notes);
 
         let access_cell = cell(Key::Access);
         let access = cells::access(access_cell);
@@ -212,15 +110,16 @@ impl Reader<'_> {
         };
         register.mirror = matches!(cell(Key::Mirror), "yes" | "y" | "1");
         register.name = collapse(cell(Key::Name));
-        register.description = collapse(cell(Key::Description));
-        if register.name.is_empty() && !columns.has(Key::Name) {
+        let mut descriptions: Vec<String> = (columns.texts(row, Key::Description).into_iter())
+            .map(collapse)
+            .collect();
+        if register.name.is_empty() && !columns.has(Key::Name) && !descriptions.is_empty() {
             // lists without a column of names have them in the description
-            register.name = core::mem::take(&mut register.description);
+            register.name = descriptions.remove(0);
         }
-        let values = cell(Key::Values);
-        (register.names, register.bit_names) = named(values);
-        if register.names.is_empty() && register.bit_names.is_empty() && !values.is_empty() {
-            notes.push(format!("{}: {}", columns.head(Key::Values), collapse(values)));
+        register.description = descriptions.join("; ");
+        for values in columns.texts(row, Key::Values) {
+            names_of(&mut register, values, Key::Values, &columns, &mut notes);
         }
         let bits = cell(Key::Bits);
         register.bit_names.extend(bit_names(bits));
@@ -233,23 +132,33 @@ impl Reader<'_> {
         } else if register.bit_names.is_empty() && !matches!(bits, "" | "-" | "/") {
             notes.push(format!("{}: {}", columns.head(Key::Bits), collapse(bits)));
         }
-        let range = cell(Key::Range);
-        if register.names.is_empty() && register.bit_names.is_empty() {
-            (register.names, register.bit_names) = named(range);
-        }
-        if !range.is_empty() && register.names.is_empty() && register.bit_names.is_empty() {
-            notes.push(format!("{}: {}", columns.head(Key::Range), collapse(range)));
-        }
-        // A table of this rig has its names in columns of their own.
-        let is_own = columns.has(Key::Constant);
-        if register.names.is_empty() && register.bit_names.is_empty() && !is_own {
-            let (names, bits) = named(cell(Key::Description));
-            if names.len() >= 2 {
-                register.names = names;
+        let has_names = |register: &Register| !register.names.is_empty() || !register.bit_names.is_empty();
+        let is_named = has_names(&register);
+        for range in columns.texts(row, Key::Range) {
+            if is_named {
+                notes.push(format!("{}: {}", columns.head(Key::Range), collapse(range)));
             } else {
-                register.bit_names = bits;
+                names_of(&mut register, range, Key::Range, &columns, &mut notes);
             }
         }
+        // A table of this rig has its names in columns of their own.
+        if !has_names(&register) && !columns.has(Key::Constant) {
+            for text in columns.texts(row, Key::Description) {
+                let (names, bits) = named(text);
+                if names.len() >= 2 {
+                    register.names.extend(names);
+                } else {
+                    register.bit_names.extend(bits);
+                }
+            }
+        }
+        let low_word_first = self.order_of_row(
+            row,
+            of_type,
+            is_wide(form.as_ref(), length.or(written.last)),
+            &register,
+            &mut findings,
+        );
         register.invalid = cells::integer(cell(Key::Invalid)).map(i64::cast_unsigned);
         register.values = pairs(cell(Key::PointValues))
             .into_iter()
@@ -296,7 +205,7 @@ impl Reader<'_> {
             written,
             table,
             form,
-            low_word_first: own_order.or(of_type),
+            low_word_first,
             length,
             scale,
             access,
@@ -304,8 +213,29 @@ impl Reader<'_> {
             start,
             register,
             notes,
+            beside: self.columns.addresses_beside(row),
         }
     }
+}
+
+/// Whether a row has a number of several words, as far as it says so by itself; `None` of one that has bits alone, or none.
+fn is_wide(form: Option<&Result<Form, Unread>>, more: Option<u32>) -> Option<bool> {
+    match form {
+        Some(Ok(Form::Number(kind))) => Some(kind.words() > 1),
+        Some(Ok(Form::Whole { .. })) | None => Some(more.is_some_and(|more| more > 1)),
+        Some(Ok(Form::Text(_) | Form::TextOf(_))) => Some(false),
+        Some(Ok(Form::Bit | Form::Fill) | Err(_)) => None,
+    }
+}
+
+/// Puts the names of values or bits that a cell has into a register; a text that has none is noted.
+fn names_of(register: &mut Register, text: &str, key: Key, columns: &Columns, notes: &mut Vec<String>) {
+    let (names, bits) = named(text);
+    if names.is_empty() && bits.is_empty() {
+        notes.push(format!("{}: {}", columns.head(key), collapse(text)));
+    }
+    register.names.extend(names);
+    register.bit_names.extend(bits);
 }
 
 impl Draft {
@@ -337,7 +267,7 @@ impl Draft {
     pub(super) fn in_words(&self) -> String {
         let form = match &self.form {
             Some(Ok(Form::Number(kind))) => kind.name().to_owned(),
-            Some(Err(why)) => why.clone(),
+            Some(Err(unread)) => unread.why.clone(),
             _ => String::new(),
         };
         let parts = [
@@ -476,16 +406,23 @@ impl Draft {
                 };
                 return Ok(vec![filler(&register, length.unwrap_or(words), 0)]);
             }
-            Some(Err(why)) => {
-                let words = length.or(types::words_named(why)).unwrap_or(1);
-                findings.push(Finding::warning(
-                    &place,
-                    format!(
-                        "type not read: {why}; `{}` is served as {words} x 0",
-                        register.label()
-                    ),
-                    "write a type such as u16, i32, f32 or string, and correct the length",
-                ));
+            Some(Err(unread)) => {
+                let words = length.or(unread.words).unwrap_or(1);
+                let (why, name) = (&unread.why, register.label());
+                findings.push(if unread.is_foreign {
+                    Finding::warning(
+                        &place,
+                        format!("type not served: {why}; `{name}` is {words} x 0 and can carry no point"),
+                        "take a register of 16, 32 or 64 bits or a 32-bit float that says the same, and correct the length \
+                         if it is another one",
+                    )
+                } else {
+                    Finding::warning(
+                        &place,
+                        format!("type not read: {why}; `{name}` is served as {words} x 0"),
+                        "write a type such as u16, i32, f32 or string, and correct the length",
+                    )
+                });
                 return Ok(vec![filler(&register, words, 0)]);
             }
             Some(Ok(Form::Number(kind))) => Some(*kind),
@@ -623,13 +560,4 @@ pub(super) fn pairs(cell: &str) -> Vec<(String, String)> {
     pairs
         .map(|(key, text)| (key.trim().to_owned(), text.trim().to_owned()))
         .collect()
-}
-
-fn reciprocal(gain: f64) -> f64 {
-    rounded(1.0 / gain)
-}
-
-/// Nearest number that is short in decimal: 1/10 of a vendor is 0.1.
-fn rounded(factor: f64) -> f64 {
-    format!("{factor:.9e}").parse().unwrap_or(factor)
 }

@@ -16,6 +16,8 @@ pub(super) struct Accepted {
     /// First address, then end and position in the items, for each table.
     taken: BTreeMap<Table, BTreeMap<u32, (u32, usize)>>,
     names: BTreeSet<String>,
+    /// What numbers of rows count.
+    pub(super) unit: &'static str,
 }
 
 impl Accepted {
@@ -42,7 +44,7 @@ impl Accepted {
         if let Some(at) = self.overlapping(&register)
             && let Item::Register(other, _) = &mut self.items[at]
         {
-            findings.push(clash(other, &register));
+            findings.push(clash(other, &register, self.unit));
             self.items.push(Item::Remark(kept.to_owned()));
             return;
         }
@@ -115,11 +117,11 @@ impl Accepted {
 }
 
 /// A register has the place of another, or part of it. The same one listed once to read and once to write is both.
-fn clash(other: &mut Register, register: &Register) -> Finding {
+fn clash(other: &mut Register, register: &Register, unit: &str) -> Finding {
     let same =
         other.address == register.address && other.words == register.words && other.kind == register.kind;
     let line = if other.place.file == register.place.file {
-        other.place.line.to_string()
+        format!("{unit} {}", other.place.line)
     } else {
         other.place.to_string()
     };
