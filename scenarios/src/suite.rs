@@ -23,6 +23,7 @@ use crate::bench::Bench;
 use crate::cut::process::{Processes, tail};
 use crate::evidence::{ScenarioFolder, slug};
 use crate::feature::{self, Planned};
+use crate::maps;
 use crate::measure::Measurement;
 use crate::session::{Ending, Parts, Session};
 use crate::telemetry::{RECORDING_FILE, Telemetry, Terms};
@@ -261,6 +262,13 @@ fn attempt(
         }
     }
     result.wall_s = begin.elapsed().as_secs_f64();
+    if result.verdict != Verdict::Pass {
+        for finding in maps::check::unserved(&bench.config, &bench.data.library) {
+            let lacking = finding.to_string().replace("\n    ", "; ");
+            lines.add(&format!("  {lacking}"));
+            result.notes.push(lacking);
+        }
+    }
     for ControllerLog {
         name,
         file,

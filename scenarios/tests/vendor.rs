@@ -311,6 +311,49 @@ fn a_workbook_with_a_sheet_for_each_table() {
     );
 }
 
+/// A start that waits for a register nobody serves says which one, and where to add it.
+#[test]
+fn a_start_without_a_register_names_it() {
+    let data = tempfile::TempDir::new().unwrap();
+    for kind in ["dbc", "modbus", "products"] {
+        fs::create_dir(data.path().join(kind)).unwrap();
+        for entry in fs::read_dir(folder().join(kind)).unwrap() {
+            let path = entry.unwrap().path();
+            let text = fs::read_to_string(&path).unwrap();
+            let lines = text.lines().filter(|line| !line.contains("point = \"command\""));
+            let lines: Vec<_> = lines.collect();
+            fs::write(
+                data.path().join(kind).join(path.file_name().unwrap()),
+                lines.join("\n"),
+            )
+            .unwrap();
+        }
+    }
+    let feature = data.path().join("start.feature");
+    fs::write(
+        &feature,
+        "Feature: F\n  Scenario: S\n    Given the plant is in operation\n",
+    )
+    .unwrap();
+    let output = bessrig(&[
+        "--data",
+        &data.path().to_string_lossy(),
+        "test",
+        &feature.to_string_lossy(),
+        "--rig",
+        &folder().join("vendor.toml").to_string_lossy(),
+        "--out",
+        &data.path().join("out").to_string_lossy(),
+    ]);
+    let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+    assert_ne!(output.status.code(), Some(0), "{said}");
+    assert!(
+        said.contains("norvik-pcs.toml:")
+            && said.contains("no register carries command, which this rig's EMS uses"),
+        "{said}"
+    );
+}
+
 #[test]
 fn nothing_of_the_vendor_cannot_work() {
     let mut arguments = vec![

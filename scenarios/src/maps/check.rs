@@ -291,14 +291,33 @@ fn register_map(file_name: &str, source: &Source, library: &Library) -> Result<C
     Ok(Checked { what, findings })
 }
 
-/// What is hardly meant so in a rig's products of the user's own, and in the files they use.
-pub(crate) fn of_rig(config: &RigConfig, library: &Library) -> Vec<Finding> {
+/// The products of a rig, each once.
+fn products(config: &RigConfig, library: &Library) -> Vec<Arc<Product>> {
     let mut products: Vec<Arc<Product>> = Vec::new();
     for (_, product) in bess_rig::wiring::products(config, library) {
         if products.iter().all(|other| other.id != product.id) {
             products.push(product);
         }
     }
+    products
+}
+
+/// Points that controllers use over Modbus and no register of a rig's products carries: a start may wait for one in vain.
+pub(crate) fn unserved(config: &RigConfig, library: &Library) -> Vec<Finding> {
+    let of_product = |product: Arc<Product>| {
+        let (map, source) = product.registers()?;
+        let table = point_table(&product).ok()?;
+        let listing = Listing::of(library.register_map(map.get_ref()).ok()?, &table).ok()?;
+        let used = used_over_modbus(product.kind);
+        Some(modbus_lint::unserved(&listing, used, &source.place(map.span())))
+    };
+    let products = products(config, library).into_iter();
+    products.filter_map(of_product).flatten().collect()
+}
+
+/// What is hardly meant so in a rig's products of the user's own, and in the files they use.
+pub(crate) fn of_rig(config: &RigConfig, library: &Library) -> Vec<Finding> {
+    let products = products(config, library);
     let mut warnings: Vec<Finding> = Vec::new();
     for product in products {
         let mut checked = of_product(&product, library, &Bus::default());

@@ -37,6 +37,7 @@ impl<'a> Port<'a> {
         self.rows(&mut findings);
         self.without_code(&mut findings);
         self.idle_codes(&mut findings);
+        self.start_values(&mut findings);
         self.unheard(&mut findings);
         findings
     }
@@ -223,6 +224,58 @@ impl<'a> Port<'a> {
         .filter(|(_, code, is_used)| code.is_some() && !is_used)
         .map(|(key, ..)| key)
         .collect()
+    }
+
+    /// Signals of messages that are sent to which nothing is bound: they say their start value for ever.
+    fn start_values(&self, findings: &mut Vec<Finding>) {
+        for message in self.listing {
+            let matching = |pattern: &str| pattern::matches(pattern, &message.name).is_some();
+            let sent = self
+                .spec
+                .transmit
+                .iter()
+                .find(|sent| matching(sent.message.get_ref()));
+            let of_dbc = self
+                .file
+                .dbc
+                .messages
+                .iter()
+                .find(|other| other.name == message.name);
+            let (Some(sent), Some(of_dbc)) = (sent, of_dbc) else {
+                continue;
+            };
+            let own: Vec<&Bound> = self
+                .sent()
+                .filter(|bound| bound.message == message.name)
+                .collect();
+            // of a pack too small for it
+            let is_left_out = !own.is_empty() && own.iter().all(|bound| bound.means.is_empty());
+            let has_page = |signal: &Signal| {
+                let on_page =
+                    |bound: &&Bound| self.signal(bound).is_some_and(|other| other.page == signal.page);
+                matches!(signal.page.as_str(), "" | "M") || own.iter().any(on_page)
+            };
+            let forgotten = message.signals.iter().filter(|signal| {
+                !is_left_out && own.iter().all(|bound| bound.signal != signal.name) && has_page(signal)
+            });
+            let told: Vec<String> = forgotten
+                .filter_map(|signal| {
+                    let raw = self.file.start_value(of_dbc.id, &signal.name)?;
+                    Some(format!("{} (raw {})", signal.name, short(raw)))
+                })
+                .collect();
+            if !told.is_empty() {
+                findings.push(Finding::note(
+                    &self.source.place(sent.message.span()),
+                    format!(
+                        "nothing is bound to {} of {}: always sent with the start value of the DBC",
+                        some_of(&told),
+                        message.name
+                    ),
+                    "bind a point, or write it under `constant` if it never changes",
+                ));
+            }
+        }
     }
 
     /// Points that controllers use and no message carries.

@@ -319,6 +319,36 @@ fn a_default_of_an_attribute_counts_where_no_own_value_stands() {
 }
 
 #[test]
+fn signals_with_nothing_but_a_start_value_are_told() {
+    let dbc = "VERSION \"\"\nBU_: A B\n\nBO_ 1 M: 4 A\n SG_ Beat : 0|8@1+ (1,0) [0|255] \"\" B\n \
+               SG_ Lost : 8|8@1+ (1,0) [0|255] \"\" B\n SG_ Fixed : 16|8@1+ (1,0) [0|255] \"\" B\n \
+               SG_ Gone : 24|8@1+ (1,0) [0|255] \"\" B\n\n\
+               BA_DEF_ SG_ \"GenSigStartValue\" INT 0 255;\nBA_DEF_DEF_ \"GenSigStartValue\" 0;\n\
+               BA_ \"GenSigStartValue\" SG_ 1 Gone 7;\n";
+    let text = "id = \"own\"\ninherits = \"rig-bmu-16\"\ntitle = \"X\"\n[[can]]\nport = \"cluster\"\ndbc = \"own.dbc\"\n\
+                [[can.transmit]]\nmessage = \"M\"\nperiod_ms = 10\nbind = { Beat = \"life-counter\" }\nconstant = { Fixed = 3 }\n";
+    let told = found(dbc, text);
+    assert!(
+        told.contains(
+            "note: nothing is bound to Lost (raw 0), Gone (raw 7) of M: always sent with the start value"
+        ),
+        "{told}"
+    );
+    let bound = text.replace("Fixed = 3", "Fixed = 3, Lost = 0, Gone = 7");
+    let told = found(dbc, &bound);
+    assert!(!told.contains("nothing is bound"), "{told}");
+    let none = text.replace(
+        "bind = { Beat = \"life-counter\" }\nconstant = { Fixed = 3 }\n",
+        "",
+    );
+    let told = found(dbc, &none);
+    assert!(
+        told.contains("nothing is bound to Beat (raw 0), Lost (raw 0)"),
+        "{told}"
+    );
+}
+
+#[test]
 fn a_count_goes_on_in_a_signal_too_narrow_for_it() {
     let dbc = "VERSION \"\"\nBU_: A B\n\nBO_ 1 M: 2 A\n SG_ Beat : 0|4@1+ (1,0) [0|15] \"\" B\n \
                SG_ Half : 8|8@1+ (1,0) [1|3] \"\" B\n";
