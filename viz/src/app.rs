@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use bevy::app::PluginGroupBuilder;
+use bevy::app::{PluginGroupBuilder, TerminalCtrlCHandlerPlugin};
 use bevy::log::{Level, LogPlugin};
 use bevy::prelude::*;
 use bevy::render::RenderPlugin;
@@ -53,6 +53,7 @@ pub(crate) fn plugins() -> PluginGroupBuilder {
 /// Runs in a window until it is closed.
 pub fn run(feed: Feed, view: View, size: (u32, u32)) -> AppExit {
     let mut app = App::new();
+    end_with_signals();
     let window = Window {
         title: "bess-viz".into(),
         resolution: WindowResolution::new(size.0, size.1),
@@ -66,6 +67,20 @@ pub fn run(feed: Feed, view: View, size: (u32, u32)) -> AppExit {
     app.insert_resource(WinitSettings::continuous());
     compose(&mut app, feed, view, None, false);
     app.run()
+}
+
+/// Ctrl-C, SIGTERM and a closed terminal end the application in order, so that a rig that it started ends too.
+pub(crate) fn end_with_signals() {
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+    // Bevy by itself hears Ctrl-C only, and leaves it alone where somebody else does
+    let Ok(mut signals) = signal_hook::iterator::Signals::new([SIGHUP, SIGINT, SIGTERM]) else {
+        return;
+    };
+    let _ = std::thread::Builder::new().name("signals".into()).spawn(move || {
+        for _ in &mut signals {
+            TerminalCtrlCHandlerPlugin::gracefully_exit();
+        }
+    });
 }
 
 fn hear(mut feed: ResMut<Feed>, mut model: ResMut<Model>, time: Res<Time<Real>>) {

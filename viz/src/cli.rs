@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 
 use clap::Parser;
 
-use crate::feed::{Access, Feed, Mistake, launch};
+use bess_telemetry::Command;
+
+use crate::feed::{Access, Feed, Mistake, Transport, launch};
 use crate::model::Tab;
 
 /// Environment variable with the token of the control API, the same as bessrig's.
@@ -25,13 +27,26 @@ pub struct Cli {
     #[arg(long, value_name = "RIG")]
     pub launch: Option<PathBuf>,
     /// The program that --launch starts; beside this one or on the path if left out.
-    #[arg(long, value_name = "PROGRAM", requires = "launch")]
+    #[arg(long, value_name = "PROGRAM", conflicts_with_all = ["connect", "replay"])]
     pub bessrig: Option<PathBuf>,
     /// More options for the `bessrig run` of --launch.
-    #[arg(last = true, value_name = "OPTION", requires = "launch")]
+    #[arg(last = true, value_name = "OPTION", conflicts_with_all = ["connect", "replay"])]
     pub options: Vec<String>,
+    /// Starts the first scenario of this feature file as soon as the rig is seen, and follows what happens; the path is
+    /// looked up where bessrig was started.
+    #[arg(long, value_name = "FEATURE", conflicts_with = "replay")]
+    pub start: Option<String>,
+    /// Starts this scenario of the feature file.
+    #[arg(long, value_name = "NAME", requires = "start")]
+    pub scenario: Option<String>,
+    /// Plays a recording at once.
+    #[arg(long, conflicts_with_all = ["connect", "launch", "screenshot", "frames"])]
+    pub play: bool,
+    /// Rig time that passes in a second, s: of a recording, or of a rig in virtual time.
+    #[arg(long, value_name = "FACTOR", value_parser = rate)]
+    pub rate: Option<f64>,
     /// File with the token of the control API; BESSRIG_API_TOKEN if left out.
-    #[arg(long, value_name = "FILE", requires = "connect")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["launch", "replay"])]
     pub token_file: Option<PathBuf>,
     /// Frames a second asked of a live rig.
     #[arg(long, value_name = "HZ", default_value_t = 10.0, value_parser = frames_a_second)]
@@ -40,7 +55,7 @@ pub struct Cli {
     #[arg(long, value_name = "PNG", conflicts_with = "frames")]
     pub screenshot: Option<PathBuf>,
     /// Makes numbered pictures for a film in a folder and ends.
-    #[arg(long, value_name = "FOLDER", requires = "replay")]
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["connect", "launch"])]
     pub frames: Option<PathBuf>,
     /// Plant time of the picture, or of a film's first: 312s, 90500ms or 5m12s. A live rig is shown as it is.
     #[arg(long, value_name = "TIME", value_parser = plant_time)]
@@ -63,6 +78,9 @@ pub struct Cli {
     /// Colours cells by this.
     #[arg(long, value_name = "QUANTITY", value_parser = quantity)]
     pub colour: Option<crate::model::Quantity>,
+    /// The camera goes where something happens.
+    #[arg(long)]
+    pub follow: bool,
     /// Shows the flat cell map in place of the scene.
     #[arg(long)]
     pub map: bool,
@@ -78,12 +96,39 @@ pub struct Cli {
 }
 
 impl Cli {
-    /// The feed that is asked for.
+    /// The feed that is asked for, with what is to be done first.
     pub fn feed(&self) -> Result<Feed, Mistake> {
+        let mut feed = self.source()?;
+        if let Some(rate) = self.rate {
+            if feed.is_replay() {
+                feed.transport(Transport::Rate(rate));
+            } else {
+                feed.command_when_live(Command::Rate { rate });
+            }
+        }
+        if self.play {
+            feed.transport(Transport::Play);
+        }
+        if let Some(feature) = self.start.clone() {
+            feed.command_when_live(Command::StartScenario {
+                feature,
+                scenario: self.scenario.clone(),
+            });
+        }
+        Ok(feed)
+    }
+
+    fn source(&self) -> Result<Feed, Mistake> {
         if let Some(file) = &self.replay {
             return Feed::replay(file);
         }
         if let Some(rig) = &self.launch {
+            if let Some(feature) = self.start.as_ref().filter(|path| !Path::new(path).is_file()) {
+                return Err(Mistake::new(
+                    format!("{feature}: there is no such feature file"),
+                    "give the path of one, as in features/battery/thermal-runaway.feature",
+                ));
+            }
             let program = self.bessrig.clone().unwrap_or_else(launch::usual_program);
             return Feed::launch(&program, rig, &self.options);
         }
@@ -124,6 +169,13 @@ fn frames_a_second(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(hz) if (0.1..=120.0).contains(&hz) => Ok(hz),
         _ => Err("give 0.1 to 120 a second".into()),
+    }
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(rate) if (0.1..=100.0).contains(&rate) => Ok(rate),
+        _ => Err("give 0.1 to 100".into()),
     }
 }
 
@@ -240,6 +292,23 @@ mod tests {
         assert!(parse(&["--replay", "b", "--view", "10"]).is_err());
         assert!(parse(&["--replay", "b", "--size", "1280"]).is_err());
         assert!(parse(&["--replay", "b", "--colour", "taste"]).is_err());
+        // what belongs to another source is not passed over
+        for of_another in [
+            &["--replay", "b", "--start", "x.feature"][..],
+            &["--replay", "b", "--token-file", "t"],
+            &["--replay", "b", "--bessrig", "p"],
+            &["--connect", "a:1", "--frames", "f"],
+            &["--connect", "a:1", "--", "--seed", "2"],
+            &["--launch", "r", "--token-file", "t"],
+        ] {
+            assert!(parse(of_another).is_err(), "{of_another:?}");
+        }
+        assert!(parse(&["--connect", "a:1", "--scenario", "of nothing"]).is_err());
+        assert!(parse(&["--connect", "a:1", "--play"]).is_err());
+        assert!(parse(&["--connect", "a:1", "--rate", "1000"]).is_err());
+        let cli = parse(&["--launch", "rig.toml", "--start", "/no.feature"]).expect("looked at later");
+        let mistake = cli.feed().expect_err("no feature").to_string();
+        assert!(mistake.contains("/no.feature"), "{mistake}");
         let cli = parse(&["--connect", "nowhere"]).expect("an address is looked at later");
         let mistake = cli.feed().expect_err("no port");
         assert!(mistake.to_string().contains("127.0.0.1:15080"), "{mistake}");

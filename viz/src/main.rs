@@ -47,11 +47,12 @@ fn begin(cli: &Cli) -> Result<ExitCode, Mistake> {
     if let Some(quantity) = cli.colour {
         view.quantity = quantity;
     }
-    view.layout = cli.layout.unwrap_or(if wanted.is_some() {
-        model::Layout::Ci
-    } else {
-        model::Layout::Operator
+    view.layout = cli.layout.unwrap_or(match wanted {
+        Some(_) => model::Layout::Ci,
+        None if cli.start.is_some() => model::Layout::Demo,
+        None => model::Layout::Operator,
     });
+    view.follow = cli.follow || (cli.start.is_some() && wanted.is_none());
     match wanted {
         Some(wanted) => shot::make(feed, view, cli.size, &wanted).map(|()| ExitCode::SUCCESS),
         None => Ok(match app::run(feed, view, cli.size) {

@@ -13,7 +13,7 @@ use bess_telemetry::Command;
 
 use super::live::{Access, Live};
 use super::{Mistake, waiting};
-use crate::model::Model;
+use crate::model::{Link, Model};
 
 /// Lines of the rig's output that are kept to say why it ended.
 const LINES: usize = 12;
@@ -32,6 +32,8 @@ pub struct Launch {
     source: String,
     gone: Option<(Instant, ExitStatus)>,
     ended: Option<String>,
+    /// Why commands were not carried out.
+    refusals: Vec<&'static str>,
 }
 
 impl Launch {
@@ -72,6 +74,7 @@ impl Launch {
             source: rig.display().to_string(),
             gone: None,
             ended: None,
+            refusals: Vec::new(),
         })
     }
 
@@ -110,20 +113,38 @@ impl Launch {
             let ended = format!("bessrig has ended ({status}): {}", said.join(" | "));
             model.notice(true, ended.clone());
             self.ended = Some(ended);
+            // nobody will be there again
+            if let Some(live) = &mut self.live {
+                live.end();
+            }
         }
-        match &mut self.live {
-            Some(live) => live.poll(model),
-            None => {
-                let why = self.ended.clone().unwrap_or_else(|| "starting".into());
+        match (&mut self.live, &self.ended) {
+            (Some(live), None) => live.poll(model),
+            // what it said last is old, and stays
+            (Some(live), Some(why)) => {
+                live.poll(model);
+                let link = model.link().clone();
+                model.set_link(Link {
+                    trouble: Some(why.clone()),
+                    ..link
+                });
+            }
+            (None, why) => {
+                let why = why.clone().unwrap_or_else(|| "starting".into());
                 model.set_link(waiting(&self.source, Some(why)));
             }
+        }
+        for why in self.refusals.drain(..) {
+            model.notice(true, why);
         }
     }
 
     /// Tells the rig to do something.
     pub fn command(&mut self, command: Command) {
-        if let Some(live) = &mut self.live {
-            live.command(command);
+        match &mut self.live {
+            _ if self.ended.is_some() => self.refusals.push("the rig has ended: start the viewer again"),
+            Some(live) => live.command(command),
+            None => self.refusals.push("the rig is still starting: ask again"),
         }
     }
 }

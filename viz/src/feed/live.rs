@@ -13,6 +13,7 @@ use tungstenite::{ClientRequestBuilder, Error, HandshakeError, Message as Word, 
 
 use super::http;
 use super::outbox::{CHANNEL, Message, Outbox};
+use crate::cli::TOKEN;
 use crate::model::{Link, Model};
 
 /// First and longest time between two tries to connect.
@@ -121,6 +122,8 @@ impl Live {
     pub fn poll(&mut self, model: &mut Model) {
         for message in self.messages.try_iter().take(AT_ONCE) {
             match message {
+                // words that were on the way when it ended
+                Message::Opened | Message::Lost(_) if self.stop.load(Ordering::Relaxed) => {}
                 Message::Opened => {
                     self.is_open = true;
                     self.trouble = None;
@@ -143,7 +146,10 @@ impl Live {
             let name = name_of(&command);
             match answer {
                 Ok(CommandReply { at_ns }) => {
-                    model.notice(false, format!("{name}: done at {}", crate::model::clock(at_ns)));
+                    model.notice(
+                        false,
+                        format!("{name}: accepted at {}", crate::model::clock(at_ns)),
+                    );
                 }
                 Err(Refusal { error, remedy }) => {
                     model.notice(true, format!("{name} refused: {error} — {remedy}"));
@@ -164,6 +170,12 @@ impl Live {
         model.settle();
     }
 
+    /// Stops trying: the rig is known to have ended.
+    pub fn end(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        self.is_open = false;
+    }
+
     /// Tells the rig to do something.
     pub fn command(&mut self, command: Command) {
         if let Err(TrySendError::Full(_)) = self.commands.try_send(command) {
@@ -177,6 +189,7 @@ fn name_of(command: &Command) -> String {
     serde_json::to_value(command)
         .ok()
         .and_then(|value| Some(value.get("command")?.as_str()?.replace('-', " ")))
+        .map(|name| name.replace("estop", "E-stop"))
         .unwrap_or_default()
 }
 
@@ -212,7 +225,8 @@ fn read(access: &Access, mut outbox: Outbox, stop: &AtomicBool) {
 }
 
 fn connect(access: &Access) -> Result<WebSocket<TcpStream>, String> {
-    let stream = http::open(&access.address)?;
+    let stream = http::open(&access.address)
+        .map_err(|error| format!("{error} — is `bessrig run` there? It prints where its control API is"))?;
     let io = |error: std::io::Error| error.to_string();
     stream.set_nodelay(true).map_err(io)?;
     stream.set_read_timeout(Some(HANDSHAKE)).map_err(io)?;
@@ -227,12 +241,13 @@ fn connect(access: &Access) -> Result<WebSocket<TcpStream>, String> {
     let (socket, _) = tungstenite::client(request, stream).map_err(|error| match error {
         HandshakeError::Failure(Error::Http(answer)) => {
             let body = answer.body().as_deref().unwrap_or_default();
+            let status = answer.status().as_u16();
             match serde_json::from_slice::<Refusal>(body) {
+                Ok(Refusal { error, .. }) if status == 401 => {
+                    format!("{error} — give it in a file with --token-file, or in {TOKEN}")
+                }
                 Ok(Refusal { error, remedy }) => format!("{error} — {remedy}"),
-                Err(_) => format!(
-                    "answers with status {}: is this a bessrig?",
-                    answer.status().as_u16()
-                ),
+                Err(_) => format!("answers with status {status} — is this a bessrig?"),
             }
         }
         HandshakeError::Failure(error) => error.to_string(),

@@ -3,6 +3,7 @@
 //! [`Feed::poll`] is called before each picture and never waits: sockets and processes have threads of their own, which hand
 //! over through a bounded channel.
 
+use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -10,7 +11,7 @@ use std::time::Duration;
 use bess_telemetry::Command;
 use thiserror::Error;
 
-use crate::model::{Link, Model};
+use crate::model::{Link, Model, Showing};
 
 pub mod http;
 pub mod launch;
@@ -78,6 +79,10 @@ pub struct Feed {
     /// Only ever used by who has the feed to himself, but channels may not be shared without.
     source: Mutex<Source>,
     is_replay: bool,
+    /// Commands for when the rig can be seen.
+    later: VecDeque<Command>,
+    /// Why something that was asked for was not done.
+    refusals: Vec<&'static str>,
 }
 
 impl Feed {
@@ -85,6 +90,8 @@ impl Feed {
         Self {
             is_replay: matches!(source, Source::Replay(_)),
             source: Mutex::new(source),
+            later: VecDeque::new(),
+            refusals: Vec::new(),
         }
     }
 
@@ -116,6 +123,19 @@ impl Feed {
             Source::Replay(replay) => replay.poll(model, elapsed),
             Source::Launch(launch) => launch.poll(model),
         }
+        for why in self.refusals.drain(..) {
+            model.notice(true, why);
+        }
+        if matches!(model.showing(), Showing::Live | Showing::Paused) {
+            for command in std::mem::take(&mut self.later) {
+                self.command(command);
+            }
+        }
+    }
+
+    /// Tells the rig to do something as soon as it can be seen.
+    pub fn command_when_live(&mut self, command: Command) {
+        self.later.push_back(command);
     }
 
     /// Whether it is a recording.
@@ -136,7 +156,7 @@ impl Feed {
         match self.source() {
             Source::Live(live) => live.command(command),
             Source::Launch(launch) => launch.command(command),
-            Source::Replay(replay) => replay.refuse("a recording takes no commands"),
+            Source::Replay(_) => self.refusals.push("a recording takes no commands"),
         }
     }
 
@@ -151,12 +171,18 @@ impl Feed {
             Transport::Pause => Command::Pause {},
             Transport::Step(ms) => match u64::try_from(ms) {
                 Ok(ms) => Command::Step { ms },
-                Err(_) => return,
+                Err(_) => {
+                    return self
+                        .refusals
+                        .push("the time of a rig does not go back; a recording's does");
+                }
             },
             Transport::Rate(rate) => Command::Rate {
                 rate: rate.clamp(0.1, 100.0),
             },
-            Transport::Seek(_) | Transport::Loop(_) => return,
+            Transport::Seek(_) | Transport::Loop(_) => {
+                return self.refusals.push("only a recording goes to another instant");
+            }
         };
         self.command(command);
     }

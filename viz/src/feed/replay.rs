@@ -23,7 +23,6 @@ pub struct Replay {
     playing: bool,
     rate: f64,
     looped: bool,
-    refusal: Option<&'static str>,
 }
 
 impl Replay {
@@ -37,7 +36,6 @@ impl Replay {
             playing: false,
             rate: 1.0,
             looped: false,
-            refusal: None,
         }
     }
 
@@ -73,10 +71,6 @@ impl Replay {
         }
     }
 
-    pub(super) fn refuse(&mut self, why: &'static str) {
-        self.refusal = Some(why);
-    }
-
     /// Goes on by `elapsed` of the wall clock and shows the instant.
     pub fn poll(&mut self, model: &mut Model, elapsed: Duration) {
         let (first, last) = self.recording.span_ns();
@@ -104,9 +98,6 @@ impl Replay {
                     self.playing = false;
                 }
             }
-        }
-        if let Some(why) = self.refusal.take() {
-            model.notice(true, why);
         }
         match self.shown_ns {
             Some(shown) if shown == self.at_ns => {}

@@ -200,7 +200,7 @@ fn a_refused_command_is_shown_with_its_remedy() {
     until(&mut feed, &mut model, "the refusal", |model| {
         noticed(
             model,
-            "estop press refused: this rig takes no faults — say so in the rig file",
+            "E-stop press refused: this rig takes no faults — say so in the rig file",
         )
     });
     let asked = thread.join().unwrap();
@@ -290,6 +290,98 @@ fn a_rig_that_does_not_start_says_why() {
     assert!(none.to_string().contains("--bessrig"), "{none}");
     let none = Feed::launch(&program, Path::new("/nowhere.toml"), &[]).unwrap_err();
     assert!(none.to_string().contains("/nowhere.toml"), "{none}");
+}
+
+#[test]
+fn a_rig_that_was_started_and_died_is_stale_and_says_why() {
+    let (address, thread) = rig(vec![|mut socket| {
+        greet(&mut socket);
+        stay(socket);
+    }]);
+    let folder = TempDir::new().unwrap();
+    let script = format!("echo 'API     control            on http://{address}/api'\nexec sleep 60");
+    let (program, rig) = program(&folder, &script);
+    let mut feed = Feed::launch(&program, &rig, &[]).unwrap();
+    let mut model = Model::default();
+    until(&mut feed, &mut model, "live", |model| {
+        model.showing() == Showing::Live
+    });
+    let Source::Launch(launch) = feed.source() else {
+        panic!("it was launched")
+    };
+    let killed = Process::new("kill")
+        .args(["-9", &launch.pid().to_string()])
+        .status();
+    assert!(killed.unwrap().success());
+    until(&mut feed, &mut model, "stale", |model| {
+        model.showing() == Showing::Stale
+    });
+    let trouble = model.link().trouble.clone().unwrap();
+    assert!(trouble.contains("bessrig has ended (signal: 9"), "{trouble}");
+    assert!(model.link().age.is_some(), "its last word has an age");
+    feed.command(Command::Pause {});
+    until(&mut feed, &mut model, "the refusal", |model| {
+        noticed(model, "the rig has ended")
+    });
+    thread.join().unwrap();
+}
+
+#[test]
+fn what_cannot_be_done_is_said() {
+    let (program_folder, folder) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let (program, rig) = program(&program_folder, "exec sleep 60");
+    let mut feed = Feed::launch(&program, &rig, &[]).unwrap();
+    let mut model = Model::default();
+    for (what, told) in [
+        (Transport::Pause, "still starting"),
+        (Transport::Step(-1000), "does not go back"),
+        (Transport::Seek(0), "only a recording"),
+    ] {
+        feed.transport(what);
+        until(&mut feed, &mut model, told, |model| noticed(model, told));
+    }
+    let file = folder.path().join("recording.mcap");
+    fs::write(&file, recording()).unwrap();
+    let mut feed = Feed::replay(&file).unwrap();
+    let mut model = Model::default();
+    feed.command(Command::EstopReset {});
+    until(&mut feed, &mut model, "the refusal", |model| {
+        noticed(model, "takes no commands")
+    });
+}
+
+#[test]
+fn what_is_to_be_started_waits_until_the_rig_is_seen() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let thread = thread::spawn(move || {
+        let (stream, _) = listener.accept().unwrap();
+        let mut socket = tungstenite::accept(stream).unwrap();
+        greet(&mut socket);
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut asked = [0; 4096];
+        let count = stream.read(&mut asked).unwrap();
+        let body = r#"{"at_ns":5000000000}"#;
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
+        let _ = stream.write_all(format!("{head}{body}").as_bytes());
+        stay(socket);
+        String::from_utf8_lossy(&asked[..count]).into_owned()
+    });
+    let mut feed = Feed::connect(Access::to(address));
+    let mut model = Model::default();
+    feed.command_when_live(Command::StartScenario {
+        feature: "x.feature".into(),
+        scenario: None,
+    });
+    until(&mut feed, &mut model, "the answer", |model| {
+        noticed(model, "start scenario: accepted at 0:00:05.000")
+    });
+    drop(feed);
+    let asked = thread.join().unwrap();
+    assert!(
+        asked.contains("start-scenario") && asked.contains("x.feature"),
+        "{asked}"
+    );
 }
 
 /// A recording as bessrig writes it: a chunk for the description, then one each ten seconds; 60 s long.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bess_telemetry::{Event, Kind, Truth};
 
-use super::index::is_within;
+use super::index::{is_within, leaf};
 
 /// How bad it is. Other systems number downwards, so it is always written with its letter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -74,6 +74,17 @@ impl Alarm {
     pub fn is_active(&self) -> bool {
         self.ended_ns.is_none()
     }
+}
+
+/// A row of the list.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AlarmRow<'a> {
+    /// The alarm that is shown.
+    pub alarm: &'a Alarm,
+    /// What is folded into it: the same, of other devices.
+    pub folded: Vec<&'a Alarm>,
+    /// The log says that the one above caused it.
+    pub is_consequence: bool,
 }
 
 /// Alarms that are active, or that nobody has seen.
@@ -217,6 +228,68 @@ impl Alarms {
             ))
         });
         list
+    }
+
+    /// The list as rows: what the log says was caused by another stands below it, and in a flood the same alarm of many devices
+    /// is one row, unless `unfolded` says otherwise of its point.
+    pub fn rows(&self, unfolded: &BTreeSet<String>) -> Vec<AlarmRow<'_>> {
+        let list = self.list();
+        let known: BTreeSet<u64> = list.iter().map(|alarm| alarm.event).collect();
+        let cause = |alarm: &Alarm| {
+            let cause = alarm.cause?;
+            (cause != alarm.event && known.contains(&cause)).then_some(cause)
+        };
+        let mut consequences: BTreeMap<u64, Vec<&Alarm>> = BTreeMap::new();
+        for alarm in &list {
+            if let Some(cause) = cause(alarm) {
+                consequences.entry(cause).or_default().push(alarm);
+            }
+        }
+        // each with its consequences below it; what causes itself in a circle comes at the end
+        let mut order: Vec<(&Alarm, bool)> = Vec::new();
+        let mut placed = BTreeSet::new();
+        let roots = list.iter().filter(|alarm| cause(alarm).is_none());
+        for first in roots.chain(&list) {
+            let mut next = vec![(*first, cause(first).is_some())];
+            while let Some((alarm, is_consequence)) = next.pop() {
+                if placed.insert(alarm.event) {
+                    order.push((alarm, is_consequence));
+                    let below = consequences.get(&alarm.event).into_iter().flatten().rev();
+                    next.extend(below.map(|alarm| (*alarm, true)));
+                }
+            }
+        }
+        let mut rows: Vec<AlarmRow> = Vec::new();
+        let mut same = BTreeMap::new();
+        for (alarm, is_consequence) in order {
+            let folds = self.is_flood() && !unfolded.contains(&alarm.point);
+            let kind = (
+                alarm.point.as_str(),
+                leaf(&alarm.tag),
+                alarm.level,
+                alarm.is_active(),
+            );
+            let row = same.get(&kind).copied().filter(|_| folds);
+            if let Some(row) = row.and_then(|row: usize| rows.get_mut(row)) {
+                row.folded.push(alarm);
+                continue;
+            }
+            same.insert(kind, rows.len());
+            rows.push(AlarmRow {
+                alarm,
+                folded: Vec::new(),
+                is_consequence,
+            });
+        }
+        rows
+    }
+
+    /// How many are active and nobody has seen.
+    pub fn unseen(&self) -> usize {
+        let state = |alarm| self.state(alarm);
+        let all = self.by_point.values();
+        all.filter(|alarm| state(alarm) != AlarmState::Acknowledged)
+            .count()
     }
 
     /// How many of a level are active.

@@ -18,6 +18,10 @@ pub struct Chronicle {
     known_ns: Vec<u64>,
     /// Events that never came.
     missing: u64,
+    /// Numbers of the events with which somebody or something meddles, in their order.
+    stimuli: Vec<u64>,
+    /// A scenario is being prepared: what it sets is how things are, and no cause.
+    preparing: bool,
     folded: Folded,
     /// So many are folded in.
     seen: usize,
@@ -49,6 +53,8 @@ impl Chronicle {
             self.events.drain(..gone);
             self.known_ns.drain(..gone);
             self.seen -= gone;
+            let first = self.events.first().map_or(0, |event| event.id);
+            self.stimuli.retain(|id| *id >= first);
         }
     }
 
@@ -59,7 +65,16 @@ impl Chronicle {
             return;
         }
         self.missing += event.id - next;
+        if event.kind == Kind::Step {
+            self.preparing = prepares(&event.text).unwrap_or(self.preparing);
+        }
+        if meddles(&event) && !self.preparing {
+            self.stimuli.push(event.id);
+        }
         let known = self.known_ns.last().copied().unwrap_or(0).max(event.at_ns);
+        if event.kind == Kind::Verdict {
+            self.preparing = false;
+        }
         self.events.push(event);
         self.known_ns.push(known);
     }
@@ -78,9 +93,16 @@ impl Chronicle {
 
     fn fold_to(&mut self, known: usize) {
         for event in self.events.get(self.seen..known).unwrap_or_default() {
-            self.folded.take(event);
+            let stimulus = self.stimuli.binary_search(&event.id).is_ok();
+            self.folded.take(event, stimulus);
         }
         self.seen = self.seen.max(known);
+    }
+
+    /// Whether somebody or something meddles with this event: a fault that is set or ends, a hand on a contact. What is set
+    /// before the start or by the first steps of a scenario is how things are.
+    pub fn is_stimulus(&self, event: &Event) -> bool {
+        self.stimuli.binary_search(&event.id).is_ok()
     }
 
     /// All events there are, also those of a recording that are still to come.
@@ -116,25 +138,34 @@ impl Chronicle {
 }
 
 impl Folded {
-    fn take(&mut self, event: &Event) {
+    fn take(&mut self, event: &Event, stimulus: bool) {
         self.alarms.take(event);
         Run::take(&mut self.run, event);
         self.hops.extend(Hop::of(event));
-        self.lanes.take(event);
+        self.lanes.take(event, stimulus);
         if event.kind == Kind::Scenario {
             self.t0_ns = None;
         }
-        if self.t0_ns.is_none() && begins(event) {
+        if self.t0_ns.is_none() && stimulus && (event.kind == Kind::Hand || event.value != 0.0) {
             self.t0_ns = Some(event.at_ns);
         }
     }
 }
 
-/// Whether what is looked at begins with it. What is set before the start is how things are, and no cause.
-fn begins(event: &Event) -> bool {
+/// Whether a fault is set or ends, or a hand is on a contact.
+fn meddles(event: &Event) -> bool {
     match event.kind {
-        Kind::Fault => event.at_ns > 0 && event.value != 0.0,
+        Kind::Fault => event.at_ns > 0,
         Kind::Hand => event.point == "contact",
         _ => false,
+    }
+}
+
+/// Whether a step of a scenario says how things are at first; none if it goes on as the step before.
+fn prepares(step: &str) -> Option<bool> {
+    match step.split(' ').next() {
+        Some("Given") => Some(true),
+        Some("When" | "Then") => Some(false),
+        _ => None,
     }
 }

@@ -147,7 +147,7 @@ impl Lanes {
         self.bands.get(&lane).map_or(&[], Vec::as_slice)
     }
 
-    pub(super) fn take(&mut self, event: &Event) {
+    pub(super) fn take(&mut self, event: &Event, stimulus: bool) {
         let Some(lane) = Lane::of(event) else { return };
         let of = leaf(&event.tag).to_owned();
         let on = event.value != 0.0;
@@ -158,7 +158,7 @@ impl Lanes {
         };
         let is_on = |of: &str, point: &str| value(of, point).is_some_and(|value| value != 0.0);
         let state: Option<(String, Option<Level>)> = match lane {
-            Lane::Injected => self.injected(event),
+            Lane::Injected if stimulus => self.injected(event),
             Lane::Cell => Some(self.cells(event)),
             Lane::Contactors if event.truth == Truth::T => self.contactors(event),
             Lane::Detectors if of == "fire-panel" && event.point == "level" => {
@@ -253,15 +253,15 @@ impl Lanes {
     /// What is injected. What was set before the start is how things are.
     fn injected(&mut self, event: &Event) -> Option<(String, Option<Level>)> {
         match event.kind {
-            Kind::Fault if event.at_ns > 0 => {
-                let key = format!("{} {}", event.tag, fault_name(&event.text));
+            Kind::Fault => {
+                let key = format!("{} {} {}", event.tag, fault_name(&event.text), place(&event.text));
                 if event.value == 0.0 {
                     self.faults.remove(&key);
                 } else {
                     self.faults.insert(key, event.text.clone());
                 }
             }
-            Kind::Hand if event.point == "contact" => {
+            Kind::Hand => {
                 let key = format!("{} {}", event.tag, event.text);
                 if event.value == 0.0 {
                     self.faults.insert(key, event.text.clone());
@@ -343,12 +343,20 @@ fn fault_name(text: &str) -> &str {
     text.split([' ', '{', '(', ':']).next().unwrap_or(text)
 }
 
-/// A fault of the log for people: `HoldCellTemperature { cluster: 2, … }` becomes `hold cell temperature`.
-pub fn plain(text: &str) -> String {
-    let name = fault_name(text);
-    if name.contains('-') || name.chars().all(char::is_lowercase) {
-        return text.to_owned();
-    }
+/// Fields of a fault as the log tells it: `cluster: 2`, `celsius: 130.0`.
+fn fields(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    let inner = text
+        .split_once('{')
+        .and_then(|(_, rest)| Some(rest.rsplit_once('}')?.0))
+        .unwrap_or_default();
+    inner
+        .split(',')
+        .filter_map(|field| field.split_once(':'))
+        .map(|(name, value)| (name.trim(), value.trim()))
+}
+
+/// `MainPositive` as `main positive`.
+fn spaced(name: &str) -> String {
     let mut words = String::new();
     for (at, letter) in name.char_indices() {
         if letter.is_uppercase() && at > 0 {
@@ -356,8 +364,50 @@ pub fn plain(text: &str) -> String {
         }
         words.extend(letter.to_lowercase());
     }
-    match words.strip_prefix("estop ") {
-        Some(channel) => format!("E-stop {}", channel.to_uppercase()),
-        None => words,
+    words
+}
+
+/// Where a fault sits, as people say it: `C3 P5 cell 17`. The log counts from 0.
+fn place(text: &str) -> String {
+    let part = |name: &str, word: &str| {
+        let number: u64 = fields(text).find(|(of, _)| *of == name)?.1.parse().ok()?;
+        Some(format!("{word}{}", number + 1))
+    };
+    let parts = [part("cluster", "C"), part("pack", "P"), part("cell", "cell ")];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(" ")
+}
+
+/// A fault of the log for people: `HoldCellTemperature { cluster: 2, pack: 4, cell: 16, celsius: 130.0 }` becomes
+/// `hold cell temperature 130 °C · C3 P5 cell 17`.
+pub fn plain(text: &str) -> String {
+    let name = fault_name(text);
+    if name.contains('-') || name.chars().all(char::is_lowercase) {
+        return text.to_owned();
+    }
+    let mut words = spaced(name);
+    if let Some(channel) = words.strip_prefix("estop ") {
+        return format!("E-stop {}", channel.to_uppercase());
+    }
+    if let Some((_, coil)) = fields(text).find(|(of, _)| *of == "coil") {
+        words = format!("{words} {}", spaced(coil));
+    }
+    for (name, unit) in [
+        ("celsius", "°C"),
+        ("kelvin_per_min", "K/min"),
+        ("volts", "V"),
+        ("ohm", "Ω"),
+    ] {
+        let number = fields(text)
+            .find(|(of, _)| *of == name)
+            .and_then(|(_, value)| value.parse().ok());
+        if let Some(number) = number {
+            words = format!("{words} {} {unit}", super::effects::figure(number));
+        }
+    }
+    let place = place(text);
+    if place.is_empty() {
+        words.trim_end().to_owned()
+    } else {
+        format!("{} · {place}", words.trim_end())
     }
 }

@@ -23,7 +23,7 @@ pub(crate) mod sample;
 mod tests;
 pub mod view;
 
-pub use alarms::{Alarm, AlarmState, Alarms, Level};
+pub use alarms::{Alarm, AlarmRow, AlarmState, Alarms, Level};
 pub use chronicle::Chronicle;
 pub use effects::Hop;
 pub use history::{History, Sample};
@@ -281,6 +281,11 @@ impl Model {
         state_name(def, value)
     }
 
+    /// What ends an alarm that outlasts its cause; none if it ends with it, or the stream does not say.
+    pub fn latch_of(&self, _alarm: &Alarm) -> Option<&'static str> {
+        None
+    }
+
     /// Frames that did not fit what the rig said of itself.
     pub fn misfits(&self) -> u64 {
         self.misfits
@@ -469,7 +474,9 @@ pub fn shown(def: &PointDef, reading: Reading) -> String {
     let decimals = match def.unit.as_str() {
         "V" if def.max <= 10.0 => 3,
         "V" | "A" | "°C" | "K" | "%" | "bar" | "dB/m" | "K/min" | "L/min" | "L/s" => 1,
-        "Hz" | "" if def.resolution < 0.1 => 3,
+        "Hz" => 3,
+        // flags and counts have no unit either
+        "" | "1" if value.fract() != 0.0 => 3,
         _ => 0,
     };
     let (value, unit) = scaled(value, &def.unit);

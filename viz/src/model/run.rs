@@ -15,6 +15,8 @@ pub struct Run {
     pub steps: Vec<Step>,
     /// What it amounts to, and since when.
     pub verdict: Option<(u64, Verdict)>,
+    /// Why it amounts to that, if something went wrong.
+    pub reason: String,
 }
 
 /// A step of it.
@@ -67,6 +69,7 @@ impl Run {
             Kind::Verdict => {
                 if let (Some(run), Some(verdict)) = (run, event.verdict) {
                     run.verdict = Some((event.at_ns, verdict));
+                    run.reason.clone_from(&event.text);
                 }
             }
             _ => {}

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is the test failing")]
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use bess_telemetry::{Event, Frame, Kind, Truth, VERSION, Verdict};
@@ -530,4 +531,145 @@ proptest! {
         let _ = (index.cell_index(&tag), index.cells_of(&tag), index.find(&tag, &point));
         let _ = (index::short(&tag), index.points_of(&tag).count(), Lane::of_point(&tag, &point));
     }
+}
+
+/// Alarms of eleven devices, and one that the log says another caused.
+fn flood() -> Model {
+    let mut model = described();
+    let alarm = |id: u64, tag: &str, point: &str, cause| Event {
+        cause,
+        ..event(id, id * S, Kind::Alarm, tag, point, 3.0, "fault")
+    };
+    let mut events = vec![alarm(0, "container-01/safety-relay", "alarm-relay", None)];
+    events.extend((1..=10).map(|n| {
+        let tag = format!("container-01/cluster-{n:02}/bcu");
+        alarm(n, &tag, "alarm-ilk", Some(0))
+    }));
+    events.push(alarm(11, "container-01/pcs", "alarm-out", None));
+    told(&mut model, events);
+    model
+}
+
+#[test]
+fn a_flood_is_folded_and_consequences_stand_below_their_cause() {
+    let mut model = flood();
+    let unfolded = BTreeSet::new();
+    let rows = model.alarms().rows(&unfolded);
+    let told: Vec<_> = rows
+        .iter()
+        .map(|row| (row.alarm.point.as_str(), row.folded.len(), row.is_consequence))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("alarm-relay", 0, false),
+            ("alarm-ilk", 9, true),
+            ("alarm-out", 0, false)
+        ]
+    );
+    let one_by_one: BTreeSet<_> = ["alarm-ilk".to_owned()].into();
+    assert_eq!(model.alarms().rows(&one_by_one).len(), 12);
+    assert_eq!(model.alarms().unseen(), 12);
+    model.alarms_mut().acknowledge_all();
+    assert_eq!(model.alarms().unseen(), 0);
+}
+
+#[test]
+fn alarms_that_cause_each_other_are_all_listed() {
+    let mut model = described();
+    let alarm = |id: u64, cause| Event {
+        cause: Some(cause),
+        ..event(
+            id,
+            S,
+            Kind::Alarm,
+            "container-01/pcs",
+            &format!("alarm-{id}"),
+            1.0,
+            "warn",
+        )
+    };
+    told(&mut model, [alarm(0, 1), alarm(1, 0), alarm(2, 2), alarm(3, 99)]);
+    assert_eq!(model.alarms().rows(&BTreeSet::new()).len(), 4);
+}
+
+#[test]
+fn what_a_scenario_sets_at_first_is_no_cause() {
+    let step = |id, at, text: &str| event(id, at, Kind::Step, "site-01/scenario", "step", 0.0, text);
+    let fault = |id, at, text: &str| event(id, at, Kind::Fault, "site-01", "fault", 1.0, text);
+    let mut model = described();
+    told(
+        &mut model,
+        [
+            step(0, S, "Given every cluster stands at 90 % state of charge"),
+            fault(1, S, "ClusterSoc { cluster: 0, soc: 0.9 }"),
+            step(2, S, "And the plant discharges at 0.25 C"),
+            fault(3, 2 * S, "ClusterSoc { cluster: 1, soc: 0.9 }"),
+            step(4, 3 * S, "When cell 17 of pack 5 in cluster 3 reaches 130 °C"),
+        ],
+    );
+    assert_eq!(model.chronicle().now().t0_ns, None);
+    assert!(model.chronicle().now().lanes.bands(Lane::Injected).is_empty());
+    told(
+        &mut model,
+        [fault(
+            5,
+            3 * S,
+            "HoldCellTemperature { cluster: 2, pack: 4, cell: 16, celsius: 130.0 }",
+        )],
+    );
+    assert_eq!(model.chronicle().now().t0_ns, Some(3 * S));
+    let told_ids: Vec<_> = model
+        .chronicle()
+        .all()
+        .iter()
+        .filter(|event| model.chronicle().is_stimulus(event))
+        .map(|event| event.id)
+        .collect();
+    assert_eq!(told_ids, [5]);
+    let bands = model.chronicle().now().lanes.bands(Lane::Injected);
+    assert_eq!(bands[0].word, "hold cell temperature 130 °C · C3 P5 cell 17");
+}
+
+#[test]
+fn faults_are_told_in_words() {
+    for (log, words) in [
+        ("Nail { cluster: 2, pack: 4, cell: 16 }", "nail · C3 P5 cell 17"),
+        (
+            "ContactorWelded { cluster: 0, coil: MainPositive }",
+            "contactor welded main positive · C1",
+        ),
+        ("EstopA", "E-stop A"),
+        ("can-disconnect", "can-disconnect"),
+        ("HeatCell { cluster: many", "heat cell"),
+        ("", ""),
+    ] {
+        assert_eq!(lanes::plain(log), words, "{log}");
+    }
+}
+
+#[test]
+fn a_scenario_that_fails_says_why() {
+    let mut model = described();
+    told(&mut model, scenario());
+    let next = model.chronicle().all().last().map_or(0, |event| event.id + 1);
+    told(
+        &mut model,
+        [Event {
+            verdict: Some(Verdict::Fail),
+            ..event(
+                next,
+                9 * S,
+                Kind::Verdict,
+                "site-01/scenario",
+                "verdict",
+                1.0,
+                "never: the PCS is blocked",
+            )
+        }],
+    );
+    assert_eq!(
+        model.run().map(|run| run.reason.as_str()),
+        Some("never: the PCS is blocked")
+    );
 }

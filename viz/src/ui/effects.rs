@@ -11,9 +11,9 @@ use crate::model::effects::figure;
 use crate::model::index::bare;
 use crate::model::{Hop, Model, run};
 
-const ROW: f32 = 19.0;
+const ROW: f32 = 16.0;
 /// Left edges of the columns as shares of the width.
-const COLUMNS: [f32; 8] = [0.0, 0.06, 0.30, 0.54, 0.62, 0.73, 0.80, 0.93];
+const COLUMNS: [f32; 8] = [0.0, 0.055, 0.285, 0.525, 0.595, 0.67, 0.73, 0.93];
 const HEADS: [&str; 8] = [
     "t−t0 s",
     "cause",
@@ -27,7 +27,7 @@ const HEADS: [&str; 8] = [
 
 pub(super) fn show(ui: &mut Ui, scope: &mut Scope) {
     let place = ui.max_rect();
-    let (head, body) = place.split_top_bottom_at_y(place.top() + 18.0);
+    let (head, body) = place.split_top_bottom_at_y(place.top() + 16.0);
     for (n, words) in HEADS.into_iter().enumerate() {
         let right = matches!(n, 0 | 3 | 5);
         let align = if right { Align::Max } else { Align::Min };
@@ -55,12 +55,12 @@ pub(super) fn show(ui: &mut Ui, scope: &mut Scope) {
     let mut jump = None;
     let mut child = ui.new_child(UiBuilder::new().max_rect(body));
     child.set_clip_rect(body);
+    child.spacing_mut().item_spacing.y = 0.0;
     egui::ScrollArea::vertical()
         .id_salt("effects")
         .auto_shrink(false)
         .stick_to_bottom(true)
         .show_rows(&mut child, ROW, folded.hops.len(), |ui, range| {
-            ui.spacing_mut().item_spacing.y = 0.0;
             for hop in &folded.hops[range] {
                 let (place, response) =
                     ui.allocate_exact_size(vec2(ui.available_width(), ROW), Sense::click());
@@ -87,7 +87,7 @@ fn row(ui: &Ui, place: Rect, model: &Model, hop: &Hop, t0: u64) {
     let put = |n: usize, align: Align, words: &str, face: Face| {
         text(painter, column(place, n), align, words, face);
     };
-    let small = FIGURE.sized(12.5);
+    let small = FIGURE.sized(12.0);
     put(
         0,
         Align::Max,
@@ -98,7 +98,10 @@ fn row(ui: &Ui, place: Rect, model: &Model, hop: &Hop, t0: u64) {
     put(
         1,
         Align::Min,
-        cause.map_or("not linked", |event| event.text.as_str()),
+        cause.map_or("not linked", |event| {
+            let text = event.text.as_str();
+            text.strip_prefix("When ").unwrap_or(text)
+        }),
         WORD.sized(12.5),
     );
     put(2, Align::Min, &hop.text, WORD.sized(12.5));
@@ -116,7 +119,7 @@ fn row(ui: &Ui, place: Rect, model: &Model, hop: &Hop, t0: u64) {
     put(6, Align::Min, judged.source.as_deref().unwrap_or(""), LABEL);
     let mark = column(place, 7)
         .with_max_x(place.right() - 10.0)
-        .shrink2(vec2(0.0, 2.0));
+        .shrink2(vec2(0.0, 1.0));
     if let Some(verdict) = hop.verdict {
         let short = match verdict {
             Verdict::Inconclusive => "INCONCL.",

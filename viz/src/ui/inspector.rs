@@ -96,11 +96,11 @@ pub(super) fn show(ui: &mut Ui, scope: &mut Scope) {
     let mut clicked = None;
     let mut child = ui.new_child(egui::UiBuilder::new().max_rect(body));
     child.set_clip_rect(body);
+    child.spacing_mut().item_spacing.y = 0.0;
     egui::ScrollArea::vertical()
         .id_salt(("inspector", &tag))
         .auto_shrink(false)
         .show_rows(&mut child, ROW, lines.len(), |ui, range| {
-            ui.spacing_mut().item_spacing.y = 0.0;
             for line in &lines[range] {
                 let (place, response) =
                     ui.allocate_exact_size(vec2(ui.available_width(), ROW), Sense::click());

@@ -8,6 +8,7 @@
     reason = "Bevy hands systems their parameters by value"
 )]
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bevy::prelude::*;
@@ -18,6 +19,7 @@ use crate::feed::{Feed, Transport};
 use crate::model::{Area, Layout, Model, Showing, Tab, View};
 
 mod alarm_list;
+mod banner;
 mod caption;
 mod cell_map;
 mod effects;
@@ -62,6 +64,8 @@ struct Panels {
     /// Point of the inspector whose trend is shown.
     trend: Option<String>,
     timeline: timeline::State,
+    /// Points whose alarms stand one by one in a flood.
+    unfolded: BTreeSet<String>,
     operator: operator::State,
     /// Repeats at the end; of a recording.
     looped: bool,
@@ -140,6 +144,7 @@ fn operator_screen(ui: &mut egui::Ui, screen: Rect, scope: &mut Scope) -> Rect {
     panel(ui, area(0.0, 0.0, w, STATUS), |ui| status_bar::show(ui, scope));
     panel(ui, area(0.0, STATUS, ONE_LINE, lower), |ui| {
         one_line::show(ui, scope);
+        banner::fade(ui, ui.clip_rect(), scope.model);
     });
     over_scene(ui, viewport, scope);
     panel(ui, area(w - RIGHT, STATUS, w, STATUS + ALARMS), |ui| {
@@ -147,6 +152,9 @@ fn operator_screen(ui: &mut egui::Ui, screen: Rect, scope: &mut Scope) -> Rect {
     });
     panel(ui, area(w - RIGHT, STATUS + ALARMS, w, lower), |ui| {
         inspector::show(ui, scope);
+        // what is searched and chosen does not grow old
+        let values = ui.clip_rect();
+        banner::fade(ui, values.with_min_y(values.top() + 24.0), scope.model);
     });
     panel(ui, area(0.0, lower, w, h - TRANSPORT), |ui| {
         match scope.view.tab {
@@ -194,6 +202,7 @@ fn over_scene(ui: &mut egui::Ui, viewport: Rect, scope: &mut Scope) {
         cell_map::show(&mut child, scope);
     }
     legend::show(&mut child, scope);
+    banner::show(&child, viewport, scope);
 }
 
 /// A panel at a fixed place: whatever it draws, it does not leave it.

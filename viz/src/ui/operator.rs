@@ -32,7 +32,12 @@ pub(super) struct State {
     with: String,
     feature: String,
     scenario: String,
+    /// Faults that were injected here, newest last.
+    injected: Vec<Fault>,
 }
+
+/// Faults that are remembered to be cleared.
+const REMEMBERED: usize = 3;
 
 impl Default for State {
     fn default() -> Self {
@@ -42,6 +47,7 @@ impl Default for State {
             with: String::new(),
             feature: "features/battery/thermal-runaway.feature".into(),
             scenario: String::new(),
+            injected: Vec::new(),
         }
     }
 }
@@ -184,6 +190,7 @@ fn fault(ui: &mut Ui, scope: &mut Scope, connected: bool) {
         (_, false, _) => Some("the rig file does not let outsiders inject faults"),
         (_, _, Err(why)) => Some(why.as_str()),
         _ if state.fault.trim().is_empty() => Some("name a fault"),
+        _ if state.target.trim().is_empty() => Some("name its target: a tag, or a bus for faults of links"),
         _ => None,
     };
     let mut wish = None;
@@ -203,6 +210,28 @@ fn fault(ui: &mut Ui, scope: &mut Scope, connected: bool) {
     });
     if let Some(reason) = reason {
         ui.label(egui::RichText::new(reason).size(12.0));
+    }
+    if let Some(Command::InjectFault { fault }) = &wish {
+        state.injected.retain(|other| other != fault);
+        state.injected.push(fault.clone());
+        let gone = state.injected.len().saturating_sub(REMEMBERED);
+        state.injected.drain(..gone);
+    }
+    let mut cleared = None;
+    for (n, fault) in state.injected.iter().enumerate() {
+        ui.horizontal(|ui| {
+            if button(ui, "clear", (!connected).then_some("no rig is connected")) {
+                cleared = Some(n);
+            }
+            let words = format!("{} {}", fault.name, crate::model::index::short(&fault.target));
+            ui.add(egui::Label::new(egui::RichText::new(words).size(12.0)).truncate())
+                .on_hover_text("asked for here; what the rig made of it stands under answers");
+        });
+    }
+    if let Some(n) = cleared {
+        wish = Some(Command::ClearFault {
+            fault: state.injected.remove(n),
+        });
     }
     if let Some(command) = wish {
         scope.feed.command(command);

@@ -298,6 +298,19 @@ pub(super) fn bolt(painter: &Painter, centre: Pos2, size: f32) {
     ));
 }
 
+/// A padlock: it stays until it is released.
+pub(super) fn padlock(painter: &Painter, centre: Pos2) {
+    let body = Rect::from_center_size(centre + vec2(0.0, 2.0), vec2(9.0, 7.0));
+    painter.rect_filled(body, 1.0, rgb(TEXT));
+    let bow: Vec<_> = (0..=8_u8)
+        .map(|n| {
+            let angle = f32::from(n) / 8.0 * std::f32::consts::PI;
+            centre + vec2(-3.0 * angle.cos(), -1.5 - 3.5 * angle.sin())
+        })
+        .collect();
+    painter.line(bow, outline(1.5));
+}
+
 /// A cross: vented, tripped, missed.
 pub(super) fn cross(painter: &Painter, centre: Pos2, radius: f32, stroke: Stroke) {
     for turn in [1.0, -1.0] {

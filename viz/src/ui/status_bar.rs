@@ -111,7 +111,7 @@ fn age(scope: &Scope) -> (String, String) {
         .find(|notice| notice.is_trouble && link.is_replay);
     let trouble = link.trouble.as_ref().or(missing.map(|notice| &notice.text));
     let detail = match (trouble, dropped, lost) {
-        (Some(trouble), _, _) => trouble.clone(),
+        (Some(trouble), _, _) => trouble.split(" — ").next().unwrap_or_default().to_owned(),
         (None, 0, 0) => "no frame lost".to_owned(),
         (None, dropped, 0) => format!("{dropped} frames dropped"),
         (None, dropped, lost) => format!("{} frames lost", dropped + lost),
@@ -164,8 +164,14 @@ fn scenario(ui: &Ui, place: Rect, scope: &Scope) {
     }
     if let Some(step) = scope.model.run().and_then(run::Run::current) {
         let total = scope.model.run().map_or(0, |run| run.total);
-        let words = format!("{}/{total} {}", step.number + 1, step.text);
+        let mut words = format!("{}/{total} {}", step.number + 1, step.text);
+        let reason = scope.model.run().map_or("", |run| run.reason.as_str());
+        if !reason.is_empty() {
+            words = format!("{words}: {reason}");
+        }
         text(painter, bottom, Align::Min, &words, LABEL);
+        let response = ui.interact(place, ui.id().with("scenario"), bevy_egui::egui::Sense::hover());
+        response.on_hover_text(words);
     } else {
         text(painter, bottom, Align::Min, "no scenario", LABEL);
     }

@@ -1,6 +1,6 @@
 //! Cause and effect over time: a lane for each part of the chain, arrows where the log links cause and effect, one trend.
 
-use bess_telemetry::Kind;
+use bess_telemetry::Verdict;
 use bevy_egui::egui::{
     self, Align, Color32, Painter, Rect, Sense, Shape, Stroke, StrokeKind, Ui, pos2, vec2,
 };
@@ -10,7 +10,7 @@ use super::alarm_list::since;
 use super::paint::{self, FIGURE, LABEL, WORD, arrow, bolt, cross, outline, rgb, text};
 use crate::feed::Transport;
 use crate::model::colour::{INJECTED, SECONDARY, SELECTION, TEXT, of_level};
-use crate::model::{Band, Hop, Lane, Level, Model, state_name};
+use crate::model::{Band, Hop, Lane, Level, Model, run, state_name};
 
 mod axis;
 
@@ -20,7 +20,9 @@ use axis::Axis;
 const NAMES: f32 = 84.0;
 /// Heights of the axis and of the trend.
 const AXIS: f32 = 15.0;
-const TREND: f32 = 28.0;
+const TREND: f32 = 26.0;
+/// Narrower than this a band has no room for a word.
+const WORD_ROOM: f32 = 40.0;
 /// How far from its effect a label may stand.
 const LABEL_REACH: f32 = 160.0;
 
@@ -47,22 +49,32 @@ pub(super) fn show(ui: &mut Ui, scope: &mut Scope) {
         scope.panels.timeline.events,
         field.x_range(),
     );
-    let height = lanes.height() / Lane::ALL.len() as f32;
-    let lane_at = |lane: Lane| {
-        let n = Lane::ALL.iter().position(|one| *one == lane).unwrap_or(0);
+    let steps = step_bands(scope.model);
+    let first = usize::from(!steps.is_empty());
+    let height = lanes.height() / (Lane::ALL.len() + first) as f32;
+    let row = |n: usize| {
         Rect::from_min_size(
             lanes.min + vec2(0.0, height * n as f32),
             vec2(lanes.width(), height),
         )
     };
+    let lane_at = |lane: Lane| row(first + Lane::ALL.iter().position(|one| *one == lane).unwrap_or(0));
     switch(ui, names.with_max_y(top.bottom()), scope, &axis);
     axis.draw(ui.painter(), top, lanes.bottom());
     let mut written = Vec::new();
-    for lane in Lane::ALL {
-        let part = lane_at(lane);
-        let name = Rect::from_x_y_ranges(names.x_range(), part.y_range());
-        text(ui.painter(), name, Align::Min, lane.name(), LABEL.coloured(TEXT));
-        bands(ui, part, scope.model, lane, &axis, &mut written);
+    let gas = gas_bands(scope.model);
+    let rows = (!steps.is_empty()).then_some(("step", row(0), steps.as_slice()));
+    let rows = rows.into_iter().chain(Lane::ALL.into_iter().map(|lane| {
+        let bands = match lane {
+            Lane::Gas => gas.as_slice(),
+            lane => scope.model.chronicle().now().lanes.bands(lane),
+        };
+        (lane.name(), lane_at(lane), bands)
+    }));
+    for (name, part, of) in rows {
+        let at = Rect::from_x_y_ranges(names.x_range(), part.y_range());
+        text(ui.painter(), at, Align::Min, name, LABEL.coloured(TEXT));
+        bands(ui, part, scope.model, of, &axis, &mut written);
         ui.painter().hline(
             place.x_range(),
             part.bottom(),
@@ -116,15 +128,38 @@ fn switch(ui: &mut Ui, place: Rect, scope: &mut Scope, axis: &Axis) {
     response.on_hover_text("equal gaps between events, or seconds");
 }
 
+/// Steps of the scenario as bands: what is decided badly has the colour of it.
+fn step_bands(model: &Model) -> Vec<Band> {
+    let Some(run) = model.run() else { return Vec::new() };
+    let mut bands: Vec<Band> = run
+        .steps
+        .iter()
+        .map(|step| Band {
+            from_ns: step.began_ns,
+            word: format!("{} {}", step.number + 1, step.text),
+            level: step.decided.and_then(|(_, verdict)| level_of(verdict)),
+        })
+        .collect();
+    if let Some((at, verdict)) = run.verdict {
+        bands.push(Band {
+            from_ns: at,
+            word: run::word(verdict).to_owned(),
+            level: level_of(verdict),
+        });
+    }
+    bands
+}
+
+fn level_of(verdict: Verdict) -> Option<Level> {
+    match verdict {
+        Verdict::Pass => None,
+        Verdict::Inconclusive => Some(Level::R),
+        Verdict::Fail | Verdict::Error => Some(Level::L3),
+    }
+}
+
 /// States of a lane.
-fn bands(ui: &Ui, place: Rect, model: &Model, lane: Lane, axis: &Axis, written: &mut Vec<Rect>) {
-    let gas;
-    let bands = if lane == Lane::Gas {
-        gas = gas_bands(model);
-        &gas[..]
-    } else {
-        model.chronicle().now().lanes.bands(lane)
-    };
+fn bands(ui: &Ui, place: Rect, model: &Model, bands: &[Band], axis: &Axis, written: &mut Vec<Rect>) {
     let painter = ui.painter();
     let end = axis.x(model.now_ns());
     for (n, band) in bands.iter().enumerate() {
@@ -137,7 +172,7 @@ fn bands(ui: &Ui, place: Rect, model: &Model, lane: Lane, axis: &Axis, written: 
         if to <= from {
             continue;
         }
-        let part = Rect::from_min_max(pos2(from, place.top() + 1.0), pos2(to, place.bottom() - 3.5));
+        let part = Rect::from_min_max(pos2(from, place.top() + 0.5), pos2(to, place.bottom() - 3.0));
         let (fill, ink) = match band.level {
             Some(level) => {
                 let light = matches!(level, Level::L3 | Level::R);
@@ -148,16 +183,22 @@ fn bands(ui: &Ui, place: Rect, model: &Model, lane: Lane, axis: &Axis, written: 
         };
         painter.rect_filled(part, 0.0, fill);
         painter.vline(part.left(), part.y_range(), outline(1.0));
-        if part.width() > 22.0 {
-            let inner = part.shrink2(vec2(4.0, 0.0));
-            let words = text(
-                painter,
-                inner,
-                Align::Min,
-                &band.word,
-                WORD.sized(11.5).coloured(ink),
-            );
+        let face = WORD.sized(11.5);
+        let wanted = paint::width(painter, &band.word, face) + 8.0;
+        let is_last = n + 1 == bands.len();
+        if wanted > part.width() && is_last && end < place.right() {
+            // what has just begun is told in what is still to come
+            let room = Rect::from_x_y_ranges(end + 2.0..=place.right(), part.y_range());
+            let words = text(painter, room, Align::Min, &band.word, face);
             written.push(words.expand2(vec2(3.0, 0.0)));
+        } else if wanted <= part.width() || part.width() > WORD_ROOM {
+            let inner = part.shrink2(vec2(4.0, 0.0));
+            let words = text(painter, inner, Align::Min, &band.word, face.coloured(ink));
+            written.push(words.expand2(vec2(3.0, 0.0)));
+        }
+        if band.level.is_some() && part.width() < WORD_ROOM {
+            // its colour is all it has
+            written.push(part);
         }
     }
 }
@@ -209,12 +250,7 @@ fn gas_bands(model: &Model) -> Vec<Band> {
 fn marks(ui: &Ui, lane_at: &dyn Fn(Lane) -> Rect, model: &Model, axis: &Axis) {
     let painter = ui.painter();
     for event in model.chronicle().past() {
-        let stimulus = match event.kind {
-            Kind::Fault => event.at_ns > 0,
-            Kind::Hand => event.point == "contact",
-            _ => false,
-        };
-        if stimulus {
+        if model.chronicle().is_stimulus(event) {
             let part = lane_at(Lane::Injected);
             let x = axis.x(event.at_ns);
             if part.x_range().contains(x) {
@@ -261,7 +297,15 @@ fn hops(ui: &Ui, lane_at: &dyn Fn(Lane) -> Rect, model: &Model, axis: &Axis, mut
                     arrow(painter, pos2(cause, y), pos2(x, y), Stroke::new(1.2, rgb(TEXT)));
                 }
                 if met {
-                    painter.vline(x, part.top() + 1.0..=part.bottom(), Stroke::new(2.0, rgb(TEXT)));
+                    // short where it would cross words
+                    let long = Rect::from_x_y_ranges(x - 1.0..=x + 1.0, part.y_range());
+                    let crosses = written.iter().any(|words| words.intersects(long));
+                    let top = if crosses {
+                        part.bottom() - 5.0
+                    } else {
+                        part.top() + 1.0
+                    };
+                    painter.vline(x, top..=part.bottom(), Stroke::new(2.0, rgb(TEXT)));
                 } else {
                     cross(
                         painter,
@@ -314,12 +358,33 @@ fn never(painter: &Painter, centre: egui::Pos2) {
     ));
 }
 
-/// Writes the label where it covers no other: before the effect, or behind it; else it is in the table alone.
+/// Writes what came and when, or at least when, where it covers no other: before the effect, or behind it; else it is in the
+/// table alone.
 fn label(painter: &Painter, part: Rect, cause: f32, end: f32, hop: &Hop, written: &mut Vec<Rect>) {
-    let words = hop.label();
-    let face = FIGURE.sized(11.0);
-    let width = paint::width(painter, &words, face) + 6.0;
-    let rows = part.top() + 1.5..=part.bottom() - 4.0;
+    let effect = hop.text.strip_prefix("the ").unwrap_or(&hop.text);
+    for effect in [effect, ""] {
+        if put_label(painter, part, cause, end, (effect, &hop.label()), written) {
+            return;
+        }
+    }
+}
+
+/// Writes a label of words and figures; whether there was room for it.
+fn put_label(
+    painter: &Painter,
+    part: Rect,
+    cause: f32,
+    end: f32,
+    (effect, figures): (&str, &str),
+    written: &mut Vec<Rect>,
+) -> bool {
+    let (word, face) = (WORD.sized(11.5), FIGURE.sized(11.0));
+    let wide = match effect {
+        "" => 0.0,
+        effect => paint::width(painter, effect, word) + 5.0,
+    };
+    let width = wide + paint::width(painter, figures, face) + 6.0;
+    let rows = part.top() + 1.0..=part.bottom() - 3.5;
     let before = Rect::from_x_y_ranges(end - width - 3.0..=end - 3.0, rows.clone());
     let covered = |place: &Rect| written.iter().find(|other| other.intersects(*place)).copied();
     // behind the effect, but not over what is written there
@@ -332,11 +397,25 @@ fn label(painter: &Painter, part: Rect, cause: f32, end: f32, hop: &Hop, written
         .into_iter()
         .filter(|(place, _)| place.left() >= part.left() && place.right() <= part.right())
         .find_map(|(place, fits)| (fits && covered(&place).is_none()).then_some(place));
-    if let Some(place) = place {
-        painter.rect_filled(place, 2.0, rgb([0xF4, 0xF5, 0xF5]));
-        text(painter, place.shrink2(vec2(3.0, 0.0)), Align::Min, &words, face);
-        written.push(place);
-    }
+    let Some(place) = place else { return false };
+    painter.rect_filled(place, 2.0, rgb([0xF4, 0xF5, 0xF5]));
+    let inner = place.shrink2(vec2(3.0, 0.0));
+    text(
+        painter,
+        inner.with_max_x(inner.left() + wide),
+        Align::Min,
+        effect,
+        word,
+    );
+    text(
+        painter,
+        inner.with_min_x(inner.left() + wide),
+        Align::Min,
+        figures,
+        face,
+    );
+    written.push(place);
+    true
 }
 
 /// One trend below the lanes: the first plotted point, or the power of the PCS.

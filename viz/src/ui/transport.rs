@@ -14,12 +14,19 @@ const RATES: [f64; 8] = [0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 20.0, 60.0];
 
 pub(super) fn show(ui: &mut Ui, scope: &mut Scope) {
     let place = ui.max_rect();
-    let tabs = if scope.view.layout == Layout::Demo {
+    // a picture that is compared has no use for it
+    let choices = if scope.view.layout == Layout::Ci {
         0.0
     } else {
-        300.0
+        104.0
     };
-    let buttons = 292.0;
+    let tabs = if scope.view.layout == Layout::Demo {
+        choices
+    } else {
+        212.0 + choices
+    };
+    let follow = if choices > 0.0 { 50.0 } else { 0.0 };
+    let buttons = if scope.feed.is_replay() { 292.0 } else { 224.0 } + follow;
     let (left, rest) = place.split_left_right_at_x(place.left() + buttons);
     let (scrub_at, right) = rest.split_left_right_at_x(place.right() - tabs);
     let mut child = ui.new_child(
@@ -39,8 +46,20 @@ pub(super) fn show(ui: &mut Ui, scope: &mut Scope) {
                 .max_rect(right)
                 .layout(egui::Layout::right_to_left(Align::Center)),
         );
-        for tab in Tab::ALL.into_iter().rev() {
-            child.selectable_value(&mut scope.view.tab, tab, tab.key());
+        if choices > 0.0 {
+            egui::ComboBox::from_id_salt("layout")
+                .width(84.0)
+                .selected_text(scope.view.layout.key())
+                .show_ui(&mut child, |ui| {
+                    for layout in [Layout::Operator, Layout::Instructor, Layout::Demo] {
+                        ui.selectable_value(&mut scope.view.layout, layout, layout.key());
+                    }
+                });
+        }
+        if scope.view.layout != Layout::Demo {
+            for tab in Tab::ALL.into_iter().rev() {
+                child.selectable_value(&mut scope.view.tab, tab, tab.key());
+            }
         }
     }
 }
@@ -210,16 +229,19 @@ fn controls(ui: &mut Ui, scope: &mut Scope) {
             scope.feed.transport(Transport::Seek(at));
         }
     }
+    if scope.view.layout != Layout::Ci {
+        ui.toggle_value(&mut scope.view.follow, "follow")
+            .on_hover_text("the camera goes where something happens, until it is moved by hand");
+    }
 }
 
 /// When what is looked at begins, also if that is still to come.
 fn begins(scope: &Scope) -> Option<u64> {
-    let events = scope.model.chronicle().all().iter();
-    let mut begins = events.filter(|event| match event.kind {
-        Kind::Fault => event.at_ns > 0,
-        Kind::Hand => event.point == "contact",
-        _ => false,
-    });
+    let chronicle = scope.model.chronicle();
+    let mut begins = chronicle
+        .all()
+        .iter()
+        .filter(|event| chronicle.is_stimulus(event));
     begins.next().map(|event| event.at_ns)
 }
 
@@ -250,7 +272,7 @@ fn scrub(ui: &Ui, place: Rect, scope: &mut Scope) {
     let painter = ui.painter();
     let (first, last) = scope.model.link().span_ns;
     let now = scope.model.now_ns();
-    let end = paint::width(painter, &clock(last), FIGURE.sized(12.0)) + 6.0;
+    let end = paint::width(painter, &clock(last), FIGURE.sized(12.0)) + 12.0;
     let bar = Rect::from_min_max(
         pos2(place.left(), place.center().y - 7.0),
         pos2(place.right() - end, place.center().y + 7.0),
@@ -275,8 +297,7 @@ fn scrub(ui: &Ui, place: Rect, scope: &mut Scope) {
             Kind::Alarm if event.value >= 3.0 => (of_level(Level::L3), 9.0),
             Kind::Alarm if event.value >= 2.0 => (of_level(Level::L2), 7.0),
             Kind::Alarm if event.value >= 1.0 => (of_level(Level::L1), 5.0),
-            Kind::Fault if event.at_ns > 0 => (INJECTED, 14.0),
-            Kind::Hand if event.point == "contact" => (INJECTED, 14.0),
+            Kind::Fault | Kind::Hand if scope.model.chronicle().is_stimulus(event) => (INJECTED, 14.0),
             _ => continue,
         };
         let at = x(event.at_ns);
