@@ -76,9 +76,8 @@ pub(super) fn show(ui: &mut Ui, scope: &mut Scope) {
         }
         Some(Click::AcknowledgeAll) => scope.model.alarms_mut().acknowledge_all(),
         Some(Click::Fold(point)) => {
-            if !scope.panels.unfolded.remove(&point) {
-                scope.panels.unfolded.insert(point);
-            }
+            let unfolded = &mut scope.panels.unfolded;
+            let _ = unfolded.remove(&point) || unfolded.insert(point);
         }
         None => {}
     }
