@@ -2,7 +2,7 @@
 
 use bess_types::{CanFrame, Event, Source};
 
-use super::{Rig, record_changes};
+use super::Rig;
 use crate::bus::can::CanBus;
 use crate::bus::timed::Outcome;
 use crate::checker::{self, Blame, Violation};
@@ -136,23 +136,5 @@ impl Rig {
         }
         self.observe_frame(bus, frame);
         id_index
-    }
-
-    fn observe_frame(&mut self, bus: usize, frame: &CanFrame) {
-        let Some(observer) = self.observers.iter_mut().find(|observer| observer.bus == bus) else {
-            return;
-        };
-        let Some(node) = observer.router.receive(self.now, frame) else {
-            return;
-        };
-        let tag = &self.slots[observer.slots[node]].tag;
-        let points = &observer.router.node(node).points;
-        record_changes(
-            &mut self.recorder,
-            self.now,
-            tag,
-            points,
-            &mut observer.states[node],
-        );
     }
 }
