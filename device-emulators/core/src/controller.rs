@@ -1,33 +1,13 @@
-//! What the reference controllers share: an outbox, a watch on state points, a tick, a supply.
+//! What the reference controllers share: a watch on state points, a tick, a supply.
 
 use core::time::Duration;
-use std::collections::VecDeque;
 
 use bess_types::SimTime;
 
+use crate::outbox::Outbox;
 use crate::product::{Product, ProductError};
 use crate::protection::seconds;
-use crate::{Output, PointId, PointTable, Points};
-
-/// What a controller has still to put out, oldest first.
-#[derive(Debug, Default)]
-pub(crate) struct Outbox {
-    queue: VecDeque<Output>,
-}
-
-impl Outbox {
-    pub(crate) fn push(&mut self, output: Output) {
-        self.queue.push_back(output);
-    }
-
-    pub(crate) fn pop(&mut self) -> Option<Output> {
-        self.queue.pop_front()
-    }
-
-    pub(crate) fn clear(&mut self) {
-        self.queue.clear();
-    }
-}
+use crate::{PointId, PointTable, Points};
 
 /// Notes every change of the named state points.
 #[derive(Debug)]
@@ -54,15 +34,15 @@ impl Watch {
             *last = present;
             let Some(value) = present else { continue };
             let states = points.table().def(*id).states;
-            outbox.push(Output::Note {
-                point: name,
+            outbox.note(
+                name,
                 value,
-                text: states
+                states
                     .iter()
                     .enumerate()
                     .find(|(i, _)| *i as f64 == value)
                     .map_or_else(|| value.to_string(), |(_, state)| (*state).to_owned()),
-            });
+            );
         }
     }
 }

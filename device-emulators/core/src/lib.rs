@@ -38,6 +38,7 @@ pub mod safety_relay;
 
 mod controller;
 mod metering;
+mod outbox;
 mod point_list;
 mod supply;
 

@@ -10,6 +10,7 @@ use std::collections::VecDeque;
 use bess_types::{CanId, SimTime};
 
 use crate::codec::modbus::ModbusSettings;
+use crate::outbox::Outbox;
 use crate::product::Product;
 use crate::supply::Supply;
 use crate::{Device, DeviceFault, Input, Output, Points, Sense, UnsupportedFault};
@@ -24,7 +25,7 @@ pub struct ModbusFront {
     now: SimTime,
     /// Replies that are due later, soonest first.
     kept: VecDeque<(SimTime, Output)>,
-    outputs: VecDeque<Output>,
+    outbox: Outbox,
 }
 
 impl ModbusFront {
@@ -44,7 +45,7 @@ impl ModbusFront {
             supply: Supply::Applied,
             now: SimTime::ZERO,
             kept: VecDeque::new(),
-            outputs: VecDeque::new(),
+            outbox: Outbox::default(),
         })
     }
 
@@ -55,15 +56,14 @@ impl ModbusFront {
                 Output::ModbusReply { reply: Some(_), .. } if self.turnaround > Duration::ZERO => {
                     self.kept.push_back((self.now + self.turnaround, output));
                 }
-                other => self.outputs.push_back(other),
+                other => self.outbox.push(other),
             }
         }
     }
 
     fn release(&mut self) {
-        while self.kept.front().is_some_and(|(due, _)| *due <= self.now) {
-            self.outputs
-                .extend(self.kept.pop_front().map(|(_, output)| output));
+        while let Some((_, output)) = self.kept.pop_front_if(|(due, _)| *due <= self.now) {
+            self.outbox.push(output);
         }
     }
 
@@ -71,7 +71,7 @@ impl ModbusFront {
     fn lose_replies(&mut self) {
         for (_, output) in self.kept.drain(..) {
             if let Output::ModbusReply { token, .. } = output {
-                self.outputs.push_back(Output::ModbusReply { token, reply: None });
+                self.outbox.no_reply(token);
             }
         }
     }
@@ -91,7 +91,7 @@ impl Device for ModbusFront {
         self.supply.begins(now, self.start_up);
         match input {
             Input::ModbusRequest { token, .. } if self.supply != Supply::On => {
-                self.outputs.push_back(Output::ModbusReply { token, reply: None });
+                self.outbox.no_reply(token);
             }
             // The port itself may be what had to wake.
             Input::Wake if self.device.next_wake() > now => {}
@@ -102,7 +102,7 @@ impl Device for ModbusFront {
     }
 
     fn poll_output(&mut self) -> Option<Output> {
-        self.outputs.pop_front()
+        self.outbox.pop()
     }
 
     fn next_wake(&self) -> SimTime {

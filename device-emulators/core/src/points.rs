@@ -270,6 +270,12 @@ impl Points {
         self.values[id.index()] = Reading::valid(value);
     }
 
+    /// Moves a life counter of 16 bits on: after 65,535 comes 0.
+    pub(crate) fn count(&mut self, id: PointId) {
+        let next = (self.get(id).unwrap_or(0.0) + 1.0) % 65_536.0;
+        self.set(id, next);
+    }
+
     /// Sets a yes/no point.
     pub fn set_flag(&mut self, id: PointId, on: bool) {
         self.set(id, f64::from(u8::from(on)));

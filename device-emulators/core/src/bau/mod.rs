@@ -45,8 +45,9 @@ use self::stack::{Blocking, Start};
 pub use self::startup::point_table;
 use crate::codec::can::CanPort;
 use crate::codec::modbus::{ModbusPeer, ModbusServer};
-use crate::controller::{Outbox, Supply, Tick, Watch, older_than};
+use crate::controller::{Supply, Tick, Watch, older_than};
 use crate::defects::Defect;
+use crate::outbox::Outbox;
 use crate::product::Product;
 use crate::{Device, DeviceFault, Input, Output, PointId, Points, Sense, UnsupportedFault};
 
@@ -143,7 +144,7 @@ impl Device for Bau {
         match self.supply {
             Supply::Off => {
                 if let Input::ModbusRequest { token, .. } = input {
-                    self.outbox.push(Output::ModbusReply { token, reply: None });
+                    self.outbox.no_reply(token);
                 }
                 return;
             }
@@ -165,10 +166,7 @@ impl Device for Bau {
                 let reply = self
                     .server
                     .serve(now, access, request, &mut self.points, &mut written);
-                self.outbox.push(Output::ModbusReply {
-                    token,
-                    reply: Some(reply),
-                });
+                self.outbox.reply(token, reply);
                 self.on_written(now, &written);
             }
             Input::ModbusReply { token, reply } => {
@@ -369,17 +367,11 @@ impl Bau {
     fn transmit(&mut self, now: SimTime) {
         let (points, outbox) = (&mut self.points, &mut self.outbox);
         self.port.transmit_due(now, points, &mut |frame| {
-            outbox.push(Output::Can {
-                port: STACK_PORT,
-                frame,
-            });
+            outbox.can(STACK_PORT, frame);
         });
         if let Some(bus) = &mut self.pcs_bus {
             bus.transmit_due(now, points, &mut |frame| {
-                outbox.push(Output::Can {
-                    port: PCS_PORT,
-                    frame,
-                });
+                outbox.can(PCS_PORT, frame);
             });
         }
     }

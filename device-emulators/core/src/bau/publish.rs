@@ -115,8 +115,7 @@ impl Bau {
                 bus.publish_places(&self.table.packs, points);
             }
             if !self.frozen {
-                let beat = points.get(single.heartbeat).unwrap_or(0.0);
-                points.set(single.heartbeat, (beat + 1.0) % 65_536.0);
+                points.count(single.heartbeat);
             }
         }
     }

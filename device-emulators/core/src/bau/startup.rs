@@ -17,9 +17,10 @@ use super::{ADDRESS, Bau, BauConfig, CHILLER_PEER, FIRE_PANEL_PEER, HVAC_PEER, I
 use crate::bcu::settings::BcuSettings;
 use crate::codec::can::CanPort;
 use crate::codec::modbus::{ModbusPeer, ModbusServer};
-use crate::controller::{Outbox, Supply, Tick, Watch};
+use crate::controller::{Supply, Tick, Watch};
 use crate::defects::Defect;
 use crate::library::Library;
+use crate::outbox::Outbox;
 use crate::product::{Product, ProductError};
 use crate::protection::seconds;
 use crate::{PointTable, Points};

@@ -2,7 +2,6 @@
 
 use super::nodes::Extremes;
 use super::{Bcu, CLUSTER_PORT};
-use crate::Output;
 
 impl Bcu {
     /// Decides anew which cells bleed, and tells the BMUs.
@@ -38,10 +37,7 @@ impl Bcu {
             let frame = self
                 .cluster_port
                 .encode_to(command, &self.points, self.bmu_addresses[pack]);
-            self.outbox.push(Output::Can {
-                port: CLUSTER_PORT,
-                frame,
-            });
+            self.outbox.can(CLUSTER_PORT, frame);
         }
     }
 }

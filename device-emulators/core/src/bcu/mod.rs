@@ -37,8 +37,9 @@ use self::sequence::{Contacts, Inputs, Request, Sequence, State};
 use self::settings::BcuSettings;
 use crate::addressing::{self, Master, Step};
 use crate::codec::can::{CanPort, MessageRef};
-use crate::controller::{Outbox, Supply, Tick, Watch};
+use crate::controller::{Supply, Tick, Watch};
 use crate::defects::Defect;
+use crate::outbox::Outbox;
 use crate::product::{Product, ProductError};
 use crate::protection::{AlarmBoard, AlarmId, Severity, seconds};
 use crate::{Device, DeviceFault, Input, Output, PointTable, Points, Sense, UnsupportedFault};
@@ -162,7 +163,7 @@ impl Device for Bcu {
                 }
             }
             Input::ModbusRequest { token, .. } => {
-                self.outbox.push(Output::ModbusReply { token, reply: None });
+                self.outbox.no_reply(token);
             }
             Input::Wake | Input::Sensed { .. } | Input::Line { .. } => {}
         }
@@ -222,10 +223,7 @@ impl Device for Bcu {
                 self.stored_soc_pct = self.points.get(self.table.single.soc).or(self.stored_soc_pct);
                 self.outbox.clear();
                 if self.master.is_some() {
-                    self.outbox.push(Output::Line {
-                        line: Line::EnableOut,
-                        level: false,
-                    });
+                    self.outbox.line(Line::EnableOut, false);
                 }
             }
             DeviceFault::PowerOn => {
@@ -305,7 +303,7 @@ impl Bcu {
             (STACK_PORT, &mut self.stack_port),
         ] {
             port.transmit_due(now, points, &mut |frame| {
-                outbox.push(Output::Can { port: number, frame });
+                outbox.can(number, frame);
             });
         }
     }
@@ -381,14 +379,8 @@ impl Bcu {
     fn follow_master(&mut self, now: SimTime) {
         while let Some(step) = self.master.as_mut().and_then(|master| master.steps().pop_front()) {
             match step {
-                Step::Frame(frame) => self.outbox.push(Output::Can {
-                    port: CLUSTER_PORT,
-                    frame,
-                }),
-                Step::Enable(level) => self.outbox.push(Output::Line {
-                    line: Line::EnableOut,
-                    level,
-                }),
+                Step::Frame(frame) => self.outbox.can(CLUSTER_PORT, frame),
+                Step::Enable(level) => self.outbox.line(Line::EnableOut, level),
                 Step::Address(own) => {
                     self.addressed = own.is_some();
                     if self.addressed {

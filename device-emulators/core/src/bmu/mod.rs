@@ -17,7 +17,6 @@ mod points;
 mod settings;
 
 use core::time::Duration;
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bess_types::{Actuation, Channel, Line, Quality, Reading, SimTime};
@@ -32,6 +31,7 @@ use crate::addressing::{self, Addressing, Node, NodePoints, Step};
 use crate::codec::can::{CanPort, MessageRef};
 use crate::device::{Device, DeviceFault, Input, Output, Sense, UnsupportedFault};
 use crate::library::Library;
+use crate::outbox::Outbox;
 use crate::points::{PointTable, Points};
 use crate::product::{Product, ProductError};
 use crate::supply::Supply;
@@ -88,7 +88,7 @@ pub struct Bmu {
     fan_duty: f64,
     /// Since when the fan turns too slowly.
     fan_slow_since: Option<SimTime>,
-    outputs: VecDeque<Output>,
+    outbox: Outbox,
 }
 
 impl Bmu {
@@ -128,7 +128,7 @@ impl Bmu {
             filling: 0,
             fan_duty: 0.0,
             fan_slow_since: None,
-            outputs: VecDeque::new(),
+            outbox: Outbox::default(),
         })
     }
 
@@ -153,12 +153,9 @@ impl Bmu {
             self.points.set(self.ids.fan_request, 0.0);
             self.judge();
         }
-        let outputs = &mut self.outputs;
+        let outbox = &mut self.outbox;
         self.port.transmit_due(now, &mut self.points, &mut |frame| {
-            outputs.push_back(Output::Can {
-                port: CLUSTER_PORT,
-                frame,
-            });
+            outbox.can(CLUSTER_PORT, frame);
         });
     }
 
@@ -166,14 +163,8 @@ impl Bmu {
     fn follow_address(&mut self, now: SimTime) {
         while let Some(step) = self.addressing.as_mut().and_then(|node| node.steps().pop_front()) {
             match step {
-                Step::Frame(frame) => self.outputs.push_back(Output::Can {
-                    port: CLUSTER_PORT,
-                    frame,
-                }),
-                Step::Enable(level) => self.outputs.push_back(Output::Line {
-                    line: Line::EnableOut,
-                    level,
-                }),
+                Step::Frame(frame) => self.outbox.can(CLUSTER_PORT, frame),
+                Step::Enable(level) => self.outbox.line(Line::EnableOut, level),
                 Step::Address(Some(address)) => {
                     self.addressed = true;
                     self.port.set_node(address);
@@ -311,8 +302,7 @@ impl Bmu {
     fn turn_fan(&mut self, duty: f64) {
         if core::mem::replace(&mut self.fan_duty, duty) != duty {
             let duty = duty / 100.0;
-            self.outputs
-                .push_back(Output::Actuate(Actuation::PackFan { duty }));
+            self.outbox.actuate(Actuation::PackFan { duty });
         }
     }
 
@@ -354,14 +344,13 @@ impl Bmu {
             .set(self.ids.balance_count, f64::from(cells.count_ones()));
         if (cells, takers) != (self.bleeding, self.filling) {
             (self.bleeding, self.filling) = (cells, takers);
-            self.outputs
-                .push_back(Output::Actuate(match self.settings.balancing {
-                    Balancing::Passive => Actuation::Balancing { cells },
-                    Balancing::Active => Actuation::ActiveBalancing {
-                        sources: cells,
-                        sinks: takers,
-                    },
-                }));
+            self.outbox.actuate(match self.settings.balancing {
+                Balancing::Passive => Actuation::Balancing { cells },
+                Balancing::Active => Actuation::ActiveBalancing {
+                    sources: cells,
+                    sinks: takers,
+                },
+            });
         }
     }
 
@@ -432,7 +421,7 @@ impl Device for Bmu {
     }
 
     fn poll_output(&mut self) -> Option<Output> {
-        self.outputs.pop_front()
+        self.outbox.pop()
     }
 
     fn is_addressed(&self) -> bool {

@@ -8,7 +8,6 @@
 pub mod points;
 
 use core::time::Duration;
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bess_types::{Actuation, Channel, CoolingMode, ModbusRequest, Reading, SimTime};
@@ -17,6 +16,7 @@ use serde::Deserialize;
 use self::points::{ChillerPoints, FAULTS};
 use crate::codec::modbus::{ModbusAccess, ModbusServer};
 use crate::library::Library;
+use crate::outbox::Outbox;
 use crate::product::{Product, ProductError};
 use crate::{Device, DeviceFault, Input, Output, PointId, Points, Sense, Token, UnsupportedFault};
 
@@ -81,8 +81,7 @@ pub struct Chiller {
     ids: ChillerPoints,
     server: ModbusServer,
     points: Points,
-    outputs: VecDeque<Output>,
-    written: Vec<PointId>,
+    outbox: Outbox,
     senses: [Sense; 4],
     powered: bool,
     frozen: bool,
@@ -109,22 +108,21 @@ impl Chiller {
         let settings: Settings = product.settings()?;
         let (table, ids) = points::table();
         let server = ModbusServer::of_product(product, library, &table)?;
-        let sense = |channel| Sense {
-            channel,
-            period: CYCLE,
-        };
         let mut chiller = Self {
             ids,
             server,
             points: Points::new(Arc::new(table)),
-            outputs: VecDeque::new(),
-            written: Vec::new(),
+            outbox: Outbox::default(),
             senses: [
-                sense(Channel::CoolantSupply),
-                sense(Channel::CoolantReturn),
-                sense(Channel::CoolantFlow),
-                sense(Channel::AmbientTemperature),
-            ],
+                Channel::CoolantSupply,
+                Channel::CoolantReturn,
+                Channel::CoolantFlow,
+                Channel::AmbientTemperature,
+            ]
+            .map(|channel| Sense {
+                channel,
+                period: CYCLE,
+            }),
             powered: true,
             frozen: false,
             next_cycle: SimTime::ZERO,
@@ -155,9 +153,7 @@ impl Chiller {
 
     fn cycle(&mut self, now: SimTime) {
         if !self.frozen {
-            let beat = self.points.get(self.ids.life_counter).unwrap_or(0.0);
-            let next = if beat >= 65_535.0 { 0.0 } else { beat + 1.0 };
-            self.points.set(self.ids.life_counter, next);
+            self.points.count(self.ids.life_counter);
         }
         let heard = *self.heard.get_or_insert(now);
         self.set_comms(now - heard < Duration::from_secs(self.settings.comms_watchdog_s));
@@ -196,7 +192,7 @@ impl Chiller {
             } else {
                 "not heard from, cools by itself"
             };
-            self.note("comms-ok", f64::from(u8::from(ok)), text);
+            self.outbox.note("comms-ok", f64::from(u8::from(ok)), text);
         }
     }
 
@@ -244,7 +240,8 @@ impl Chiller {
     fn set_fault(&mut self, fault: Fault) {
         if fault != self.fault {
             self.fault = fault;
-            self.note("fault", f64::from(fault as u8), FAULTS[fault as usize]);
+            self.outbox
+                .note("fault", f64::from(fault as u8), FAULTS[fault as usize]);
         }
     }
 
@@ -328,26 +325,18 @@ impl Chiller {
         }
         self.mode = mode;
         let name = ["off", "circulate", "cool", "heat"][mode as usize];
-        self.note("active-mode", f64::from(mode as u8), name);
+        self.outbox.note("active-mode", f64::from(mode as u8), name);
     }
 
     fn act(&mut self) {
         let now = (self.mode, self.setpoint());
         if self.sent != Some(now) {
             self.sent = Some(now);
-            self.outputs.push_back(Output::Actuate(Actuation::Cooling {
+            self.outbox.actuate(Actuation::Cooling {
                 mode: now.0,
                 setpoint_c: now.1,
-            }));
+            });
         }
-    }
-
-    fn note(&mut self, point: &'static str, value: f64, text: &str) {
-        self.outputs.push_back(Output::Note {
-            point,
-            value,
-            text: text.into(),
-        });
     }
 
     fn publish(&mut self) {
@@ -370,25 +359,22 @@ impl Chiller {
 
     fn on_request(&mut self, now: SimTime, access: ModbusAccess<'_>, request: &ModbusRequest, token: Token) {
         self.heard = Some(now);
-        let mut written = core::mem::take(&mut self.written);
+        let mut written = Vec::new();
         let reply = self
             .server
             .serve(now, access, request, &mut self.points, &mut written);
-        self.on_written(written);
-        self.outputs.push_back(Output::ModbusReply {
-            token,
-            reply: Some(reply),
-        });
+        self.on_written(&written);
+        self.outbox.reply(token, reply);
     }
 
     /// Side effects of the register map take their time.
     fn let_time_pass(&mut self, now: SimTime) {
-        let mut written = core::mem::take(&mut self.written);
+        let mut written = Vec::new();
         self.server.tick(now, &mut self.points, &mut written);
-        self.on_written(written);
+        self.on_written(&written);
     }
 
-    fn on_written(&mut self, mut written: Vec<PointId>) {
+    fn on_written(&mut self, written: &[PointId]) {
         if written.contains(&self.ids.reset) {
             if self.points.is_on(self.ids.reset) {
                 self.flow_low_since = None;
@@ -396,8 +382,6 @@ impl Chiller {
             }
             self.points.set(self.ids.reset, 0.0);
         }
-        written.clear();
-        self.written = written;
     }
 
     fn on_sample(&mut self, channel: Channel, readings: &[Reading]) {
@@ -424,7 +408,7 @@ impl Device for Chiller {
     fn accept(&mut self, now: SimTime, input: Input<'_>) {
         match input {
             Input::ModbusRequest { token, .. } if !self.powered => {
-                self.outputs.push_back(Output::ModbusReply { token, reply: None });
+                self.outbox.no_reply(token);
             }
             Input::ModbusRequest {
                 access,
@@ -445,7 +429,7 @@ impl Device for Chiller {
     }
 
     fn poll_output(&mut self) -> Option<Output> {
-        self.outputs.pop_front()
+        self.outbox.pop()
     }
 
     fn next_wake(&self) -> SimTime {
@@ -465,10 +449,10 @@ impl Device for Chiller {
             DeviceFault::PowerOff => {
                 if self.powered {
                     self.powered = false;
-                    self.outputs.push_back(Output::Actuate(Actuation::Cooling {
+                    self.outbox.actuate(Actuation::Cooling {
                         mode: CoolingMode::Off,
                         setpoint_c: self.settings.default_setpoint_c,
-                    }));
+                    });
                 }
             }
             DeviceFault::PowerOn => {

@@ -15,8 +15,9 @@ use serde::Deserialize;
 use self::points::EmsPoints;
 use crate::bau::Stack;
 use crate::codec::modbus::{ModbusPeer, ModbusServer};
-use crate::controller::{Outbox, Supply, Tick, Watch, need, needed, older_than};
+use crate::controller::{Supply, Tick, Watch, need, needed, older_than};
 use crate::library::Library;
+use crate::outbox::Outbox;
 use crate::product::{Product, ProductError};
 use crate::protection::seconds;
 use crate::{Device, DeviceFault, Input, Output, PointId, PointTable, Points, Sense, UnsupportedFault};
@@ -507,8 +508,8 @@ impl Ems {
             return;
         }
         let id = self.ids.heartbeat;
-        let beat = (self.points.get(id).unwrap_or(0.0) + 1.0) % 65_536.0;
-        self.points.set(id, beat);
+        self.points.count(id);
+        let beat = self.points.get(id).unwrap_or(0.0);
         self.pcs_beat = self.pcs_beat.checked_add(1).unwrap_or(1);
         self.pcs
             .write(self.pcs_points.controller_heartbeat, f64::from(self.pcs_beat));
@@ -580,7 +581,7 @@ impl Device for Ems {
         match self.supply {
             Supply::Off => {
                 if let Input::ModbusRequest { token, .. } = input {
-                    self.outbox.push(Output::ModbusReply { token, reply: None });
+                    self.outbox.no_reply(token);
                 }
                 return;
             }
@@ -598,10 +599,7 @@ impl Device for Ems {
                 let reply = self
                     .server
                     .serve(now, access, request, &mut self.points, &mut written);
-                self.outbox.push(Output::ModbusReply {
-                    token,
-                    reply: Some(reply),
-                });
+                self.outbox.reply(token, reply);
                 self.on_written(now, &written);
             }
             Input::ModbusReply { token, reply } => {

@@ -18,6 +18,7 @@ use self::points::{DETECTORS, Detectors, FirePanelPoints, LEVELS, Sort};
 use self::settings::Settings;
 use crate::codec::modbus::{ModbusAccess, ModbusServer};
 use crate::library::Library;
+use crate::outbox::Outbox;
 use crate::product::{Product, ProductError};
 use crate::{Device, DeviceFault, Input, Output, PointId, Points, Sense, Token, UnsupportedFault};
 
@@ -93,8 +94,7 @@ pub struct FirePanel {
     detectors: Detectors,
     server: ModbusServer,
     points: Points,
-    outputs: VecDeque<Output>,
-    written: Vec<PointId>,
+    outbox: Outbox,
     senses: [Sense; 8],
 
     powered: bool,
@@ -138,27 +138,26 @@ impl FirePanel {
         let settings: Settings = product.settings()?;
         let (table, ids, detectors) = points::table();
         let server = ModbusServer::of_product(product, library, &table)?;
-        let sense = |channel| Sense {
+        let senses = [
+            Channel::Hydrogen,
+            Channel::CarbonMonoxide,
+            Channel::Smoke,
+            Channel::CeilingTemperature,
+            Channel::AgentPressure,
+            Channel::AgentFlow,
+            Channel::DamperClosed,
+            Channel::VentFanRunning,
+        ]
+        .map(|channel| Sense {
             channel,
             period: CYCLE,
-        };
-        let senses = [
-            sense(Channel::Hydrogen),
-            sense(Channel::CarbonMonoxide),
-            sense(Channel::Smoke),
-            sense(Channel::CeilingTemperature),
-            sense(Channel::AgentPressure),
-            sense(Channel::AgentFlow),
-            sense(Channel::DamperClosed),
-            sense(Channel::VentFanRunning),
-        ];
+        });
         let mut panel = Self {
             ids,
             detectors,
             server,
             points: Points::new(Arc::new(table)),
-            outputs: VecDeque::new(),
-            written: Vec::new(),
+            outbox: Outbox::default(),
             senses,
             powered: true,
             frozen: false,
@@ -226,7 +225,8 @@ impl FirePanel {
         self.watch_heat();
         if self.call_point_pressed && !self.call_point_latched {
             self.call_point_latched = true;
-            self.note("manual-call-point", 1.0, "manual call point pressed");
+            self.outbox
+                .note("manual-call-point", 1.0, "manual call point pressed");
         }
         self.run_release(now, elapsed);
         self.judge(now);
@@ -236,9 +236,7 @@ impl FirePanel {
 
     fn on_second(&mut self) {
         if !self.frozen {
-            let beat = self.points.get(self.ids.life_counter).unwrap_or(0.0);
-            let next = if beat >= 65_535.0 { 0.0 } else { beat + 1.0 };
-            self.points.set(self.ids.life_counter, next);
+            self.points.count(self.ids.life_counter);
         }
         let mut sample = [None; DETECTORS];
         for (slot, reading) in sample.iter_mut().zip(self.points.row(self.detectors.heat.value)) {
@@ -268,7 +266,7 @@ impl FirePanel {
         }
         if above && !self.prewarning && now - since >= secs(self.settings.gas_delay_s) {
             self.prewarning = true;
-            self.note("gas-detector", 1.0, "gas above its threshold");
+            self.outbox.note("gas-detector", 1.0, "gas above its threshold");
         }
         let below_since = if near {
             now
@@ -280,7 +278,7 @@ impl FirePanel {
         }
         if !near && self.prewarning && now - below_since >= secs(self.settings.gas_clear_s) {
             self.prewarning = false;
-            self.note("gas-detector", 0.0, "gas cleared");
+            self.outbox.note("gas-detector", 0.0, "gas cleared");
         }
     }
 
@@ -294,7 +292,8 @@ impl FirePanel {
             let since = *self.smoke_since[i].get_or_insert(now);
             if !self.smoke_latched[i] && now - since >= secs(self.settings.smoke_delay_s) {
                 self.smoke_latched[i] = true;
-                self.note("smoke-detector", 1.0, &format!("smoke detector {}", i + 1));
+                self.outbox
+                    .note("smoke-detector", 1.0, format!("smoke detector {}", i + 1));
             }
         }
     }
@@ -303,7 +302,8 @@ impl FirePanel {
         for i in 0..DETECTORS {
             if !self.heat_latched[i] && self.is_hot(i) {
                 self.heat_latched[i] = true;
-                self.note("heat-detector", 1.0, &format!("heat detector {}", i + 1));
+                self.outbox
+                    .note("heat-detector", 1.0, format!("heat detector {}", i + 1));
             }
         }
     }
@@ -359,7 +359,8 @@ impl FirePanel {
                     self.release = Release::Counting {
                         remaining: secs(self.settings.countdown_s),
                     };
-                    self.note("countdown-active", 1.0, "release countdown started");
+                    self.outbox
+                        .note("countdown-active", 1.0, "release countdown started");
                 }
             }
             Release::Counting { remaining } => {
@@ -378,16 +379,16 @@ impl FirePanel {
                 }
                 if self.spent {
                     self.release = Release::Failed { at: now };
-                    self.note("release-failed", 1.0, "no agent left");
+                    self.outbox.note("release-failed", 1.0, "no agent left");
                 } else if self.isolated() {
                     self.isolation_failed = false;
                     self.spent = true;
                     self.release = Release::Driven { at: now };
-                    self.outputs.push_back(Output::Actuate(Actuation::ReleaseAgent));
-                    self.note("valve-driven", 1.0, "agent release");
+                    self.outbox.actuate(Actuation::ReleaseAgent);
+                    self.outbox.note("valve-driven", 1.0, "agent release");
                 } else if !self.isolation_failed {
                     self.isolation_failed = true;
-                    self.note(
+                    self.outbox.note(
                         "isolation-failed",
                         1.0,
                         "release held: damper or fan not proven closed and stopped",
@@ -397,16 +398,16 @@ impl FirePanel {
             Release::Driven { at } => {
                 if self.points.is_on(self.ids.agent_flow) {
                     self.release = Release::Flowed { at };
-                    self.note("release-feedback", 1.0, "agent flows");
+                    self.outbox.note("release-feedback", 1.0, "agent flows");
                 } else if now - at >= secs(self.settings.release_feedback_s) {
                     self.release = Release::Failed { at };
-                    self.note("release-failed", 1.0, "no flow after release");
+                    self.outbox.note("release-failed", 1.0, "no flow after release");
                 }
             }
             Release::Failed { at } => {
                 if self.points.is_on(self.ids.agent_flow) {
                     self.release = Release::Flowed { at };
-                    self.note("release-feedback", 1.0, "agent flows, late");
+                    self.outbox.note("release-feedback", 1.0, "agent flows, late");
                 }
             }
             Release::Flowed { .. } => {}
@@ -447,7 +448,8 @@ impl FirePanel {
         }
         self.stage = stage;
         let number = stage as u8;
-        self.note("level", f64::from(number), LEVELS[usize::from(number)]);
+        self.outbox
+            .note("level", f64::from(number), LEVELS[usize::from(number)]);
     }
 
     /// Whether manual ventilation is allowed at this stage.
@@ -470,14 +472,13 @@ impl FirePanel {
             hvac: self.stage < Stage::Level2,
         };
         if self.drives.is_none_or(|old| old.ventilate != ventilate) {
-            self.outputs.push_back(Output::Actuate(Actuation::Ventilation {
+            self.outbox.actuate(Actuation::Ventilation {
                 fan: ventilate,
                 damper_open: ventilate,
-            }));
+            });
         }
         if self.drives.is_none_or(|old| old.hvac != drives.hvac) {
-            self.outputs
-                .push_back(Output::Actuate(Actuation::Hvac { on: drives.hvac }));
+            self.outbox.actuate(Actuation::Hvac { on: drives.hvac });
         }
         self.drives = Some(drives);
 
@@ -490,10 +491,7 @@ impl FirePanel {
         ];
         for (i, line) in LINES.into_iter().enumerate() {
             if self.lines.is_none_or(|old| old[i] != levels[i]) {
-                self.outputs.push_back(Output::Line {
-                    line,
-                    level: levels[i],
-                });
+                self.outbox.line(line, levels[i]);
             }
         }
         self.lines = Some(levels);
@@ -545,7 +543,7 @@ impl FirePanel {
         if id == ids.vent {
             if on && !self.may_vent_by_hand(now) {
                 self.points.set_flag(id, false);
-                self.note(
+                self.outbox.note(
                     "vent-command",
                     0.0,
                     "ventilation refused: fire confirmed, or agent must stay in",
@@ -554,7 +552,7 @@ impl FirePanel {
             return;
         }
         if id == ids.mode {
-            self.note(
+            self.outbox.note(
                 "mode",
                 f64::from(u8::from(on)),
                 if on { "auto" } else { "manual" },
@@ -577,7 +575,7 @@ impl FirePanel {
                 self.started = false;
                 self.release = Release::Idle;
                 self.isolation_failed = false;
-                self.note("countdown-active", 0.0, "release aborted");
+                self.outbox.note("countdown-active", 0.0, "release aborted");
             }
         } else if id == ids.silence {
             self.silenced = true;
@@ -601,7 +599,7 @@ impl FirePanel {
             ""
         };
         if !why.is_empty() {
-            self.note("reset", 0.0, why);
+            self.outbox.note("reset", 0.0, why);
             return;
         }
         self.smoke_latched = [false; DETECTORS];
@@ -613,20 +611,12 @@ impl FirePanel {
         self.isolation_failed = false;
         self.release = Release::Idle;
         self.points.set_flag(self.ids.vent, false);
-        self.note("reset", 1.0, "alarms reset");
+        self.outbox.note("reset", 1.0, "alarms reset");
         // Level 3 does not stand by itself once its latches are gone.
         self.enter(if self.prewarning {
             Stage::Prewarning
         } else {
             Stage::Normal
-        });
-    }
-
-    fn note(&mut self, point: &'static str, value: f64, text: &str) {
-        self.outputs.push_back(Output::Note {
-            point,
-            value,
-            text: text.into(),
         });
     }
 
@@ -735,29 +725,25 @@ impl FirePanel {
         request: &bess_types::ModbusRequest,
         token: Token,
     ) {
-        let mut written = core::mem::take(&mut self.written);
+        let mut written = Vec::new();
         let reply = self
             .server
             .serve(now, access, request, &mut self.points, &mut written);
-        self.on_written(now, written);
-        self.outputs.push_back(Output::ModbusReply {
-            token,
-            reply: Some(reply),
-        });
+        self.on_written(now, &written);
+        self.outbox.reply(token, reply);
     }
 
-    fn on_written(&mut self, now: SimTime, mut written: Vec<PointId>) {
-        for id in written.drain(..) {
-            self.on_write(now, id);
+    fn on_written(&mut self, now: SimTime, written: &[PointId]) {
+        for id in written {
+            self.on_write(now, *id);
         }
-        self.written = written;
     }
 
     /// Side effects of the register map take their time.
     fn let_time_pass(&mut self, now: SimTime) {
-        let mut written = core::mem::take(&mut self.written);
+        let mut written = Vec::new();
         self.server.tick(now, &mut self.points, &mut written);
-        self.on_written(now, written);
+        self.on_written(now, &written);
     }
 }
 
@@ -781,7 +767,7 @@ impl Device for FirePanel {
                 level,
             } => self.hold = level,
             Input::ModbusRequest { token, .. } if !self.powered => {
-                self.outputs.push_back(Output::ModbusReply { token, reply: None });
+                self.outbox.no_reply(token);
             }
             Input::ModbusRequest {
                 access,
@@ -802,7 +788,7 @@ impl Device for FirePanel {
     }
 
     fn poll_output(&mut self) -> Option<Output> {
-        self.outputs.pop_front()
+        self.outbox.pop()
     }
 
     fn next_wake(&self) -> SimTime {
@@ -823,15 +809,14 @@ impl Device for FirePanel {
                 if self.powered {
                     self.powered = false;
                     for line in LINES {
-                        self.outputs.push_back(Output::Line { line, level: false });
+                        self.outbox.line(line, false);
                     }
                     // The damper closes by spring and the fan stops; the HVAC interlock drops out as well.
-                    self.outputs.push_back(Output::Actuate(Actuation::Ventilation {
+                    self.outbox.actuate(Actuation::Ventilation {
                         fan: false,
                         damper_open: false,
-                    }));
-                    self.outputs
-                        .push_back(Output::Actuate(Actuation::Hvac { on: false }));
+                    });
+                    self.outbox.actuate(Actuation::Hvac { on: false });
                 }
             }
             DeviceFault::PowerOn => {

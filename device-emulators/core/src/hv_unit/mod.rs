@@ -11,7 +11,6 @@
 mod points;
 
 use core::time::Duration;
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bess_types::{CanFrame, CanId, Channel, Reading, SimTime};
@@ -25,6 +24,7 @@ use crate::addressing::{Addressing, NameSettings, Step};
 use crate::codec::can::CanPort;
 use crate::device::{Device, DeviceFault, Input, Output, Sense, UnsupportedFault};
 use crate::library::Library;
+use crate::outbox::Outbox;
 use crate::points::{PointId, PointTable, Points};
 use crate::product::{Product, ProductError};
 use crate::supply::Supply;
@@ -135,7 +135,7 @@ pub struct HvUnit {
     supply: Supply,
     senses: Vec<Sense>,
     last_current: Option<SimTime>,
-    outputs: VecDeque<Output>,
+    outbox: Outbox,
 }
 
 impl HvUnit {
@@ -161,7 +161,7 @@ impl HvUnit {
             points,
             supply: Supply::Applied,
             last_current: None,
-            outputs: VecDeque::new(),
+            outbox: Outbox::default(),
         })
     }
 
@@ -182,12 +182,9 @@ impl HvUnit {
             claimant.wake(now);
         }
         self.follow_claim(now);
-        let outputs = &mut self.outputs;
+        let outbox = &mut self.outbox;
         self.port.transmit_due(now, &mut self.points, &mut |frame| {
-            outputs.push_back(Output::Can {
-                port: CLUSTER_PORT,
-                frame,
-            });
+            outbox.can(CLUSTER_PORT, frame);
         });
     }
 
@@ -207,10 +204,7 @@ impl HvUnit {
             .and_then(|(_, claim)| claim.steps().pop_front())
         {
             match step {
-                Step::Frame(frame) => self.outputs.push_back(Output::Can {
-                    port: CLUSTER_PORT,
-                    frame,
-                }),
+                Step::Frame(frame) => self.outbox.can(CLUSTER_PORT, frame),
                 Step::Address(Some(address)) => {
                     self.port.set_node(address);
                     self.speak(now);
@@ -346,7 +340,7 @@ impl Device for HvUnit {
     }
 
     fn poll_output(&mut self) -> Option<Output> {
-        self.outputs.pop_front()
+        self.outbox.pop()
     }
 
     fn is_addressed(&self) -> bool {

@@ -8,18 +8,18 @@
 pub mod points;
 
 use core::time::Duration;
-use std::collections::VecDeque;
 use std::sync::Arc;
 
-use bess_types::{Actuation, Channel, Line, ModbusRequest, Reading, SimTime};
+use bess_types::{Actuation, Channel, Line, Reading, SimTime};
 use serde::Deserialize;
 
 use self::points::{FAULTS, HvacPoints};
-use crate::codec::modbus::{ModbusAccess, ModbusServer};
+use crate::codec::modbus::ModbusServer;
 use crate::library::Library;
+use crate::outbox::Outbox;
 use crate::product::{Product, ProductError};
 use crate::supply::Supply;
-use crate::{Device, DeviceFault, Input, Output, PointId, Points, Sense, Token, UnsupportedFault};
+use crate::{Device, DeviceFault, Input, Output, Points, Sense, UnsupportedFault};
 
 /// Control cycle.
 const CYCLE: Duration = Duration::from_secs(1);
@@ -117,8 +117,7 @@ pub struct Hvac {
     ids: HvacPoints,
     server: ModbusServer,
     points: Points,
-    outputs: VecDeque<Output>,
-    written: Vec<PointId>,
+    outbox: Outbox,
     senses: [Sense; 3],
     start_up: Duration,
     supply: Supply,
@@ -144,21 +143,20 @@ impl Hvac {
         let settings = Settings::of(product)?;
         let (table, ids) = points::table();
         let server = ModbusServer::of_product(product, library, &table)?;
-        let sense = |channel| Sense {
-            channel,
-            period: CYCLE,
-        };
         let mut hvac = Self {
             ids,
             server,
             points: Points::new(Arc::new(table)),
-            outputs: VecDeque::new(),
-            written: Vec::new(),
+            outbox: Outbox::default(),
             senses: [
-                sense(Channel::AirTemperature),
-                sense(Channel::AmbientTemperature),
-                sense(Channel::HvacRunning),
-            ],
+                Channel::AirTemperature,
+                Channel::AmbientTemperature,
+                Channel::HvacRunning,
+            ]
+            .map(|channel| Sense {
+                channel,
+                period: CYCLE,
+            }),
             start_up: product.modbus().start_up,
             supply: Supply::Applied,
             restarted: false,
@@ -190,9 +188,7 @@ impl Hvac {
 
     fn cycle(&mut self, now: SimTime) {
         if !self.frozen {
-            let beat = self.points.get(self.ids.life_counter).unwrap_or(0.0);
-            let next = if beat >= 65_535.0 { 0.0 } else { beat + 1.0 };
-            self.points.set(self.ids.life_counter, next);
+            self.points.count(self.ids.life_counter);
         }
         self.control(now);
     }
@@ -230,7 +226,7 @@ impl Hvac {
         };
         if core::mem::replace(&mut self.active_mode, active) != active {
             let name = ["off", "fan", "cool", "heat"][usize::from(active)];
-            self.note("active-mode", f64::from(active), name);
+            self.outbox.note("active-mode", f64::from(active), name);
         }
         self.publish(now);
     }
@@ -257,7 +253,8 @@ impl Hvac {
             Fault::None
         };
         if core::mem::replace(&mut self.fault, fault) != fault {
-            self.note("fault", f64::from(fault as u8), FAULTS[fault as usize]);
+            self.outbox
+                .note("fault", f64::from(fault as u8), FAULTS[fault as usize]);
         }
     }
 
@@ -294,18 +291,10 @@ impl Hvac {
             cooling,
             heating,
         } = demand;
-        self.outputs.push_back(Output::Actuate(Actuation::HvacDemand {
+        self.outbox.actuate(Actuation::HvacDemand {
             fan,
             cooling,
             heating,
-        }));
-    }
-
-    fn note(&mut self, point: &'static str, value: f64, text: &str) {
-        self.outputs.push_back(Output::Note {
-            point,
-            value,
-            text: text.into(),
         });
     }
 
@@ -325,17 +314,6 @@ impl Hvac {
         p.set(ids.compressor_wait, wait.as_secs_f64().ceil());
         p.set(ids.fault, f64::from(self.fault as u8));
         p.set(ids.fault_level, self.fault.level());
-    }
-
-    fn on_request(&mut self, now: SimTime, access: ModbusAccess<'_>, request: &ModbusRequest, token: Token) {
-        self.written.clear();
-        let reply = self
-            .server
-            .serve(now, access, request, &mut self.points, &mut self.written);
-        self.outputs.push_back(Output::ModbusReply {
-            token,
-            reply: Some(reply),
-        });
     }
 
     fn on_sample(&mut self, channel: Channel, readings: &[Reading]) {
@@ -395,14 +373,19 @@ impl Device for Hvac {
                 }
             }
             Input::ModbusRequest { token, .. } if !self.is_on() => {
-                self.outputs.push_back(Output::ModbusReply { token, reply: None });
+                self.outbox.no_reply(token);
             }
             Input::ModbusRequest {
                 access,
                 request,
                 token,
                 ..
-            } => self.on_request(now, access, request, token),
+            } => {
+                let reply = self
+                    .server
+                    .serve(now, access, request, &mut self.points, &mut Vec::new());
+                self.outbox.reply(token, reply);
+            }
             Input::Sensed { channel, readings } if self.is_on() => self.on_sample(channel, readings),
             Input::Wake if self.is_on() && now >= self.next_cycle => {
                 self.next_cycle = (now + Duration::from_nanos(1)).next_multiple(CYCLE, Duration::ZERO);
@@ -411,13 +394,12 @@ impl Device for Hvac {
             _ => {}
         }
         if self.is_on() {
-            self.written.clear();
-            self.server.tick(now, &mut self.points, &mut self.written);
+            self.server.tick(now, &mut self.points, &mut Vec::new());
         }
     }
 
     fn poll_output(&mut self) -> Option<Output> {
-        self.outputs.pop_front()
+        self.outbox.pop()
     }
 
     fn next_wake(&self) -> SimTime {

@@ -1,6 +1,10 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is the test failing")]
 
+use bess_types::ModbusRequest;
+
 use super::*;
+use crate::Token;
+use crate::codec::modbus::ModbusAccess;
 
 /// An HVAC of two units that has started, in air of a given temperature; its fan blows when it is driven.
 struct Bench {

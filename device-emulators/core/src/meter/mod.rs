@@ -8,18 +8,18 @@
 pub mod points;
 
 use core::time::Duration;
-use std::collections::VecDeque;
 use std::sync::Arc;
 
-use bess_types::{Channel, ModbusRequest, Reading, SimTime};
+use bess_types::{Channel, Reading, SimTime};
 use serde::Deserialize;
 
 use self::points::MeterPoints;
-use crate::codec::modbus::{ModbusAccess, ModbusServer};
+use crate::codec::modbus::ModbusServer;
 use crate::library::Library;
 use crate::metering::Window;
+use crate::outbox::Outbox;
 use crate::product::{Product, ProductError};
-use crate::{Device, DeviceFault, Input, Output, PointId, Points, Sense, Token, UnsupportedFault};
+use crate::{Device, DeviceFault, Input, Output, PointId, Points, Sense, UnsupportedFault};
 
 /// Sampling period, at most the refresh.
 const SAMPLE: Duration = Duration::from_millis(100);
@@ -43,8 +43,7 @@ pub struct Meter {
     ids: MeterPoints,
     server: ModbusServer,
     points: Points,
-    outputs: VecDeque<Output>,
-    written: Vec<PointId>,
+    outbox: Outbox,
     senses: [Sense; 4],
     powered: bool,
     next_refresh: SimTime,
@@ -75,20 +74,19 @@ impl Meter {
         let (table, ids) = points::table();
         let server = ModbusServer::of_product(product, library, &table)?;
         let period = SAMPLE.min(Duration::from_millis(settings.refresh_ms));
-        let sense = |channel| Sense { channel, period };
         Ok(Self {
             settings,
             ids,
             server,
             points: Points::new(Arc::new(table)),
-            outputs: VecDeque::new(),
-            written: Vec::new(),
+            outbox: Outbox::default(),
             senses: [
-                sense(Channel::PoiActivePower),
-                sense(Channel::PoiReactivePower),
-                sense(Channel::GridVoltages),
-                sense(Channel::GridFrequency),
-            ],
+                Channel::PoiActivePower,
+                Channel::PoiReactivePower,
+                Channel::GridVoltages,
+                Channel::GridFrequency,
+            ]
+            .map(|channel| Sense { channel, period }),
             powered: true,
             next_refresh: SimTime::ZERO,
             phases: None,
@@ -180,17 +178,6 @@ impl Meter {
         put(ids.exported, Some(self.exported_wh));
         put(ids.imported, Some(self.imported_wh));
     }
-
-    fn on_request(&mut self, now: SimTime, access: ModbusAccess<'_>, request: &ModbusRequest, token: Token) {
-        self.written.clear();
-        let reply = self
-            .server
-            .serve(now, access, request, &mut self.points, &mut self.written);
-        self.outputs.push_back(Output::ModbusReply {
-            token,
-            reply: Some(reply),
-        });
-    }
 }
 
 impl Device for Meter {
@@ -201,14 +188,19 @@ impl Device for Meter {
     fn accept(&mut self, now: SimTime, input: Input<'_>) {
         match input {
             Input::ModbusRequest { token, .. } if !self.powered => {
-                self.outputs.push_back(Output::ModbusReply { token, reply: None });
+                self.outbox.no_reply(token);
             }
             Input::ModbusRequest {
                 access,
                 request,
                 token,
                 ..
-            } => self.on_request(now, access, request, token),
+            } => {
+                let reply = self
+                    .server
+                    .serve(now, access, request, &mut self.points, &mut Vec::new());
+                self.outbox.reply(token, reply);
+            }
             Input::Sensed { channel, readings } if self.powered => self.on_sample(channel, readings),
             Input::Wake if self.powered && now >= self.next_refresh => {
                 let period = Duration::from_millis(self.settings.refresh_ms);
@@ -218,13 +210,12 @@ impl Device for Meter {
             _ => {}
         }
         if self.powered {
-            self.written.clear();
-            self.server.tick(now, &mut self.points, &mut self.written);
+            self.server.tick(now, &mut self.points, &mut Vec::new());
         }
     }
 
     fn poll_output(&mut self) -> Option<Output> {
-        self.outputs.pop_front()
+        self.outbox.pop()
     }
 
     fn next_wake(&self) -> SimTime {
@@ -267,7 +258,10 @@ fn usable(reading: Reading) -> Option<f64> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a failed unwrap is the test failing")]
 mod tests {
+    use bess_types::ModbusRequest;
+
     use super::*;
+    use crate::codec::modbus::ModbusAccess;
 
     fn meter() -> Meter {
         let library = Library::shipped();

@@ -24,7 +24,6 @@ mod state;
 pub mod watch;
 
 use core::time::Duration;
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bess_types::{CanId, Channel, Line, ModbusRequest, Reading, SimTime};
@@ -42,6 +41,7 @@ use self::watch::{LifeSign, Link};
 use crate::codec::modbus::{ModbusAccess, ModbusServer};
 use crate::library::Library;
 use crate::metering::Window;
+use crate::outbox::Outbox;
 use crate::product::{Product, ProductError};
 use crate::{
     Device, DeviceFault, Input, Output, PointId, PointTable, Points, Sense, Token, UnsupportedFault,
@@ -107,8 +107,7 @@ pub struct Pcs {
     ids: PcsPoints,
     server: ModbusServer,
     points: Points,
-    outputs: VecDeque<Output>,
-    written: Vec<PointId>,
+    outbox: Outbox,
     senses: [Sense; 8],
 
     powered: bool,
@@ -179,8 +178,7 @@ impl Pcs {
             ids,
             server,
             points: Points::new(Arc::new(table)),
-            outputs: VecDeque::new(),
-            written: Vec::new(),
+            outbox: Outbox::default(),
             senses,
             powered: true,
             frozen: false,
@@ -459,36 +457,32 @@ impl Pcs {
     }
 
     fn on_request(&mut self, now: SimTime, access: ModbusAccess<'_>, request: &ModbusRequest, token: Token) {
-        let mut written = core::mem::take(&mut self.written);
+        let mut written = Vec::new();
         let reply = self
             .server
             .serve(now, access, request, &mut self.points, &mut written);
-        self.on_written(now, written);
-        self.outputs.push_back(Output::ModbusReply {
-            token,
-            reply: Some(reply),
-        });
+        self.on_written(now, &written);
+        self.outbox.reply(token, reply);
     }
 
     /// Set points whose time is over fall back.
     fn let_time_pass(&mut self, now: SimTime) {
-        let mut written = core::mem::take(&mut self.written);
+        let mut written = Vec::new();
         self.server.tick(now, &mut self.points, &mut written);
         if !written.is_empty() {
-            self.outputs.push_back(Output::Note {
-                point: "active-power-enable",
-                value: f64::from(u8::from(self.points.is_on(self.ids.power_enable))),
-                text: "set point reverted, its timer ran out".into(),
-            });
+            self.outbox.note(
+                "active-power-enable",
+                f64::from(u8::from(self.points.is_on(self.ids.power_enable))),
+                "set point reverted, its timer ran out",
+            );
         }
-        self.on_written(now, written);
+        self.on_written(now, &written);
     }
 
-    fn on_written(&mut self, now: SimTime, mut written: Vec<PointId>) {
-        for id in written.drain(..) {
-            self.on_write(now, id);
+    fn on_written(&mut self, now: SimTime, written: &[PointId]) {
+        for id in written {
+            self.on_write(now, *id);
         }
-        self.written = written;
     }
 
     fn on_write(&mut self, now: SimTime, id: PointId) {
@@ -529,11 +523,8 @@ impl Pcs {
     }
 
     fn note_adoption(&mut self, adoption: Adoption) {
-        self.outputs.push_back(Output::Note {
-            point: adoption.point,
-            value: f64::from(adoption.result),
-            text: adoption.text,
-        });
+        self.outbox
+            .note(adoption.point, f64::from(adoption.result), adoption.text);
     }
 }
 
@@ -553,7 +544,7 @@ impl Device for Pcs {
         }
         if !self.powered {
             if let Input::ModbusRequest { token, .. } = input {
-                self.outputs.push_back(Output::ModbusReply { token, reply: None });
+                self.outbox.no_reply(token);
             }
             return;
         }
@@ -564,12 +555,9 @@ impl Device for Pcs {
                     self.cycle(now);
                 }
                 if let Some(bus) = &mut self.bms_bus {
-                    let outputs = &mut self.outputs;
+                    let outbox = &mut self.outbox;
                     bus.transmit_due(now, &mut self.points, &mut |frame| {
-                        outputs.push_back(Output::Can {
-                            port: BMS_PORT,
-                            frame,
-                        });
+                        outbox.can(BMS_PORT, frame);
                     });
                 }
             }
@@ -596,7 +584,7 @@ impl Device for Pcs {
     }
 
     fn poll_output(&mut self) -> Option<Output> {
-        self.outputs.pop_front()
+        self.outbox.pop()
     }
 
     fn next_wake(&self) -> SimTime {

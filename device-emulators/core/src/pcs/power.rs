@@ -10,7 +10,6 @@ use super::settings::seconds;
 use super::state::State;
 use super::watch::Link;
 use super::{Drive, Pcs, Sampled};
-use crate::Output;
 
 impl Pcs {
     pub(super) fn at_rest(&self) -> bool {
@@ -155,11 +154,7 @@ impl Pcs {
             (false, "") => "gate blocked".into(),
             (false, why) => format!("gate blocked: {why}"),
         };
-        self.outputs.push_back(Output::Note {
-            point: "gate-enabled",
-            value: f64::from(u8::from(gate)),
-            text,
-        });
+        self.outbox.note("gate-enabled", f64::from(u8::from(gate)), text);
     }
 
     /// Tells the plant, if anything changed.
@@ -178,12 +173,12 @@ impl Pcs {
             return;
         }
         self.sent = Some(drive);
-        self.outputs.push_back(Output::Actuate(Actuation::Converter {
+        self.outbox.actuate(Actuation::Converter {
             gate: drive.gate,
             ac_contactor: drive.ac_contactor,
             active_power_w: drive.power,
             reactive_power_var: drive.reactive,
-        }));
+        });
     }
 }
 

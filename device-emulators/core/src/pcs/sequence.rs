@@ -11,7 +11,6 @@ use super::settings::seconds;
 use super::state::{Cause, State, Step};
 use super::watch::Link;
 use super::{Drive, Pcs};
-use crate::Output;
 
 impl Pcs {
     pub(super) fn advance_state(&mut self, now: SimTime) {
@@ -99,11 +98,11 @@ impl Pcs {
         self.state = state;
         let number = state.number();
         self.points.set(self.ids.state, f64::from(number));
-        self.outputs.push_back(Output::Note {
-            point: "pcs-state",
-            value: f64::from(number),
-            text: format!("{}: {why}", STATES[usize::from(number)]),
-        });
+        self.outbox.note(
+            "pcs-state",
+            f64::from(number),
+            format!("{}: {why}", STATES[usize::from(number)]),
+        );
     }
 
     pub(super) fn set_cause(&mut self, cause: Cause) {
@@ -113,11 +112,11 @@ impl Pcs {
         self.cause = cause;
         self.points.set(self.ids.trip_cause, f64::from(cause.number()));
         if cause != Cause::None {
-            self.outputs.push_back(Output::Note {
-                point: "trip-cause",
-                value: f64::from(cause.number()),
-                text: format!("trip: {}", cause.name()),
-            });
+            self.outbox.note(
+                "trip-cause",
+                f64::from(cause.number()),
+                format!("trip: {}", cause.name()),
+            );
         }
     }
 
@@ -224,11 +223,8 @@ impl Pcs {
     }
 
     pub(super) fn note_state(&mut self, text: &str) {
-        self.outputs.push_back(Output::Note {
-            point: "pcs-state",
-            value: f64::from(self.state.number()),
-            text: text.into(),
-        });
+        self.outbox
+            .note("pcs-state", f64::from(self.state.number()), text);
     }
 
     pub(super) const fn lines_healthy(&self) -> bool {

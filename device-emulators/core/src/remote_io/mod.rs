@@ -9,7 +9,6 @@
 mod settings;
 
 use core::time::Duration;
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bess_types::{Actuation, Channel, Line, ModbusRequest, Reading, SimTime};
@@ -19,6 +18,7 @@ pub use settings::{AnalogTerminal, FailSafe, InputTerminal, Load, OutputTerminal
 use crate::codec::modbus::{ModbusAccess, ModbusServer};
 use crate::device::{Device, DeviceFault, Input, Output, Sense, Token, UnsupportedFault};
 use crate::library::Library;
+use crate::outbox::Outbox;
 use crate::points::{PointId, PointTable, Points};
 use crate::product::{Product, ProductError};
 use crate::supply::Supply;
@@ -78,8 +78,7 @@ pub struct RemoteIo {
     supply: Supply,
     /// When the watchdog acts.
     watchdog_at: SimTime,
-    written: Vec<PointId>,
-    outputs: VecDeque<Output>,
+    outbox: Outbox,
 }
 
 /// A digital output and what it drives now.
@@ -155,8 +154,7 @@ impl RemoteIo {
             start_up: product.modbus().start_up,
             supply: Supply::Applied,
             watchdog_at: SimTime::NEVER,
-            written: Vec::new(),
-            outputs: VecDeque::new(),
+            outbox: Outbox::default(),
         })
     }
 
@@ -167,11 +165,11 @@ impl RemoteIo {
         if self.supply == Supply::On && now >= self.watchdog_at {
             self.watchdog_at = SimTime::NEVER;
             self.points.set_flag(self.watchdog_tripped, true);
-            self.outputs.push_back(Output::Note {
-                point: WATCHDOG_TRIPPED,
-                value: 1.0,
-                text: "no valid request in time, outputs take their fail-safe values".into(),
-            });
+            self.outbox.note(
+                WATCHDOG_TRIPPED,
+                1.0,
+                "no valid request in time, outputs take their fail-safe values",
+            );
             for driven in &self.loads {
                 match driven.fail_safe {
                     FailSafe::Off => self.points.set_flag(driven.point, false),
@@ -192,50 +190,47 @@ impl RemoteIo {
 
     fn serve(&mut self, now: SimTime, access: ModbusAccess<'_>, request: &ModbusRequest, token: Token) {
         if self.supply != Supply::On {
-            self.outputs.push_back(Output::ModbusReply { token, reply: None });
+            self.outbox.no_reply(token);
             return;
         }
-        self.written.clear();
+        let mut written = Vec::new();
         let tripped = self.points.is_on(self.watchdog_tripped);
         let reply = self
             .server
-            .serve(now, access, request, &mut self.points, &mut self.written);
+            .serve(now, access, request, &mut self.points, &mut written);
         if reply.is_ok() {
             self.feed_watchdog(now);
         }
-        self.outputs.push_back(Output::ModbusReply {
-            token,
-            reply: Some(reply),
-        });
-        self.on_written(tripped);
+        self.outbox.reply(token, reply);
+        self.on_written(tripped, &written);
     }
 
     /// Side effects of the register map take their time.
     fn let_time_pass(&mut self, now: SimTime) {
-        self.written.clear();
+        let mut written = Vec::new();
         let tripped = self.points.is_on(self.watchdog_tripped);
-        self.server.tick(now, &mut self.points, &mut self.written);
-        self.on_written(tripped);
+        self.server.tick(now, &mut self.points, &mut written);
+        self.on_written(tripped, &written);
         // An output that switches itself off is not among what was written.
         self.drive();
     }
 
     /// Outputs follow what was written, and the watchdog's flag goes: with an output, or with a 0 written to the flag
     /// itself. A 1 written to it does nothing.
-    fn on_written(&mut self, was_tripped: bool) {
-        if self.written.is_empty() {
+    fn on_written(&mut self, was_tripped: bool, written: &[PointId]) {
+        if written.is_empty() {
             return;
         }
         let flag = self.watchdog_tripped;
         let clears = |id: &PointId| *id != flag || !self.points.is_on(flag);
-        let cleared = self.written.iter().any(clears);
+        let cleared = written.iter().any(clears);
         self.points.set_flag(flag, was_tripped && !cleared);
         if was_tripped && cleared {
-            self.outputs.push_back(Output::Note {
-                point: WATCHDOG_TRIPPED,
-                value: 0.0,
-                text: "outputs written again, or the flag cleared".into(),
-            });
+            self.outbox.note(
+                WATCHDOG_TRIPPED,
+                0.0,
+                "outputs written again, or the flag cleared",
+            );
         }
         self.drive();
     }
@@ -255,12 +250,12 @@ impl RemoteIo {
                 continue;
             }
             driven.on = on;
-            self.outputs.extend(match driven.load {
-                Some(Load::Coil(coil)) => Some(Output::Actuate(Actuation::Coil { coil, energised: on })),
-                Some(Load::Line(line)) => Some(Output::Line { line, level: on }),
-                Some(Load::BreakerTrip) => on.then_some(Output::Actuate(Actuation::BreakerTrip)),
-                None => None,
-            });
+            match driven.load {
+                Some(Load::Coil(coil)) => self.outbox.actuate(Actuation::Coil { coil, energised: on }),
+                Some(Load::Line(line)) => self.outbox.line(line, on),
+                Some(Load::BreakerTrip) if on => self.outbox.actuate(Actuation::BreakerTrip),
+                Some(Load::BreakerTrip) | None => {}
+            }
         }
     }
 
@@ -314,7 +309,7 @@ impl Device for RemoteIo {
     }
 
     fn poll_output(&mut self) -> Option<Output> {
-        self.outputs.pop_front()
+        self.outbox.pop()
     }
 
     fn next_wake(&self) -> SimTime {

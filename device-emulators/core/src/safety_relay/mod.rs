@@ -8,7 +8,6 @@
 pub mod points;
 
 use core::time::Duration;
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bess_types::{Actuation, Line, SimTime};
@@ -16,6 +15,7 @@ use serde::Deserialize;
 
 use self::points::{STATES, SafetyRelayPoints};
 use crate::library::Library;
+use crate::outbox::Outbox;
 use crate::product::{Product, ProductError};
 use crate::{Device, DeviceFault, Input, Output, Points, Sense, UnsupportedFault};
 
@@ -46,7 +46,7 @@ pub struct SafetyRelay {
     settings: Settings,
     ids: SafetyRelayPoints,
     points: Points,
-    outputs: VecDeque<Output>,
+    outbox: Outbox,
     powered: bool,
     /// Outputs have not been given since power-up.
     fresh: bool,
@@ -70,7 +70,7 @@ impl SafetyRelay {
         let mut relay = Self {
             ids,
             points: Points::new(Arc::new(table)),
-            outputs: VecDeque::new(),
+            outbox: Outbox::default(),
             powered: true,
             fresh: true,
             channel_a: None,
@@ -176,21 +176,17 @@ impl SafetyRelay {
     }
 
     fn drive(&mut self, on: bool) {
-        self.outputs
-            .push_back(Output::Actuate(Actuation::CoilSupply { on }));
-        self.outputs.push_back(Output::Line {
-            line: Line::SafetyOk,
-            level: on,
-        });
+        self.outbox.actuate(Actuation::CoilSupply { on });
+        self.outbox.line(Line::SafetyOk, on);
     }
 
     fn note(&mut self, text: &str) {
         let number = self.state as u8;
-        self.outputs.push_back(Output::Note {
-            point: "state",
-            value: f64::from(number),
-            text: format!("{}: {text}", STATES[usize::from(number)]),
-        });
+        self.outbox.note(
+            "state",
+            f64::from(number),
+            format!("{}: {text}", STATES[usize::from(number)]),
+        );
     }
 
     fn publish(&mut self) {
@@ -216,14 +212,14 @@ impl Device for SafetyRelay {
             Input::Wake if self.powered => self.on_wake(now),
             Input::ModbusRequest { token, .. } => {
                 // It has no port; whoever asks hears nothing.
-                self.outputs.push_back(Output::ModbusReply { token, reply: None });
+                self.outbox.no_reply(token);
             }
             _ => {}
         }
     }
 
     fn poll_output(&mut self) -> Option<Output> {
-        self.outputs.pop_front()
+        self.outbox.pop()
     }
 
     fn next_wake(&self) -> SimTime {
