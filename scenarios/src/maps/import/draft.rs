@@ -10,7 +10,7 @@ use bess_types::Table;
 use super::super::cells::{self, Written};
 use super::super::columns::{Beside, Columns, Key};
 use super::super::habits::Evidence;
-use super::super::naming::{bit_names, named};
+use super::super::naming::{Bits, Values, bit_names, named};
 use super::super::sheet::Row;
 use super::super::table_in_words;
 use super::super::types;
@@ -143,14 +143,17 @@ impl Reader<'_> {
         }
         // A table of this rig has its names in columns of their own.
         if !has_names(&register) && !columns.has(Key::Constant) {
+            let (mut values, mut all_bits) = (Values::new(), Bits::new());
             for text in columns.texts(row, Key::Description) {
                 let (names, bits) = named(text);
-                if names.len() >= 2 {
-                    register.names.extend(names);
-                } else {
-                    register.bit_names.extend(bits);
-                }
+                values.extend(names);
+                all_bits.extend(bits);
             }
+            // one number in a remark names nothing
+            if values.len() >= 2 {
+                register.names = values;
+            }
+            register.bit_names = all_bits;
         }
         let low_word_first = self.order_of_row(
             row,

@@ -3,6 +3,7 @@
 use bess_devices::codec::modbus::listing::Register;
 use bess_devices::finding::Finding;
 
+use super::super::cells;
 use super::super::columns::Key;
 use super::super::sheet::Row;
 use super::super::word_order::{Doubt, word_order, word_order_of_remark};
@@ -52,7 +53,8 @@ impl Reader<'_> {
         };
         let mut remarks = self.columns.texts(row, Key::Description);
         let unknown_columns = self.columns.unknown();
-        remarks.extend(unknown_columns.filter_map(|(at, _)| row.cells.get(at).map(String::as_str)));
+        let others = unknown_columns.filter_map(|(at, _)| row.cells.get(at).map(String::as_str));
+        remarks.extend(others.filter(|cell| cells::address(cell, true).is_none()));
         let remark = collapse(&remarks.join("; "));
         let told = short(remark.trim_matches([';', ' ']));
         // --word-order is what counts, whatever the list says

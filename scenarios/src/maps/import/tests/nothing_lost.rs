@@ -172,6 +172,8 @@ fn two_columns_of_remarks_are_both_read() {
     );
     assert_eq!((both[0].names.len(), both[0].bit_names.len()), (2, 1));
     assert_eq!(both[1].description, "a; b");
+    let apart = registers("Address;Name;Type;Description;Remark\n0;S;U16;0: off;1: on\n1;T;U16;0: off;\n");
+    assert_eq!((apart[0].names.len(), apart[1].names.len()), (2, 0));
     let values = registers("Address;Name;Type;Values;Options\n0;S;U16;0: off;1: on\n");
     assert_eq!(values[0].names.len(), 2);
     let heard = heard_of("Address;Name;Type;Scale;Factor\n0;S;U16;0.1;0.1\n");
