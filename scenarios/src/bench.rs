@@ -59,7 +59,7 @@ impl Bench {
         let built = Rig::new(&config, &data.library, Role::Rig)?;
         let names = Names::of(&built, config.plant.clusters, config.plant.packs);
         let nameplate = Nameplate::of(data.catalogue()?, &config.plant.spec)?;
-        let described = Described::of(&built, &config, data.catalogue()?)?;
+        let described = Described::of(&built, &config, data.catalogue()?, &data.library)?;
         Ok(Self {
             config,
             data,

@@ -1,5 +1,6 @@
-//! What differs by device kind, in one place: the only match over all kinds.
+//! What differs by device kind, in one place: the only matches over all kinds.
 
+use crate::facts::PointFacts;
 use crate::points::PointTable;
 use crate::product::{DeviceKind, Product, ProductError};
 use crate::{
@@ -27,6 +28,26 @@ pub fn point_table(product: &Product) -> Result<PointTable, ProductError> {
         Kind::Bau => bau::point_table(product),
         Kind::Ems => Ok(ems::point_table()),
         Kind::Hmi => Ok(hmi::point_table()),
+    }
+}
+
+/// What a product says of its points beyond names and ranges.
+///
+/// # Errors
+/// If the product's settings do not read as those of its kind.
+pub fn point_facts(product: &Product) -> Result<PointFacts, ProductError> {
+    use DeviceKind as Kind;
+    match product.kind {
+        Kind::Bmu => PointFacts::of_bmu(product),
+        Kind::RemoteIo => PointFacts::of_remote_io(product),
+        Kind::SafetyRelay => Ok(PointFacts::of_safety_relay()),
+        Kind::Pcs => PointFacts::of_pcs(product),
+        Kind::FirePanel => PointFacts::of_fire_panel(product),
+        Kind::Chiller => PointFacts::of_chiller(product),
+        Kind::Hvac => PointFacts::of_hvac(product),
+        Kind::Bcu => PointFacts::of_bcu(product),
+        Kind::Bau => Ok(PointFacts::of_bau()),
+        Kind::HvUnit | Kind::Meter | Kind::Ems | Kind::Hmi => Ok(PointFacts::default()),
     }
 }
 

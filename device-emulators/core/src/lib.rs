@@ -20,6 +20,7 @@ pub mod contract;
 pub mod defects;
 pub mod device;
 pub mod ems;
+pub mod facts;
 pub mod finding;
 pub mod fire_panel;
 pub mod hmi;

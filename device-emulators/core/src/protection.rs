@@ -177,7 +177,7 @@ impl AlarmId {
     }
 
     /// Whether values below the limit are the bad ones.
-    const fn low_is_bad(self) -> bool {
+    pub(crate) const fn low_is_bad(self) -> bool {
         matches!(
             self,
             Self::Cuv | Self::Tuv | Self::Clt | Self::Dlt | Self::Scl | Self::Ins

@@ -4,17 +4,19 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bess_catalogue::product::{Class, Container, HvBox, Pack, Pcs};
 use bess_catalogue::{Catalogue, CatalogueError, Kind};
+use bess_devices::Library;
 use bess_devices::product::DeviceKind;
 use bess_plant::spec::SiteSpec;
 use bess_plant::{Plant, PlantSpec, Topology, TruthRef};
 use bess_rig::config::DeviceConfig;
 use bess_rig::{ClockMode, PointInfo, PointKey, Rig, RigConfig};
 use bess_telemetry::{
-    Backing, CellLayout, Description, Device, Mode, PointDef, PointGroup, Product, Quantity, Site, Size,
-    Station, Truth, VERSION,
+    Backing, CellLayout, Description, Device, Limit, Mode, PointDef, PointGroup, Product, Quantity, Seen,
+    Site, Size, Station, Truth, VERSION,
 };
 use bess_types::Source;
 
+use super::knowledge::{self, Knowledge};
 use super::sample::Rounding;
 use crate::steps::names::PLANT;
 use crate::topology::CONTAINER;
@@ -65,7 +67,12 @@ pub(crate) struct CellPoints {
 
 impl Described {
     /// Of a rig built from `config`.
-    pub(crate) fn of(rig: &Rig, config: &RigConfig, catalogue: &Catalogue) -> Result<Self, CatalogueError> {
+    pub(crate) fn of(
+        rig: &Rig,
+        config: &RigConfig,
+        catalogue: &Catalogue,
+        library: &Library,
+    ) -> Result<Self, CatalogueError> {
         let controllers = config
             .devices
             .iter()
@@ -90,10 +97,12 @@ impl Described {
                     stations: Vec::new(),
                 },
                 containers: vec![rig_container(config, catalogue)?],
-                devices: config.devices.iter().map(device).collect(),
+                devices: config.devices.iter().map(|one| device(one, config)).collect(),
                 cells: no_cells(),
                 points: Vec::new(),
                 tables: Vec::new(),
+                seen: Vec::new(),
+                limits: Vec::new(),
             },
             points: Vec::new(),
             cells: CellPoints::default(),
@@ -103,7 +112,7 @@ impl Described {
             described.cells = CellPoints::of(plant);
             described.cells.add_to(&mut described.description.cells);
         }
-        described.list_points(rig);
+        described.list_points(rig, &Knowledge::of(config, library));
         Ok(described)
     }
 
@@ -117,8 +126,12 @@ impl Described {
     }
 
     /// Lists each point once, under the word that a step would get.
-    fn list_points(&mut self, rig: &Rig) {
+    fn list_points(&mut self, rig: &Rig, knowledge: &Knowledge) {
         let mut list = PointList::default();
+        let quantities = &mut self.description.cells.quantities;
+        for (quantity, sensed) in quantities.iter_mut().zip(SENSED) {
+            quantity.limits = list.limits(knowledge.limits_of_clusters(sensed));
+        }
         let mut taken: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         let topology = rig.plant().map(Plant::topology);
         let infos = rig.points();
@@ -144,13 +157,11 @@ impl Described {
                 Source::Device => self.word_of(&group[0].tag),
                 Source::Rig => Truth::R,
             };
-            list.add(
-                group[0].tag.clone(),
-                truth,
-                group.iter().map(definition).collect(),
-            );
+            let defs = group.iter().map(|info| list.definition(info, knowledge));
+            let table = defs.collect();
+            list.add(group[0].tag.clone(), truth, table, knowledge.seen(group));
         }
-        (self.description.points, self.description.tables) = list.finish();
+        list.finish(&mut self.description);
     }
 }
 
@@ -164,19 +175,23 @@ fn groups(infos: &[PointInfo]) -> impl Iterator<Item = &[PointInfo]> {
 pub(super) struct PointList {
     groups: Vec<PointGroup>,
     tables: Vec<Vec<PointDef>>,
+    /// By table.
+    seen: Vec<Vec<Seen>>,
+    limits: Vec<Vec<Limit>>,
     /// Where a table is, by its words.
     known: BTreeMap<String, usize>,
     points: usize,
 }
 
 impl PointList {
-    /// Adds a tag's points.
-    pub(super) fn add(&mut self, tag: String, truth: Truth, table: Vec<PointDef>) {
+    /// Adds a tag's points, and where they are seen.
+    pub(super) fn add(&mut self, tag: String, truth: Truth, table: Vec<PointDef>, seen: Vec<Seen>) {
         let first = count(self.points);
         self.points += table.len();
-        let words = serde_json::to_string(&table).unwrap_or_default();
+        let words = serde_json::to_string(&(&table, &seen)).unwrap_or_default();
         let number = *self.known.entry(words).or_insert_with(|| {
             self.tables.push(table);
+            self.seen.push(seen);
             self.tables.len() - 1
         });
         self.groups.push(PointGroup {
@@ -187,9 +202,35 @@ impl PointList {
         });
     }
 
-    /// Groups and tables.
-    pub(super) fn finish(self) -> (Vec<PointGroup>, Vec<Vec<PointDef>>) {
-        (self.groups, self.tables)
+    /// A point with what is known of it.
+    fn definition(&mut self, info: &PointInfo, knowledge: &Knowledge) -> PointDef {
+        PointDef {
+            limits: self.limits(knowledge.limits(info)),
+            feedback: knowledge.feedback(info),
+            latch: knowledge.latch(info),
+            ..definition(info)
+        }
+    }
+
+    /// The number of a set of limits, which is kept once.
+    fn limits(&mut self, limits: Vec<Limit>) -> Option<u32> {
+        if limits.is_empty() {
+            return None;
+        }
+        let known = self.limits.iter().position(|set| *set == limits);
+        let at = known.unwrap_or(self.limits.len());
+        if known.is_none() {
+            self.limits.push(limits);
+        }
+        Some(count(at))
+    }
+
+    /// Puts all of it into a description.
+    pub(super) fn finish(self, description: &mut Description) {
+        description.points = self.groups;
+        description.tables = self.tables;
+        description.seen = self.seen;
+        description.limits = self.limits;
     }
 }
 
@@ -268,6 +309,8 @@ pub(crate) fn describe_site(
         cells: no_cells(),
         points: Vec::new(),
         tables: Vec::new(),
+        seen: Vec::new(),
+        limits: Vec::new(),
     })
 }
 
@@ -368,6 +411,7 @@ fn definition(info: &PointInfo) -> PointDef {
         resolution: rounding.resolution(),
         states: info.states.clone(),
         recorded_every_ms: recorded_every_ms(info),
+        ..PointDef::default()
     }
 }
 
@@ -400,7 +444,7 @@ fn recorded_every_ms(info: &PointInfo) -> u32 {
     }
 }
 
-fn device(device: &DeviceConfig) -> Device {
+fn device(device: &DeviceConfig, config: &RigConfig) -> Device {
     Device {
         tag: device.tag.to_string(),
         kind: device.kind.name().into(),
@@ -410,8 +454,12 @@ fn device(device: &DeviceConfig) -> Device {
             bess_rig::Backing::Real => Backing::Real,
             bess_rig::Backing::Absent => Backing::Absent,
         },
+        wires: knowledge::wires(device, config),
     }
 }
+
+/// What controllers sense of the rows of a frame of cells. Of the charge they have an estimate of their own.
+const SENSED: [&str; 4] = ["cell[0].voltage", "temperature[0]", "", "current"];
 
 /// Rows of a frame of cells with their rounding; see `sample`.
 fn quantities() -> Vec<Quantity> {
@@ -421,6 +469,7 @@ fn quantities() -> Vec<Quantity> {
         resolution: rounding.resolution(),
         min,
         max,
+        limits: None,
     };
     vec![
         row("voltage", "V", Rounding::VOLTAGE, 0.0, 5.0),
@@ -456,12 +505,42 @@ fn container(
     let pcs = catalogue.product::<Pcs>(of.pcs.get_ref())?.value;
     Ok(bess_telemetry::Container {
         tag: tag.into(),
-        product: product(of.id, of.title, of.size_mm.map(width_first)),
+        product: product(
+            catalogue,
+            Kind::Container,
+            of.id,
+            of.title,
+            of.size_mm.map(width_first),
+        )?,
         is_cabinet: of.class == Class::Cabinet,
-        cell: product(cell.id, cell.title, cell.size_mm.map(width_first)),
-        pack: product(pack.id, pack.title, pack.size_mm.map(depth_first)),
-        hv_box: product(hv_box.id, hv_box.title, hv_box.size_mm.map(depth_first)),
-        pcs: product(pcs.id, pcs.title, pcs.size_mm.map(width_first)),
+        cell: product(
+            catalogue,
+            Kind::Cell,
+            cell.id,
+            cell.title,
+            cell.size_mm.map(width_first),
+        )?,
+        pack: product(
+            catalogue,
+            Kind::Pack,
+            pack.id,
+            pack.title,
+            pack.size_mm.map(depth_first),
+        )?,
+        hv_box: product(
+            catalogue,
+            Kind::HvBox,
+            hv_box.id,
+            hv_box.title,
+            hv_box.size_mm.map(depth_first),
+        )?,
+        pcs: product(
+            catalogue,
+            Kind::Pcs,
+            pcs.id,
+            pcs.title,
+            pcs.size_mm.map(width_first),
+        )?,
         pcs_count: count(of.pcs_count),
         clusters: count(spec.container.clusters),
         packs_per_cluster: count(spec.container.packs_per_cluster),
@@ -477,7 +556,13 @@ fn container(
 fn station(id: &str, catalogue: &Catalogue) -> Result<(Product, (Product, u32)), CatalogueError> {
     let of_pcs = |id: &str| {
         let pcs = catalogue.product::<Pcs>(id)?.value;
-        Ok(product(pcs.id, pcs.title, pcs.size_mm.map(width_first)))
+        product(
+            catalogue,
+            Kind::Pcs,
+            pcs.id,
+            pcs.title,
+            pcs.size_mm.map(width_first),
+        )
     };
     if catalogue.ids(Kind::Pcs).contains(&id) {
         let pcs = of_pcs(id)?;
@@ -487,13 +572,32 @@ fn station(id: &str, catalogue: &Catalogue) -> Result<(Product, (Product, u32)),
     let pcs = of_pcs(station.pcs.get_ref())?;
     let size = station.size_mm.map(width_first);
     Ok((
-        product(station.id, station.title, size),
+        product(catalogue, Kind::Station, station.id, station.title, size)?,
         (pcs, count(station.pcs_count)),
     ))
 }
 
-fn product(id: String, title: String, size: Option<Size>) -> Product {
-    Product { id, title, size }
+fn product(
+    catalogue: &Catalogue,
+    kind: Kind,
+    id: String,
+    title: String,
+    size: Option<Size>,
+) -> Result<Product, CatalogueError> {
+    let figures = match size {
+        Some(_) => catalogue.figures(kind, &id)?,
+        None => Vec::new(),
+    };
+    let figure = figures.iter().find(|figure| figure.path == "size_mm");
+    let size_origin = figure
+        .and_then(|figure| figure.tag)
+        .map(bess_catalogue::Tag::word);
+    Ok(Product {
+        id,
+        title,
+        size,
+        size_origin,
+    })
 }
 
 // The catalogue's orders: width or length, depth or width, height; depth, width, height of what slides in.

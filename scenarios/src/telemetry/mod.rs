@@ -19,6 +19,7 @@ use crate::measure::Measurement;
 mod command;
 mod describe;
 pub(crate) mod hub;
+mod knowledge;
 mod log;
 mod recording;
 mod sample;

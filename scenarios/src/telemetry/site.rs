@@ -111,7 +111,7 @@ impl SiteRecording {
             of.add_to(&mut description.cells);
             cells.push(of);
             for (tag, defs, places) in plant_points(plant, &container.tag) {
-                list.add(tag, Truth::T, defs);
+                list.add(tag, Truth::T, defs, Vec::new());
                 points.extend(places.into_iter().map(|place| (number, place)));
             }
         }
@@ -119,8 +119,9 @@ impl SiteRecording {
             format!("{PLANT}{SITE}"),
             Truth::T,
             FIGURES.iter().map(Figure::definition).collect(),
+            Vec::new(),
         );
-        (description.points, description.tables) = list.finish();
+        list.finish(&mut description);
         let every_ms = u32::try_from(1000 * cells_every_s / POINTS).unwrap_or(u32::MAX);
         for def in description.tables.iter_mut().flatten() {
             def.recorded_every_ms = every_ms;

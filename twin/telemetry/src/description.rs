@@ -60,6 +60,13 @@ pub struct Description {
     pub points: Vec<PointGroup>,
     /// What the points of groups are: groups of equal devices share one table.
     pub tables: Vec<Vec<PointDef>>,
+    /// Where the points of tables are seen on wires, by table, as far as registers of the rig's Modbus servers and messages of
+    /// its CAN nodes carry them. Truth of the plant and what devices keep to themselves are on no wire.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub seen: Vec<Vec<Seen>>,
+    /// Sets of limits that [`PointDef::limits`] names by their place: many points share one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub limits: Vec<Vec<Limit>>,
 }
 
 impl Description {
@@ -83,6 +90,32 @@ impl Description {
         let group = self.points.get(at.checked_sub(1)?)?;
         let row = (index - group.first) as usize;
         Some((group, self.tables.get(group.table as usize)?.get(row)?))
+    }
+
+    /// Limits that are held against a point.
+    pub fn limits_of(&self, point: &PointDef) -> &[Limit] {
+        let set = point.limits.and_then(|set| self.limits.get(set as usize));
+        set.map_or(&[], Vec::as_slice)
+    }
+
+    /// Where the point behind an index is seen on wires, in words: `127.0.0.1:15010 unit 1, holding 40071 i16 x0.1`,
+    /// `cluster-can-01, BMU_CELLV_04.CellV_17`.
+    pub fn seen_at(&self, index: u32) -> Vec<String> {
+        let found = || {
+            let at = self.points.partition_point(|group| group.first <= index);
+            let group = self.points.get(at.checked_sub(1)?)?;
+            let device = self.devices.iter().find(|device| device.tag == group.tag)?;
+            let all = self.seen.get(group.table as usize)?;
+            Some((index - group.first, device, all))
+        };
+        let Some((row, device, all)) = found() else {
+            return Vec::new();
+        };
+        let wire_of = |port: &str| device.wires.iter().find(|wire| wire.port == port);
+        all.iter()
+            .filter_map(|seen| Some((wire_of(&seen.port)?, seen.of_row(row)?)))
+            .map(|(wire, place)| format!("{}, {place}", wire.name))
+            .collect()
     }
 }
 
@@ -158,7 +191,7 @@ pub struct Container {
 }
 
 /// A product of the catalogue.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Product {
     /// Catalogue name.
@@ -167,6 +200,9 @@ pub struct Product {
     pub title: String,
     /// Outer size; none if the catalogue has none.
     pub size: Option<Size>,
+    /// Where the catalogue has the size from: `brochure`, `derived`, `assumption`, …; none without a size.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size_origin: Option<String>,
 }
 
 /// Outer size as seen from the front; the front of a container is its long side. mm.
@@ -193,6 +229,86 @@ pub struct Device {
     pub product: Option<String>,
     /// Who stands behind it.
     pub backing: Backing,
+    /// The wires it is on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub wires: Vec<Wire>,
+}
+
+/// A wire of a device.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Wire {
+    /// The device's own name of it: its CAN port as in product files, or `modbus` for its Modbus server.
+    pub port: String,
+    /// The bus as in the rig file, or where the server is reached: `cluster-can-01`, `127.0.0.1:15010 unit 1`. In virtual time
+    /// a server is reached inside the rig only.
+    pub name: String,
+}
+
+/// Where rows of a table are seen on a wire. What a product carries for many rows in a regular way is told once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Seen {
+    /// First row.
+    pub row: u32,
+    /// How many rows from there on.
+    pub rows: u32,
+    /// Which of [`Device::wires`].
+    pub port: String,
+    /// `BMU_CELLV_04.CellV_17`, with `page 3` behind it if the signal is on a page of a multiplexed message; or `holding {} i16
+    /// x0.1`: table, address as on the wire, counted from 0, type, and what one count of the register is worth, if not 1.
+    pub place: String,
+    /// What `{}` in `place` is for the first row,
+    #[serde(default)]
+    pub address: u32,
+    /// and how much more for each further one.
+    #[serde(default)]
+    pub step: u32,
+}
+
+impl Seen {
+    /// The place of a row of the table, if it is one of these.
+    pub fn of_row(&self, row: u32) -> Option<String> {
+        let after = row.checked_sub(self.row).filter(|after| *after < self.rows)?;
+        let address = u64::from(self.address) + u64::from(after) * u64::from(self.step);
+        Some(self.place.replace("{}", &address.to_string()))
+    }
+}
+
+/// A value at which a device raises an alarm or trips.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Limit {
+    /// What is raised, in the device's own word: `cov`, `over-temperature`, `gas`. Some alarms count in one direction of
+    /// current only, as `clt`, temperature too low to charge, does at level 3.
+    pub alarm: String,
+    /// 1 warn, 2 alarm, 3 fault, if the device has levels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub level: Option<u8>,
+    /// Whether values above are the bad ones; else those below.
+    pub is_upper: bool,
+    /// Raised here, in the unit of the point,
+    pub set: f64,
+    /// once the value has been there for so long, s.
+    #[serde(default)]
+    pub delay_s: f64,
+    /// The cause is gone from here on; none if that is inside `set` again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recover: Option<f64>,
+    /// Whether a protective action follows: contactors open, a power stage or a compressor stops.
+    #[serde(default)]
+    pub trips: bool,
+}
+
+/// What ends a state that outlasts its cause.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum Latch {
+    /// A reset over a wire, or the next start.
+    Command,
+    /// A person at the device.
+    Hand,
 }
 
 /// Who stands behind a tag.
@@ -234,6 +350,9 @@ pub struct Quantity {
     pub min: f64,
     /// Highest value to expect.
     pub max: f64,
+    /// Limits that the controllers of all clusters hold against what they sense of it, if they have the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<u32>,
 }
 
 /// The points of a tag, of one kind of truth.
@@ -250,7 +369,8 @@ pub struct PointGroup {
     pub table: u32,
 }
 
-/// What a point is.
+/// What a point is. What is said of limits, feedback and latches is the device's product file, as the rig file changes it;
+/// where nothing is said, nothing is known. Settings that a client writes later are points themselves.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PointDef {
@@ -269,6 +389,16 @@ pub struct PointDef {
     pub states: Vec<String>,
     /// How often a recording looks at it, ms of rig time; where nothing happens it may be rarer. 0: not at all, ask for it live.
     pub recorded_every_ms: u32,
+    /// Which of [`Description::limits`] is held against it. Limits that follow other values as they change, such as over-current
+    /// against the limit of the moment, are left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<u32>,
+    /// The point of the same tag that tells whether this command was followed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub feedback: Option<String>,
+    /// It stays after its cause is gone, at its highest level at least, until this releases it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latch: Option<Latch>,
 }
 
 /// A point with its present value: a row of `GET /api/points`.

@@ -17,8 +17,8 @@ pub mod frame;
 pub use bess_types::Verdict;
 pub use command::{Command, CommandReply, EstopChannel, Fault, Refusal, Subscribe};
 pub use description::{
-    Backing, Cells as CellLayout, Container, Description, Device, Mode, PointDef, PointGroup, PointValue,
-    Product, Quantity, Scenario, Site, Size, Station, Truth,
+    Backing, Cells as CellLayout, Container, Description, Device, Latch, Limit, Mode, PointDef, PointGroup,
+    PointValue, Product, Quantity, Scenario, Seen, Site, Size, Station, Truth, Wire,
 };
 pub use event::{Event, Judged, Kind, PointName};
 pub use frame::{Cells, Frame, Lateness, Points, Status, Topic};

@@ -7,7 +7,7 @@
     reason = "a failed unwrap is the test failing"
 )]
 
-use bess_telemetry::{Command, Description, Frame, Points, Subscribe, Topic, schema};
+use bess_telemetry::{Command, Description, Frame, PointDef, Points, Subscribe, Topic, schema};
 
 #[test]
 fn schemas_of_topics() {
@@ -68,4 +68,36 @@ fn an_index_leads_to_its_point() {
     }
     assert_eq!(description.point(2).unwrap().1.name, "z");
     assert_eq!(description.point(3), None);
+}
+
+/// What an older recording says of points, and what one that knows more adds.
+#[test]
+fn what_is_not_told_is_not_known() {
+    let old = r#"{"name":"x","unit":"V","min":0,"max":5,"resolution":0.001,"recorded_every_ms":100}"#;
+    let old: PointDef = serde_json::from_str(old).unwrap();
+    assert_eq!((old.limits, &old.feedback, old.latch), (None, &None, None));
+    let text = r#"{"schema":1,"build":"0","rig":"r","title":"t","seed":1,"mode":"virtual","faults_enabled":false,
+        "site":{"tag":"site-01"},"containers":[],"cells":{"count":0,"clusters":0,"quantities":[]},
+        "devices":[{"tag":"a","kind":"bmu","product":null,"backing":"emulated",
+                    "wires":[{"port":"cluster","name":"can-01"},{"port":"modbus","name":"[::1]:502 unit 1"}]}],
+        "points":[{"tag":"a","truth":"S","first":0,"table":0}],
+        "tables":[[{"name":"cell[0]","unit":"V","min":0,"max":5,"resolution":0.001,"recorded_every_ms":100,"limits":0},
+                   {"name":"cell[1]","unit":"V","min":0,"max":5,"resolution":0.001,"recorded_every_ms":100,"limits":7}]],
+        "seen":[[{"row":0,"rows":2,"port":"modbus","place":"holding {} u16 x0.001","address":4000,"step":2},
+                 {"row":1,"rows":1,"port":"cluster","place":"CELLS.V_1"},
+                 {"row":1,"rows":1,"port":"stack","place":"on no wire"}]],
+        "limits":[[{"alarm":"cov","level":3,"is_upper":true,"set":3.65,"trips":true}]]}"#;
+    let description: Description = serde_json::from_str(text).unwrap();
+    assert_eq!(
+        description.seen_at(0),
+        ["[::1]:502 unit 1, holding 4000 u16 x0.001"]
+    );
+    assert_eq!(
+        description.seen_at(1),
+        ["[::1]:502 unit 1, holding 4002 u16 x0.001", "can-01, CELLS.V_1"]
+    );
+    assert!(description.seen_at(2).is_empty());
+    let [first, second] = [0, 1].map(|index| description.limits_of(description.point(index).unwrap().1));
+    assert_eq!(first.len(), 1);
+    assert!(second.is_empty(), "a set that is not there");
 }

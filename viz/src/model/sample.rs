@@ -12,7 +12,7 @@ fn product(id: &str) -> Product {
     Product {
         id: id.into(),
         title: id.into(),
-        size: None,
+        ..Product::default()
     }
 }
 
@@ -25,6 +25,7 @@ fn point(name: &str, unit: &str, states: &[&str]) -> PointDef {
         resolution: 0.001,
         states: states.iter().map(|state| (*state).to_owned()).collect(),
         recorded_every_ms: 100,
+        ..PointDef::default()
     }
 }
 
@@ -70,6 +71,7 @@ pub(crate) fn description() -> Description {
             kind: "bau".into(),
             product: None,
             backing: Backing::Emulated,
+            wires: Vec::new(),
         }],
         cells: CellLayout {
             count: 16,
@@ -85,6 +87,8 @@ pub(crate) fn description() -> Description {
             vec![point("voltage", "V", &[]), point("current", "A", &[])],
             vec![point("stack-state", "1", &["standby", "connected"])],
         ],
+        seen: Vec::new(),
+        limits: Vec::new(),
     }
 }
 

@@ -460,8 +460,8 @@ fn values_are_shown_with_sign_and_unit() {
         min: 0.0,
         max,
         resolution: 0.001,
-        states: Vec::new(),
         recorded_every_ms: 0,
+        ..PointDef::default()
     };
     let text = |unit, max, value| shown(&def(unit, max), Reading::Value(value));
     assert_eq!(text("V", 5.0, 3.2919), "3.292 V");

@@ -11,6 +11,7 @@ fn product(size: Option<[f64; 3]>) -> Product {
             depth_mm,
             height_mm,
         }),
+        ..Product::default()
     }
 }
 
@@ -71,6 +72,8 @@ fn describe(containers: Vec<Container>) -> Description {
         devices: Vec::new(),
         points: Vec::new(),
         tables: Vec::new(),
+        seen: Vec::new(),
+        limits: Vec::new(),
     }
 }
 
