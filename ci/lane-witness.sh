@@ -10,7 +10,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 # tshark before the others: some of them send requests that are malformed on purpose, which it would rightly report
-buses=(tshark_captures mcap_recording socketcand modbus_pymodbus modbus_libmodbus modbus_mbpoll modbus_serial sunspec_scan)
+buses=(tshark_captures mcap_recording mcap_readers socketcand modbus_pymodbus modbus_libmodbus modbus_mbpoll modbus_serial sunspec_scan)
 lines=(modbus_rtu modbus_tls tshark_lines)
 settled=15 # seconds until the controllers have tested themselves and are on standby
 wanted=("$@")

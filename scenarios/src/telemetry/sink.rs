@@ -14,7 +14,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use bess_telemetry::{Cells, Description, Event, Points, Scenario, Status, Topic, schema};
+use bess_telemetry::{Cells, Description, Event, Points, Scenario, Status, Topic, recorded_schema};
 use mcap::write::NoSeek;
 use mcap::{Compression, WriteOptions, Writer, records::MessageHeader};
 use serde::Serialize;
@@ -252,7 +252,8 @@ impl Mcap {
         let mut channels = Vec::new();
         for topic in Topic::ALL {
             let name = format!("bessrig.{}", topic.name());
-            let schema = writer.add_schema(&name, "jsonschema", schema(topic).to_string().as_bytes())?;
+            let schema = recorded_schema(topic).to_string();
+            let schema = writer.add_schema(&name, "jsonschema", schema.as_bytes())?;
             let topic = format!("/{}", topic.name());
             channels.push((writer.add_channel(schema, &topic, "json", &BTreeMap::new())?, 0));
         }

@@ -46,7 +46,7 @@ pub struct Description {
     /// Whether the rig file lets outsiders inject faults.
     pub faults_enabled: bool,
     /// The scenario that runs, if one does.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scenario: Option<Scenario>,
     /// The site around the containers.
     pub site: Site,
@@ -199,6 +199,7 @@ pub struct Product {
     /// One line.
     pub title: String,
     /// Outer size; none if the catalogue has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<Size>,
     /// Where the catalogue has the size from: `brochure`, `derived`, `assumption`, …; none without a size.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -226,6 +227,7 @@ pub struct Device {
     /// Its kind, as in product files: `bmu`, `bcu`, `pcs`, …
     pub kind: String,
     /// Product id, if the rig file names one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub product: Option<String>,
     /// Who stands behind it.
     pub backing: Backing,

@@ -71,22 +71,29 @@ pub struct Judged {
     /// When the cause was, rig time, ns.
     pub cause_ns: u64,
     /// When the effect was seen, rig time, ns; none if it was not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seen_ns: Option<u64>,
     /// The event that is the effect, if the log has one of these points at that instant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub effect: Option<u64>,
     /// Points the phrase looks at; none if it was a value of no phrase.
     pub points: Vec<PointName>,
     /// What was measured; none if it did not happen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub measured: Option<f64>,
     /// Unit of the figures: `s` for a latency.
     pub unit: String,
     /// Lowest value allowed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub low: Option<f64>,
     /// Highest value allowed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub high: Option<f64>,
     /// Distance to the nearest limit; negative when broken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub margin: Option<f64>,
     /// Where the limit comes from, in the feature's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
 }
 

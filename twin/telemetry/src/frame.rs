@@ -110,10 +110,13 @@ pub struct Status {
     /// Whether time stands.
     pub paused: bool,
     /// Rig time that is to pass in a second, s; none if as much as the machine can.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate: Option<f64>,
     /// How late the rig was so far; none in virtual time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lateness: Option<Lateness>,
     /// Why nothing is proven about the controller, if so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inconclusive: Option<String>,
     /// Frames this reader has lost so far because it was slow, or the machine was. Events are never lost.
     pub dropped: u64,

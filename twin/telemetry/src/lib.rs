@@ -13,6 +13,8 @@ pub mod command;
 pub mod description;
 pub mod event;
 pub mod frame;
+#[cfg(feature = "schema")]
+mod plain;
 
 pub use bess_types::Verdict;
 pub use command::{Command, CommandReply, EstopChannel, Fault, Refusal, Subscribe};
@@ -26,7 +28,14 @@ pub use frame::{Cells, Frame, Lateness, Points, Status, Topic};
 /// Version of this schema. It grows when a reader of an older one would misread what it gets.
 pub const VERSION: u32 = 1;
 
-/// The JSON schema of every topic, by its name: what a recording carries.
+/// The JSON schema of a topic as a recording carries it: in words that Foxglove and Lichtblick know. What cannot be said in
+/// them, lists with gaps and lists of lists, is in messages and in [`schema`] only.
+#[cfg(feature = "schema")]
+pub fn recorded_schema(topic: Topic) -> serde_json::Value {
+    plain::plain(&schema(topic))
+}
+
+/// The JSON schema of a topic, in full.
 #[cfg(feature = "schema")]
 pub fn schema(topic: Topic) -> serde_json::Value {
     let schema = match topic {

@@ -7,7 +7,11 @@
     reason = "a failed unwrap is the test failing"
 )]
 
-use bess_telemetry::{Command, Description, Frame, PointDef, Points, Subscribe, Topic, schema};
+use serde_json::{Value, json};
+
+use bess_telemetry::{
+    Command, Description, Frame, PointDef, Points, Subscribe, Topic, recorded_schema, schema,
+};
 
 #[test]
 fn schemas_of_topics() {
@@ -23,6 +27,55 @@ fn schemas_of_what_is_told() {
     insta::assert_snapshot!("command", commands);
     let subscribe = serde_json::to_string_pretty(&schemars::schema_for!(Subscribe)).unwrap();
     insta::assert_snapshot!("subscribe", subscribe);
+}
+
+/// What the loaders of Foxglove and Lichtblick take: an object, whose properties have one type each.
+fn is_plain(schema: &Value, at: &str) {
+    match schema["type"].as_str() {
+        Some("boolean" | "integer" | "number" | "string") => {}
+        Some("array") => {
+            assert_ne!(schema["items"]["type"], "array", "{at}");
+            is_plain(&schema["items"], &format!("{at}[]"));
+        }
+        Some("object") => {
+            for (name, property) in schema["properties"].as_object().unwrap() {
+                is_plain(property, &format!("{at}.{name}"));
+            }
+        }
+        _ => panic!("{at}: {schema}"),
+    }
+    for word in ["$ref", "oneOf", "anyOf", "allOf"] {
+        assert!(schema.get(word).is_none(), "{at} has {word}");
+    }
+}
+
+#[test]
+fn recorded_schemas_are_plain_and_lack_little() {
+    let mut lacking = Vec::new();
+    for topic in Topic::ALL {
+        let (full, plain) = (schema(topic), recorded_schema(topic));
+        is_plain(&plain, topic.name());
+        assert_eq!(plain["type"], "object");
+        for name in full["properties"].as_object().unwrap().keys() {
+            if plain["properties"].get(name).is_none() {
+                lacking.push(format!("{} {name}", topic.name()));
+            }
+        }
+    }
+    assert_eq!(
+        lacking,
+        [
+            "description limits",
+            "description seen",
+            "description tables",
+            "points value"
+        ]
+    );
+    let kind = &recorded_schema(Topic::Events)["properties"]["kind"];
+    assert!(
+        kind["enum"].as_array().unwrap().contains(&json!("fault")),
+        "{kind}"
+    );
 }
 
 #[test]
