@@ -11,6 +11,8 @@ use super::layout::{Place, Plan};
 pub const FLIGHT_S: f32 = 0.6;
 /// Height of the picture's angle, rad: narrow, so that little is distorted.
 pub const FIELD: f32 = 0.26;
+/// Above a container, for its beacon and for words, m.
+const HEADROOM: f32 = 0.36;
 /// Lowest and highest pitch, rad.
 const PITCH: [f32; 2] = [0.05, 1.54];
 
@@ -199,20 +201,21 @@ pub fn saved(plan: &Plan, detailed: usize, number: u8, selected: Option<&str>, a
             closed: false,
         })
     };
+    // what stands on the roof, and room for what is said of it
+    let outside = Block {
+        max: shell.max + Vec3::Y * HEADROOM,
+        ..shell
+    };
+    // the arrow of power lies before all of it
+    let all = place.extent().union(&outside);
     let overview = Block {
-        min: shell.min.with_y(0.3),
-        ..place.extent()
+        min: all.min.with_y(0.2),
+        max: all.max + Vec3::Z * 0.35,
     };
     match number {
         1 => named("1 overview", Orbit::framing(&overview, 0.42, 0.40, aspect)),
-        2 => named(
-            "2 front side",
-            Orbit::framing(&racks(place, false)?, 0.12, 0.16, aspect),
-        ),
-        3 => {
-            let back = racks(place, true).or_else(|| racks(place, false))?;
-            named("3 back side", Orbit::framing(&back, 3.02, 0.16, aspect))
-        }
+        2 => named("2 front side", Orbit::framing(&outside, 0.12, 0.16, aspect)),
+        3 => named("3 back side", Orbit::framing(&outside, 3.02, 0.16, aspect)),
         4 => {
             let (cluster, turned) = selected_cluster(place, selected);
             let block = place
@@ -240,7 +243,12 @@ pub fn saved(plan: &Plan, detailed: usize, number: u8, selected: Option<&str>, a
             } else {
                 0.25
             };
-            named(&name, Orbit::framing(&pack.block.grown(0.05), yaw, 0.85, aspect))
+            // what rises from a cell is seen, too
+            let lidless = Block {
+                max: pack.block.max + Vec3::Y * 0.12,
+                ..pack.block
+            };
+            named(&name, Orbit::framing(&lidless.grown(0.03), yaw, 0.85, aspect))
         }
         6 => named(
             "6 from above",
@@ -253,11 +261,16 @@ pub fn saved(plan: &Plan, detailed: usize, number: u8, selected: Option<&str>, a
                 .iter()
                 .chain([&equipment.cooling])
                 .fold(equipment.grid, |all, block| all.union(block));
+            // with the arrow on the ground before them
+            let path = Block {
+                max: path.max + Vec3::Z * 0.5,
+                ..path
+            };
             named("7 power path", Orbit::framing(&path, 0.30, 0.36, aspect))
         }
         8 => Some(Saved {
             name: "8 as a responder sees it".into(),
-            orbit: Orbit::framing(&shell, 0.62, 0.12, aspect),
+            orbit: Orbit::framing(&outside, 0.62, 0.12, aspect),
             closed: true,
         }),
         9 => named("9 site", Orbit::framing(&plan.extent, 0.5, 0.55, aspect)),
@@ -285,25 +298,6 @@ pub fn of_tag(plan: &Plan, tag: &str, aspect: f32) -> Option<(usize, Orbit)> {
                 aspect,
             ),
         ))
-    })
-}
-
-/// Racks whose fronts look to one side, with their HV boxes and room around them for what panels paint over the picture.
-fn racks(place: &Place, turned: bool) -> Option<Block> {
-    let packs = place
-        .packs
-        .iter()
-        .filter(|pack| pack.is_turned == turned)
-        .map(|pack| pack.block);
-    let boxes = place
-        .hv_boxes
-        .iter()
-        .filter(|hv_box| hv_box.is_turned == turned)
-        .map(|hv_box| hv_box.block);
-    let racks = packs.chain(boxes).reduce(|all, block| all.union(&block))?;
-    Some(Block {
-        min: racks.min - Vec3::Y * 0.45,
-        max: racks.max + Vec3::Y * 0.25,
     })
 }
 

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 
 use bess_telemetry::Cells;
 
-use super::colour::{CABINET, Colour, DARK, L2, L3, UNKNOWN};
+use super::colour::{CABINET, Colour, DARK, L1, L2, L3, UNKNOWN};
 use super::layout::{Pack, Place, Plan};
+use super::state::Known;
 use crate::model::colour::{self, Scale};
 use crate::model::{Level, Quantity};
 
@@ -26,6 +27,8 @@ pub mod mark {
     pub const STALE: u8 = 32;
     /// In thermal runaway: a glowing core.
     pub const BURNING: u8 = 64;
+    /// Of a pack whose BMU is not heard any more: hatched widely.
+    pub const LOST: u8 = 128;
 }
 
 /// How a cell is, past its numbers.
@@ -61,6 +64,8 @@ pub struct Shown<'a> {
     pub levels: &'a [Option<Level>],
     /// Place of the selected cell.
     pub selected: Option<usize>,
+    /// Whether the BMU of each pack of the detailed container is heard.
+    pub heard: &'a [Known],
 }
 
 fn stages(cells: &Cells, count: usize) -> Vec<Stage> {
@@ -84,7 +89,7 @@ impl Shown<'_> {
     /// Colour of a value, and the marks over it.
     fn texel(&self, value: f32, stage: Stage) -> (Colour, u8) {
         let (colour, marks) = match stage {
-            Stage::SelfHeating => (L2, mark::ALARM),
+            Stage::SelfHeating => (L1, mark::ALARM),
             Stage::Vented => (L2, mark::ALARM | mark::VENTED),
             Stage::Burning => (L3, mark::ALARM | mark::BURNING),
             Stage::BurntOut => (DARK, mark::VENTED),
@@ -134,7 +139,8 @@ pub fn paint(plan: &Plan, detailed: usize, shown: &Shown) -> Vec<u8> {
     let of_alarms = shown.quantity == Quantity::Alarm;
     let mut levels = shown.levels.iter().copied();
     for (n, place) in plan.containers.iter().enumerate() {
-        for pack in &place.packs {
+        for (within, pack) in place.packs.iter().enumerate() {
+            let is_lost = n == detailed && shown.heard.get(within) == Some(&Some(false));
             let cells = (0..place.cells_per_pack).map(|cell| place.cell(pack.cluster, pack.pack, cell));
             let level = levels.next().flatten();
             let worst = cells.clone().map(stage).max().unwrap_or_default();
@@ -159,6 +165,9 @@ pub fn paint(plan: &Plan, detailed: usize, shown: &Shown) -> Vec<u8> {
                 } else {
                     shown.texel(shown.value(cell), stage(cell))
                 };
+                if is_lost {
+                    marks |= mark::LOST;
+                }
                 if balancing.contains(&cell) {
                     marks |= mark::BALANCING;
                 }
@@ -230,6 +239,7 @@ mod tests {
             scale: Scale::fixed(Quantity::Temperature),
             levels: &[],
             selected: None,
+            heard: &[],
         }
     }
 
@@ -303,6 +313,27 @@ mod tests {
         );
         let [r, g, b, marks] = at(&stale, &plan, [0, 0]);
         assert_eq!((marks, r == g && g == b), (mark::STALE, true));
+    }
+
+    #[test]
+    fn a_pack_whose_bmu_is_not_heard_is_marked_and_keeps_its_colours() {
+        let description = sample::liquid();
+        let plan = Plan::of(&description, Wanted::default());
+        let cells = sample::cells(&description);
+        let calm = paint(&plan, 0, &shown(&cells));
+        let mut heard = vec![Some(true); 81];
+        heard[2] = Some(false);
+        let lost = paint(
+            &plan,
+            0,
+            &Shown {
+                heard: &heard,
+                ..shown(&cells)
+            },
+        );
+        let [r, g, b, marks] = at(&calm, &plan, [0, 2 * 4]);
+        assert_eq!(at(&lost, &plan, [0, 2 * 4]), [r, g, b, marks | mark::LOST]);
+        assert_eq!(at(&lost, &plan, [0, 0]), at(&calm, &plan, [0, 0]));
     }
 
     #[test]

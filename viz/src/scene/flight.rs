@@ -20,21 +20,17 @@ pub(super) fn wishes(model: Res<Model>, mut view: ResMut<View>, mut stage: ResMu
         .filter(|(_, area)| *area != view.viewport)
         .map(|(number, _)| number);
     let wanted = view.wanted_camera.or(refit);
+    // what is selected, or else where something happens
+    let subject = view.selected.clone().or_else(|| worst_cell(&model));
     if let Some(number) = wanted {
         let looked_into = (number == 5)
-            .then(|| camera::selected_pack(stage.place()?, view.selected.as_deref()))
+            .then(|| camera::selected_pack(stage.place()?, subject.as_deref()))
             .flatten()
             .map(|pack| (pack.cluster, pack.pack));
         pull(&model, &mut stage, looked_into);
     }
     if let Some(number) = wanted
-        && let Some(saved) = camera::saved(
-            &stage.plan,
-            stage.detailed,
-            number,
-            view.selected.as_deref(),
-            aspect,
-        )
+        && let Some(saved) = camera::saved(&stage.plan, stage.detailed, number, subject.as_deref(), aspect)
     {
         let is_first = !std::mem::replace(&mut stage.is_begun, true);
         stage.go(saved.orbit, at_once || is_first || view.wanted_camera.is_none());
@@ -73,12 +69,7 @@ pub(super) fn follow(model: Res<Model>, mut view: ResMut<View>, mut stage: ResMu
         stage.followed = None;
         return;
     }
-    let Some(index) = model.index() else { return };
-    let cell = model.cells().and_then(|cells| {
-        let lists = [&cells.burning, &cells.vented, &cells.self_heating];
-        lists.into_iter().find_map(|list| list.first().copied())
-    });
-    let of_cell = cell.and_then(|cell| index.cell_tag(cell as usize));
+    let of_cell = worst_cell(&model);
     let newest = || {
         let telling = |event: &&bess_telemetry::Event| {
             use bess_telemetry::Kind;
@@ -107,6 +98,14 @@ pub(super) fn follow(model: Res<Model>, mut view: ResMut<View>, mut stage: ResMu
         view.fly_to = Some(tag.clone());
         stage.followed = Some(tag);
     }
+}
+
+/// A cell that burns, else one that vents, else one that heats itself.
+fn worst_cell(model: &Model) -> Option<String> {
+    let cells = model.cells()?;
+    let lists = [&cells.burning, &cells.vented, &cells.self_heating];
+    let cell = lists.into_iter().find_map(|list| list.first().copied())?;
+    model.index()?.cell_tag(cell as usize)
 }
 
 pub(super) fn fly(time: Res<Time>, mut stage: ResMut<Stage>) {

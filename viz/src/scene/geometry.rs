@@ -175,6 +175,13 @@ impl Geometry {
         self.indices.len() / 3
     }
 
+    /// Mean opacity of its corners.
+    #[cfg(test)]
+    pub(super) fn opacity(&self) -> f32 {
+        let sum: f32 = self.colours.iter().map(|[.., alpha]| alpha).sum();
+        sum / self.colours.len().max(1) as f32
+    }
+
     fn corner(&mut self, position: Vec3, normal: Vec3, uv: [f32; 2], colour: [f32; 4]) {
         self.positions.push(position.into());
         self.normals.push(normal.into());

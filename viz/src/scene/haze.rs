@@ -72,7 +72,6 @@ impl Haze<'_> {
 
     /// Slices under the ceiling: the highest by what is measured there, lower ones towards the mean of the room.
     fn gas(&mut self, place: &Place, state: &State) {
-        const SLICES: u8 = 5;
         let (ceiling, mean) = (
             state.air.gas_ceiling.unwrap_or(0.0),
             state.air.gas_lel.unwrap_or(0.0),
@@ -80,24 +79,34 @@ impl Haze<'_> {
         if ceiling < 0.02 && mean < 0.2 {
             return;
         }
-        // 10 % of volume is about where the picture is full, and 100 % of the limit
-        let dense = |share: f32| {
-            (ceiling / 10.0)
-                .mul_add(1.0 - share, mean / 100.0 * share)
-                .clamp(0.0, 1.0)
-        };
+        // evenly by its logarithm, so that a trace is seen and more is always denser: three decades up to the explosive limit, for
+        // the ceiling up to 10 % of volume
+        let dense = |share: f32| ((share.max(1e-4).log10() + 3.0) / 3.0).clamp(0.0, 1.0);
+        let (high, low) = (dense(ceiling / 10.0), dense(mean / 100.0));
+        self.layer(place, GAS, 0.22, [0.07 + 0.30 * high, 0.04 + 0.26 * low]);
+    }
+
+    /// Slices from under the ceiling down to a share of the room's height, with the opacity of the highest and the lowest.
+    fn layer(&mut self, place: &Place, colour: Colour, share: f32, [high, low]: [f32; 2]) {
+        const SLICES: u8 = 5;
         let room = place.room;
-        let top = room.max.y - 0.10;
-        let deep = (room.max.y - room.min.y) * 0.22;
+        let (top, deep) = (room.max.y - 0.06, room.size().y * share);
         for n in 0..SLICES {
-            let share = f32::from(n) / f32::from(SLICES - 1);
-            let alpha = 0.05 + 0.24 * dense(share).sqrt();
+            let down = f32::from(n) / f32::from(SLICES - 1);
             let mut slice = room;
-            slice.max.y = top - deep * share;
-            self.geometry.plain_quad(
-                Side::Top.corners(&slice),
-                GAS.with_alpha(alpha * (1.0 - 0.5 * share)),
-            );
+            slice.max.y = top - deep * down;
+            let alpha = (high + (low - high) * down) * 0.6;
+            self.geometry
+                .plain_quad(Side::Top.corners(&slice), colour.with_alpha(alpha));
+        }
+        // seen from aside, it hangs over the open sides down to the packs, of which it hides nothing
+        let packs = place.packs.iter().map(|pack| pack.block.max.y);
+        let foot = packs.fold(room.min.y, f32::max).min(top - 0.1);
+        for side in [Side::Front, Side::Back] {
+            let [a, b, c, d] = side.corners(&room);
+            let (clear, full) = (colour.with_alpha(0.0), colour.with_alpha(high * 1.6));
+            self.geometry
+                .blend_quad([a.with_y(foot), b.with_y(foot), c, d], [clear, clear, full, full]);
         }
     }
 
@@ -106,10 +115,17 @@ impl Haze<'_> {
         let Some(density) = state.air.smoke.filter(|&smoke| smoke > 0.02) else {
             return;
         };
-        let strength = (density / 6.0).clamp(0.02, 1.0);
+        // at 1 dB/m a hand is still seen across the room, at 10 dB/m hardly at arm's length
+        let strength = (density / 10.0).clamp(0.0, 1.0).sqrt();
+        self.layer(
+            place,
+            SMOKE,
+            0.08 + 0.24 * strength,
+            [0.06 + 0.40 * strength, 0.03 + 0.16 * strength],
+        );
         let room = place.room;
         let size = room.size();
-        let count = whole(8.0 + 40.0 * strength);
+        let count = whole(10.0 + 50.0 * strength);
         for n in 0..count {
             let drift = phase(seconds, 0.05, n);
             let x = room.min.x + size.x * (0.04 + 0.92 * scatter(n, 1));
@@ -135,7 +151,7 @@ impl Haze<'_> {
                     at,
                     0.08 + 0.20 * age,
                     1.0,
-                    SMOKE.with_alpha((0.15 + 0.4 * strength) * (1.0 - age * 0.6)),
+                    SMOKE.with_alpha((0.2 + 0.5 * strength) * (1.0 - age * 0.6)),
                 );
             }
         }
@@ -143,38 +159,38 @@ impl Haze<'_> {
 
     /// Gas leaving a cell.
     fn jet(&mut self, source: Vec3, seconds: f64) {
-        for n in 0..8u32 {
-            let age = phase(seconds, 0.8, n * 5);
-            let at = source + Vec3::new((scatter(n, 6) - 0.5) * 0.2 * age, 0.32 * age, 0.04 + 0.1 * age);
-            self.puff(at, 0.05 + 0.10 * age, 1.2, JET.with_alpha(0.7 * (1.0 - age)));
+        let to_eye = self.right.cross(self.up);
+        for n in 0..18u32 {
+            let age = phase(seconds, 0.9, n * 5);
+            let aside = (scatter(n, 6) - 0.5) * 0.26 * age;
+            let at = source + to_eye * (0.02 + 0.06 * age) + Vec3::new(aside, 0.46 * age, 0.0);
+            self.puff(at, 0.035 + 0.11 * age, 1.2, JET.with_alpha(0.85 * (1.0 - age)));
         }
     }
 
-    /// Tongues that rise, narrow and redden.
+    /// Tongues that rise, sway, narrow and redden; the hottest in front.
     fn flame(&mut self, source: Vec3, seconds: f64) {
-        for n in 0..22u32 {
-            let age = phase(seconds, 1.2 + 0.4 * f64::from(scatter(n, 13)), n * 11);
-            let side = (scatter(n, 7) - 0.5) * 0.30 * (1.0 - age * 0.7);
-            let at = source + Vec3::new(side, 0.02 + 0.50 * age, 0.05);
-            let colour = L2
-                .towards(L3, (age * 1.4).min(1.0))
-                .with_alpha(0.55 * (1.0 - age));
-            self.puff(at, 0.095 * (1.0 - age * 0.6), 1.7, colour);
-        }
-        for n in 0..8u32 {
-            let age = phase(seconds, 1.7, n * 13);
-            let at = source
-                + Vec3::new(
-                    (scatter(n, 8) - 0.5) * 0.14 * (1.0 - age),
-                    0.02 + 0.24 * age,
-                    0.07,
-                );
-            self.puff(
-                at,
-                0.06 * (1.0 - age * 0.5),
-                1.6,
-                CORE.with_alpha(0.7 * (1.0 - age)),
-            );
+        const SMOKY: Colour = Colour::rgb(0x8b_1d_18);
+        let to_eye = self.right.cross(self.up);
+        let tongues = [
+            (26u32, 0.54, 0.100, L3, SMOKY, 0.55),
+            (24, 0.42, 0.072, L2, L3, 0.70),
+            (18, 0.27, 0.048, CORE, L2, 0.85),
+        ];
+        for (layer, (count, height, radius, from, to, alpha)) in (0u8..).zip(tongues) {
+            let ahead = to_eye * (0.03 + 0.025 * f32::from(layer));
+            for n in 0..count {
+                let salt = u32::from(layer) * 64 + n;
+                let age = phase(seconds, 1.1 + 0.5 * f64::from(scatter(salt, 13)), salt * 11);
+                let narrow = (1.0 - age).sqrt();
+                let sway = (phase(seconds, 0.9, 0) * TAU + age * 5.0 + f32::from(layer)).sin() * 0.05 * age;
+                let aside = sway + (scatter(salt, 7) - 0.5) * radius * 1.7 * narrow;
+                let at = source + ahead + self.right * aside + Vec3::Y * (height * age - 0.01);
+                let colour = from
+                    .towards(to, (age * 1.3).min(1.0))
+                    .with_alpha(alpha * (1.0 - age).powf(0.6));
+                self.puff(at, radius * (0.25 + 0.75 * narrow), 1.6, colour);
+            }
         }
     }
 
@@ -184,17 +200,22 @@ impl Haze<'_> {
         let size = room.size();
         if state.fire.flowing == Some(true) {
             for (k, &nozzle) in (0u32..).zip(&place.equipment.nozzles) {
-                for n in 0..16u32 {
-                    let age = phase(seconds, 0.9, n * 3 + k);
-                    let out = TAU * scatter(n + 16 * k, 9);
-                    let wide = age * size.y * 0.34;
-                    let at =
-                        nozzle + Vec3::new(out.cos() * wide, -0.06 - age * size.y * 0.22, out.sin() * wide);
+                // out under the ceiling to both sides, then down before the racks
+                for n in 0..24u32 {
+                    let age = phase(seconds, 0.8, n * 3 + k);
+                    let (out, fall) = ((age / 0.6).min(1.0), ((age - 0.6) / 0.4).max(0.0));
+                    let side = if n % 2 == 0 { 1.0 } else { -1.0 };
+                    let at = nozzle
+                        + Vec3::new(
+                            (scatter(n + 24 * k, 9) - 0.5) * 1.1 * age,
+                            -0.04 - 0.10 * out - 0.45 * fall,
+                            side * out * (size.z * 0.5 - 0.03),
+                        );
                     self.puff(
                         at,
-                        0.06 + 0.24 * age,
+                        0.06 + 0.15 * age,
                         0.9,
-                        AGENT.with_alpha(0.75 * (1.0 - age * 0.8)),
+                        AGENT.with_alpha(0.9 * (1.0 - age * 0.75)),
                     );
                 }
             }
@@ -203,6 +224,7 @@ impl Haze<'_> {
         if share < 0.02 {
             return;
         }
+        self.layer(place, AGENT, 0.34, [0.06 + 0.22 * share; 2]);
         for n in 0..28u32 {
             let drift = phase(seconds, 0.03, n * 17);
             let at = room.min
@@ -291,6 +313,27 @@ mod tests {
             ..State::default()
         };
         assert_eq!(triangles(&clean, &Sources::default()), 0);
+    }
+
+    #[test]
+    fn more_gas_is_denser_up_to_the_explosive_limit() {
+        let plan = Plan::of(&sample::liquid(), Wanted::default());
+        let opacity = |lel: f32| {
+            let air = Air {
+                gas_lel: Some(lel),
+                gas_ceiling: Some(lel / 12.0),
+                ..Air::default()
+            };
+            let state = State {
+                air,
+                ..State::default()
+            };
+            let eyes = [Vec3::X, Vec3::Y];
+            let haze = draw(&plan.containers[0], &state, &Sources::default(), 0.0, eyes);
+            haze.opacity()
+        };
+        let steps = [0.3, 2.0, 10.0, 25.0, 100.0].map(opacity);
+        assert!(steps.is_sorted_by(|less, more| less < more), "{steps:?}");
     }
 
     #[test]

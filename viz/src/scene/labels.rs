@@ -1,5 +1,5 @@
-//! Words in the scene: what things are, what they are doing, badges of alarms. Painted flat over the picture, so that they are
-//! never skewed, hidden or too small; at most a handful, the abnormal first.
+//! Words and signs in the scene: numbers of clusters, figures of cells, letters of detectors, badges of alarms; callouts are in
+//! [`super::callouts`]. Painted flat over the picture, so that they are never skewed or too small.
 
 use bevy::math::{Vec2, Vec3};
 use bevy::prelude::{Res, Result};
@@ -11,25 +11,9 @@ use bevy_egui::egui::{
 
 use super::geometry::Block;
 use super::layout::Place;
-use super::state::State;
-use super::{Stage, aspect};
+use super::{Stage, aspect, callouts};
 use crate::model::colour::{self, Rgb};
-use crate::model::{Area, Level, Model, Showing, View};
-
-/// Most callouts at a time.
-const CALLOUTS: usize = 6;
-const TEXT: f32 = 12.0;
-/// Weight of cells that burn or vent.
-const HOT: u8 = 10;
-
-/// Something to say about a place.
-struct Callout {
-    at: Vec3,
-    text: String,
-    level: Option<Level>,
-    /// Abnormal ones come first.
-    weight: u8,
-}
+use crate::model::{Area, Level, Model, Quantity, View};
 
 /// Paints them into the scene's part of the screen.
 pub(super) fn paint(
@@ -38,53 +22,50 @@ pub(super) fn paint(
     view: Res<View>,
     stage: Res<Stage>,
 ) -> Result {
-    let area = view.viewport;
+    let context = contexts.ctx_mut()?;
+    // panels are scaled, and points of the screen are theirs
+    let zoom = context.zoom_factor();
+    let area = Area {
+        x: view.viewport.x / zoom,
+        y: view.viewport.y / zoom,
+        width: view.viewport.width / zoom,
+        height: view.viewport.height / zoom,
+    };
     let Some(place) = stage.place().filter(|_| !view.cell_map && area.height > 1.0) else {
         return Ok(());
     };
     let frame = Rect::from_min_size(pos2(area.x, area.y), vec2(area.width, area.height));
-    let painter = contexts
-        .ctx_mut()?
+    let painter = context
         .layer_painter(LayerId::new(Order::Background, Id::new("scene")))
         .with_clip_rect(frame);
     let lens = Lens {
         stage: &stage,
+        place,
         area,
         aspect: aspect(&view),
     };
     let mut taken = badges(&painter, &lens, &model);
-    taken.extend(of_panels(frame));
     if stage.orbit.distance > 60.0 {
         return Ok(());
     }
-    clusters(&painter, &lens, place);
-    let mut said = callouts(place, &stage.state, &model);
-    said.sort_by_key(|callout| std::cmp::Reverse(callout.weight));
-    spread(&painter, &lens, frame, taken, said.iter());
+    figures(&painter, &lens, &model, view.quantity);
+    clusters(&painter, &lens, &mut taken);
+    detectors(&painter, &lens, &mut taken);
+    callouts::paint(&painter, &lens, frame, taken, &model);
     Ok(())
 }
 
-/// What panels paint over the scene: camera and quantity above, the legend below on the left.
-fn of_panels(frame: Rect) -> [Rect; 2] {
-    [
-        Rect::from_min_max(frame.left_top(), frame.right_top() + vec2(0.0, 30.0)),
-        Rect::from_min_max(
-            frame.left_bottom() - vec2(0.0, 94.0),
-            frame.left_bottom() + vec2(242.0, 0.0),
-        ),
-    ]
-}
-
 /// From the plant to the screen.
-struct Lens<'a> {
-    stage: &'a Stage,
+pub(super) struct Lens<'a> {
+    pub(super) stage: &'a Stage,
+    pub(super) place: &'a Place,
     area: Area,
     aspect: f32,
 }
 
 impl Lens<'_> {
     /// Where a point is on the screen; none outside of the picture.
-    fn see(&self, point: Vec3) -> Option<Pos2> {
+    pub(super) fn see(&self, point: Vec3) -> Option<Pos2> {
         let at = self.stage.orbit.project(point, self.aspect)?;
         let inside = at.abs().cmplt(Vec2::ONE).all();
         inside.then(|| {
@@ -93,6 +74,59 @@ impl Lens<'_> {
                 self.area.y + (1.0 - at.y) / 2.0 * self.area.height,
             )
         })
+    }
+
+    /// Whether something stands between the eye and a point; what is at the point itself does not count.
+    pub(super) fn is_hidden(&self, point: Vec3) -> bool {
+        const NEAR: f32 = 0.05;
+        let orbit = &self.stage.orbit;
+        let point = point + Vec3::Y * 0.015;
+        let back = orbit.rotation() * Vec3::Z;
+        let (from, along) = if orbit.is_flat {
+            (point + back * 50.0, -back)
+        } else {
+            (orbit.eye(), (point - orbit.eye()).normalize_or_zero())
+        };
+        let distance = from.distance(point);
+        let hides = |block: &Block| block.hit(from, along).is_some_and(|(at, _)| at < distance - NEAR);
+        let (place, equipment) = (self.place, &self.place.equipment);
+        let inside = || {
+            let packs = place.packs.iter().map(|pack| &pack.block);
+            let boxes = place.hv_boxes.iter().map(|hv_box| &hv_box.block);
+            packs
+                .chain(boxes)
+                .chain([&equipment.cooling, &equipment.controls])
+        };
+        equipment.pcs.iter().chain([&equipment.grid]).any(hides)
+            || if self.stage.is_closed {
+                hides(&place.shell)
+            } else {
+                inside().any(hides)
+            }
+    }
+
+    /// Where a block wears a badge: the upper edge of that long side that faces the eye; an HV box its front, beside its number.
+    fn brow(&self, block: &Block) -> Vec3 {
+        let of_cluster = self.place.hv_boxes.iter().find(|hv_box| hv_box.block == *block);
+        if let Some(hv_box) = of_cluster {
+            let share = if hv_box.is_turned { 0.28 } else { 0.72 };
+            let z = if hv_box.is_turned {
+                block.min.z
+            } else {
+                block.max.z
+            };
+            return Vec3::new(block.min.x + block.size().x * share, block.max.y, z);
+        }
+        let faces_front = (self.stage.orbit.rotation() * Vec3::Z).z >= 0.0;
+        let z = if faces_front { block.max.z } else { block.min.z };
+        Vec3::new(block.centre().x, block.max.y, z)
+    }
+
+    /// Whether a block is an HV box whose front is not seen, and its top hardly.
+    fn is_turned_away(&self, block: &Block) -> bool {
+        let back = self.stage.orbit.rotation() * Vec3::Z;
+        let mut boxes = self.place.hv_boxes.iter();
+        back.y < 0.3 && boxes.any(|hv_box| hv_box.block == *block && hv_box.is_turned == (back.z > 0.0))
     }
 
     /// Height on the screen of a metre at a point, logical pixels.
@@ -107,50 +141,133 @@ impl Lens<'_> {
     }
 }
 
-const fn solid([r, g, b]: Rgb) -> Color32 {
+pub(super) const fn solid([r, g, b]: Rgb) -> Color32 {
     Color32::from_rgb(r, g, b)
 }
 
-/// Numbers of clusters, on the fronts of their HV boxes, where they face the eye and are large enough.
-fn clusters(painter: &Painter, lens: &Lens, place: &Place) {
+/// Numbers of clusters, over the fronts of their HV boxes, where they face the eye and are large enough.
+fn clusters(painter: &Painter, lens: &Lens, taken: &mut Vec<Rect>) {
     let eye = lens.stage.orbit.eye();
     if lens.stage.is_closed {
         return;
     }
-    for (n, hv_box) in (1..).zip(&place.hv_boxes) {
+    for (n, hv_box) in (1..).zip(&lens.place.hv_boxes) {
         let block = hv_box.block;
-        let front = if hv_box.is_turned {
-            block.min.z
+        let (left, front, faces) = if hv_box.is_turned {
+            (block.max.x, block.min.z, eye.z < block.min.z)
         } else {
-            block.max.z
+            (block.min.x, block.max.z, eye.z > block.max.z)
         };
-        let faces = if hv_box.is_turned {
-            eye.z < front
-        } else {
-            eye.z > front
-        };
-        let left = if hv_box.is_turned {
-            block.max.x
-        } else {
-            block.min.x
-        };
-        let at = Vec3::new(left, block.max.y + 0.03, front);
-        if !faces || lens.metre(at) < 45.0 {
+        let at = Vec3::new(left, block.max.y, front);
+        if !faces || lens.metre(at) < 45.0 || lens.is_hidden(at) {
             continue;
         }
         if let Some(at) = lens.see(at) {
+            let place = Rect::from_min_size(at + vec2(2.0, -17.0), vec2(22.0, 15.0));
+            painter.rect_filled(place, 2.0, solid(colour::PANEL).gamma_multiply(0.85));
             painter.text(
-                at,
-                Align2::LEFT_BOTTOM,
+                place.center(),
+                Align2::CENTER_CENTER,
                 format!("C{n}"),
-                FontId::proportional(13.0),
+                FontId::proportional(12.0),
                 solid(colour::TEXT),
             );
+            taken.push(place);
         }
     }
 }
 
-/// A badge for each part with an active alarm, the worst of it.
+/// What a detector detects: gas, smoke, heat; where there is room for the letter.
+fn detectors(painter: &Painter, lens: &Lens, taken: &mut Vec<Rect>) {
+    if lens.stage.is_closed {
+        return;
+    }
+    let equipment = &lens.place.equipment;
+    let tripped = lens.stage.state.fire.detectors;
+    for ((&at, letter), tripped) in equipment.detectors.iter().zip(["G", "S", "H"]).zip(tripped) {
+        if lens.metre(at) < 50.0 || lens.is_hidden(at) {
+            continue;
+        }
+        if let Some(at) = lens.see(at) {
+            let place = Rect::from_center_size(at, vec2(16.0, 16.0));
+            if taken.iter().any(|other| other.intersects(place)) {
+                continue;
+            }
+            taken.push(place);
+            let ink = if tripped == Some(true) {
+                Color32::WHITE
+            } else {
+                solid(colour::TEXT)
+            };
+            let fill = if tripped == Some(true) {
+                solid(colour::of_level(Level::L3))
+            } else {
+                solid(colour::PANEL)
+            };
+            painter.circle(at, 8.0, fill, Stroke::new(1.0, solid(colour::TEXT)));
+            painter.text(at, Align2::CENTER_CENTER, letter, FontId::proportional(11.0), ink);
+        }
+    }
+}
+
+/// The value of each cell of a pack that is pulled out, on its top.
+fn figures(painter: &Painter, lens: &Lens, model: &Model, quantity: Quantity) {
+    let Some((cluster, pack)) = lens.stage.pulled else {
+        return;
+    };
+    let (Some(cells), Some(index), Some(scale)) = (model.cells(), model.index(), lens.stage.scale) else {
+        return;
+    };
+    if matches!(quantity, Quantity::Alarm | Quantity::Balancing) {
+        return;
+    }
+    let values = colour::values(quantity, cells, |cell| index.cluster_of_cell(cell));
+    let place = lens.place;
+    let Some(of) = place.cluster(cluster).find(|other| other.pack == pack) else {
+        return;
+    };
+    let right = lens.stage.orbit.rotation() * Vec3::X;
+    for within in 0..place.cells_per_pack {
+        let n = place.cell(cluster, pack, within) as usize;
+        let block = place.cell_block(of, within);
+        let top = block.centre().with_y(block.max.y);
+        let half = right * block.size().x.min(block.size().z * 2.0) / 2.0;
+        let (Some(at), Some(a), Some(b)) = (lens.see(top), lens.see(top - half), lens.see(top + half)) else {
+            continue;
+        };
+        let Some(value) = values.get(n).filter(|value| value.is_finite()) else {
+            continue;
+        };
+        if (b - a).length() < 26.0 {
+            continue;
+        }
+        let has_left_scale = [
+            &cells.self_heating,
+            &cells.vented,
+            &cells.burning,
+            &cells.burnt_out,
+        ]
+        .iter()
+        .any(|list| list.iter().any(|&cell| cell as usize == n));
+        let decimals = scale.decimals;
+        let text = format!("{value:.decimals$}").replace('-', "−");
+        if has_left_scale {
+            // over flames and crosses
+            let plate = Rect::from_center_size(at, vec2(8.0 + 6.2 * text.chars().count() as f32, 14.0));
+            painter.rect_filled(plate, 2.0, solid(colour::TEXT).gamma_multiply(0.75));
+        }
+        let [r, g, b] = colour::of_share(quantity, scale.share(*value)).map(f32::from);
+        let is_dark = has_left_scale || 0.3 * r + 0.6 * g + 0.1 * b < 120.0;
+        let ink = if is_dark {
+            Color32::WHITE
+        } else {
+            solid(colour::TEXT)
+        };
+        painter.text(at, Align2::CENTER_CENTER, text, FontId::monospace(11.0), ink);
+    }
+}
+
+/// A badge for each part with an active alarm, the worst of it. A closed container wears those of all that is in it.
 fn badges(painter: &Painter, lens: &Lens, model: &Model) -> Vec<Rect> {
     let mut worst: Vec<(Block, Level, usize)> = Vec::new();
     for alarm in model
@@ -159,15 +276,17 @@ fn badges(painter: &Painter, lens: &Lens, model: &Model) -> Vec<Rect> {
         .into_iter()
         .filter(|alarm| alarm.is_active())
     {
-        let Some(block) = lens
-            .stage
-            .plan
-            .containers
+        let containers = &lens.stage.plan.containers;
+        let Some((n, block)) = containers
             .iter()
-            .find_map(|place| place.find(&alarm.tag))
+            .enumerate()
+            .find_map(|(n, place)| Some((n, place.find(&alarm.tag)?)))
         else {
             continue;
         };
+        let shell = containers[n].shell;
+        let is_shut = (lens.stage.is_closed || n != lens.stage.detailed) && shell.union(&block) == shell;
+        let block = if is_shut { shell } else { block };
         match worst.iter_mut().find(|(other, ..)| *other == block) {
             Some((_, level, count)) => {
                 *level = (*level).max(alarm.level);
@@ -178,10 +297,20 @@ fn badges(painter: &Painter, lens: &Lens, model: &Model) -> Vec<Rect> {
     }
     let mut taken = Vec::new();
     for (block, level, count) in worst {
-        let top = Vec3::new(block.max.x, block.max.y, block.max.z);
-        if let Some(at) = lens.see(top) {
+        let brow = lens.brow(&block);
+        if lens.is_hidden(brow) || lens.is_turned_away(&block) {
+            continue;
+        }
+        if let Some(at) = lens.see(brow) {
+            // whole, even at the edge of the picture
+            let (area, at) = (lens.area, at - vec2(0.0, 10.0));
+            let at = at.clamp(
+                pos2(area.x + 12.0, area.y + 12.0),
+                pos2(area.x + area.width - 30.0, area.y + area.height - 12.0),
+            );
+            let place = Rect::from_center_size(at + vec2(8.0, 0.0), vec2(38.0, 20.0));
             badge(painter, at, level, count);
-            taken.push(Rect::from_center_size(at + vec2(8.0, 0.0), vec2(38.0, 20.0)));
+            taken.push(place);
         }
     }
     taken
@@ -260,261 +389,47 @@ pub fn badge(painter: &Painter, at: Pos2, level: Level, count: usize) {
     }
 }
 
-/// What is worth saying now.
-fn callouts(place: &Place, state: &State, model: &Model) -> Vec<Callout> {
-    let mut said = Vec::new();
-    let equipment = &place.equipment;
-    let mut say = |at: Vec3, weight: u8, level: Option<Level>, text: String| {
-        said.push(Callout {
-            at,
-            text,
-            level,
-            weight,
-        });
-    };
-    let top = |block: &Block| block.centre().with_y(block.max.y);
-    if model.showing() == Showing::NoData {
-        return said;
-    }
-    hot_cells(place, model, &mut say);
-    if let Some(pcs) = equipment.pcs.first() {
-        let word = match state.pcs.gate {
-            _ if state.pcs.fault == Some(true) => "TRIPPED",
-            Some(true) => "running",
-            Some(false) => "BLOCKED",
-            None => "unknown",
-        };
-        let power = state.pcs.power.map_or("—".to_owned(), kilowatts);
-        let abnormal = state.pcs.fault == Some(true);
-        say(
-            top(pcs),
-            if abnormal { 5 } else { 3 },
-            abnormal.then_some(Level::L3),
-            format!("PCS {word}  {power}"),
-        );
-    }
-    match state.grid.energised {
-        Some(true) => {}
-        Some(false) => say(
-            top(&equipment.grid),
-            5,
-            Some(Level::L3),
-            "grid: no voltage".into(),
-        ),
-        None => say(top(&equipment.grid), 2, None, "grid: —".into()),
-    }
-    let ceiling = Vec3::new(
-        place.room.centre().x - place.room.size().x * 0.3,
-        place.room.max.y,
-        place.room.max.z,
-    );
-    if let Some(lel) = state.air.gas_lel.filter(|&lel| lel > 0.05) {
-        let at_ceiling = state
-            .air
-            .gas_ceiling
-            .map_or(String::new(), |share| format!(", {share:.1} % at the ceiling"));
-        say(
-            ceiling,
-            6,
-            None,
-            format!("vent gas {lel:.1} % of LEL{at_ceiling}"),
-        );
-    }
-    if let Some(smoke) = state.air.smoke.filter(|&smoke| smoke > 0.05) {
-        let at = ceiling + Vec3::X * place.room.size().x * 0.3;
-        say(at, 5, None, format!("smoke {smoke:.1} dB/m"));
-    }
-    if state.estop.is_pressed() == Some(true) {
-        say(equipment.estop, 8, Some(Level::L3), "E-STOP pressed".into());
-    }
-    let (foot, height) = equipment.cylinder;
-    match (state.fire.flowing, state.fire.released) {
-        (Some(true), _) => say(foot + Vec3::Y * height, 8, Some(Level::L3), "agent flows".into()),
-        (_, Some(true)) => say(
-            foot + Vec3::Y * height,
-            6,
-            Some(Level::L3),
-            "agent released".into(),
-        ),
-        _ => {}
-    }
-    if let Some(left) = state.fire.countdown {
-        say(
-            top(&equipment.controls),
-            9,
-            Some(Level::L3),
-            format!("release in {left:.0} s"),
-        );
-    }
-    if state.air.vent == Some(true) {
-        say(equipment.vent, 4, None, "ventilation runs".into());
-    }
-    let flow = state.coolant.flow;
-    if place.is_liquid_cooled {
-        let stands = flow.is_some_and(|flow| flow <= 1.0);
-        let text = match (flow, state.coolant.supply, state.coolant.back) {
-            (Some(flow), Some(to), Some(back)) if flow > 1.0 => {
-                format!("coolant {flow:.0} L/min, {to:.1} to {back:.1} °C")
-            }
-            (Some(_), ..) => "no coolant flow".into(),
-            _ => "coolant —".into(),
-        };
-        let lost = stands && state.coolant.pump == Some(true);
-        say(
-            top(&equipment.cooling),
-            if lost { 5 } else { 1 },
-            lost.then_some(Level::L2),
-            text,
-        );
-    }
-    if state.door_open == Some(true) {
-        say(top(&equipment.door), 5, None, "door open".into());
-    }
-    said
-}
-
-/// The hottest cell of each pack in which something is wrong.
-fn hot_cells(place: &Place, model: &Model, say: &mut impl FnMut(Vec3, u8, Option<Level>, String)) {
-    let (Some(cells), Some(index)) = (model.cells(), model.index()) else {
-        return;
-    };
-    let lists = [
-        (&cells.burning, "thermal runaway", Level::L3),
-        (&cells.vented, "vented", Level::L2),
-        (&cells.self_heating, "heats itself", Level::L2),
-    ];
-    for (list, word, level) in lists {
-        for &cell in list.iter().take(2) {
-            let Some(tag) = index.cell_tag(cell as usize) else {
-                continue;
-            };
-            let Some(block) = tag.rsplit_once('/').and_then(|(pack, _)| place.find(pack)) else {
-                continue;
-            };
-            let degrees = cells
-                .temperature
-                .get(cell as usize)
-                .map_or(String::new(), |t| format!("  {t:.0} °C"));
-            let at = index.cell_place(cell as usize);
-            let name = at.map_or(tag, |at| {
-                format!("C{} P{} cell {}", at.cluster + 1, at.pack + 1, at.cell + 1)
-            });
-            say(
-                block.centre().with_z(block.max.z),
-                HOT,
-                Some(level),
-                format!("{name} {word}{degrees}"),
-            );
-        }
-        if !list.is_empty() {
-            break;
-        }
-    }
-}
-
-fn kilowatts(power: f32) -> String {
-    let sign = if power < -500.0 { "−" } else { "" };
-    format!("{sign}{:.0} kW", power.abs() / 1000.0)
-}
-
-/// Paints callouts beside what they speak of, so that they neither overlap nor leave the picture.
-fn spread<'a>(
-    painter: &Painter,
-    lens: &Lens,
-    frame: Rect,
-    mut taken: Vec<Rect>,
-    said: impl Iterator<Item = &'a Callout>,
-) {
-    let mut count = 0;
-    for callout in said {
-        let Some(anchor) = lens.see(callout.at) else {
-            continue;
-        };
-        if count == CALLOUTS {
-            break;
-        }
-        let text = painter.layout_no_wrap(
-            callout.text.clone(),
-            FontId::proportional(TEXT),
-            solid(colour::TEXT),
-        );
-        let wide = text.size().x + if callout.level.is_some() { 34.0 } else { 14.0 };
-        let size = vec2(wide, text.size().y + 8.0);
-        let Some(rect) = free_place(anchor, size, frame, &taken, callout.weight >= HOT) else {
-            continue;
-        };
-        let near = pos2(
-            anchor.x.clamp(rect.left(), rect.right()),
-            anchor.y.clamp(rect.top(), rect.bottom()),
-        );
-        painter.line_segment([near, anchor], Stroke::new(1.0, solid(colour::TEXT)));
-        painter.circle_filled(anchor, 2.0, solid(colour::TEXT));
-        painter.rect(
-            rect,
-            2.0,
-            solid(colour::PANEL).gamma_multiply(0.96),
-            Stroke::new(1.0, solid(colour::SECONDARY)),
-            StrokeKind::Inside,
-        );
-        let mut left = rect.left() + 7.0;
-        if let Some(level) = callout.level {
-            badge(painter, pos2(rect.left() + 14.0, rect.center().y), level, 1);
-            left += 20.0;
-        }
-        painter.galley(pos2(left, rect.top() + 4.0), text, solid(colour::TEXT));
-        taken.push(rect);
-        count += 1;
-    }
-}
-
-/// The place nearest above, else below or aside, that nobody has; `aside` keeps clear of what rises from the anchor.
-fn free_place(anchor: Pos2, size: egui::Vec2, frame: Rect, taken: &[Rect], aside: bool) -> Option<Rect> {
-    let steps = [0.0, 1.0, -1.0, 2.0, -2.0, 3.0, -3.0, 4.0];
-    let lifts = if aside {
-        [-48.0, -76.0, 110.0, 138.0, -104.0, -132.0, 166.0]
-    } else {
-        [26.0, 54.0, 82.0, 110.0, -26.0, -54.0, -82.0]
-    };
-    lifts
-        .into_iter()
-        .flat_map(|lift| steps.map(|step| (lift, step)))
-        .find_map(|(lift, step)| {
-            let centre = anchor + vec2(step * 46.0, -lift);
-            let rect = Rect::from_center_size(centre, size);
-            let inside = frame.shrink(6.0);
-            let shift = vec2(
-                (inside.left() - rect.left()).max(0.0) - (rect.right() - inside.right()).max(0.0),
-                (inside.top() - rect.top()).max(0.0) - (rect.bottom() - inside.bottom()).max(0.0),
-            );
-            let rect = rect.translate(shift);
-            let free = taken.iter().all(|other| !other.expand(3.0).intersects(rect));
-            (free && inside.contains_rect(rect) && !rect.expand(4.0).contains(anchor)).then_some(rect)
-        })
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a failed unwrap is the test failing")]
 mod tests {
+    use super::super::camera;
+    use super::super::layout::{Plan, Wanted};
+    use super::super::sample;
     use super::*;
 
-    #[test]
-    fn callouts_of_one_place_do_not_cover_one_another() {
-        let frame = Rect::from_min_size(pos2(0.0, 0.0), vec2(700.0, 400.0));
-        let mut taken = Vec::new();
-        for _ in 0..6 {
-            let Some(rect) = free_place(pos2(690.0, 30.0), vec2(160.0, 22.0), frame, &taken, false) else {
-                break;
-            };
-            assert!(frame.contains_rect(rect));
-            assert!(taken.iter().all(|other: &Rect| !other.intersects(rect)));
-            taken.push(rect);
+    fn stage(view: u8) -> Stage {
+        let plan = Plan::of(&sample::liquid(), Wanted::default());
+        let saved = camera::saved(&plan, 0, view, None, 1.9).unwrap();
+        Stage {
+            orbit: saved.orbit,
+            is_closed: saved.closed,
+            plan,
+            ..Stage::default()
         }
-        assert!(taken.len() > 2, "even in a corner");
+    }
+
+    fn is_hidden(view: u8, point: impl Fn(&Place) -> Vec3) -> bool {
+        let stage = stage(view);
+        let lens = Lens {
+            stage: &stage,
+            place: stage.place().unwrap(),
+            area: Area::default(),
+            aspect: 1.9,
+        };
+        lens.is_hidden(point(lens.place))
     }
 
     #[test]
-    fn power_has_a_sign_and_no_minus_nought() {
-        assert_eq!(kilowatts(-855_400.0), "−855 kW");
-        assert_eq!(kilowatts(-20.0), "0 kW");
+    fn what_stands_behind_something_is_hidden() {
+        let front = |place: &Place| place.packs[4].block.centre().with_z(place.packs[4].block.max.z);
+        assert!(!is_hidden(2, front), "seen from its front");
+        assert!(is_hidden(3, front), "from the other side racks stand before it");
+        assert!(is_hidden(8, front), "the shell is shut");
+        assert!(!is_hidden(8, |place| place.equipment.estop), "on the shell");
+        let pcs = |place: &Place| {
+            let block = place.equipment.pcs[0];
+            block.centre().with_y(block.max.y)
+        };
+        assert!(!is_hidden(1, pcs) && !is_hidden(7, pcs));
     }
 }

@@ -19,6 +19,7 @@ use bevy::prelude::*;
 use bevy::render::render_resource::{BlendState, Extent3d, TextureDimension, TextureFormat};
 use bevy_egui::{EguiGlobalSettings, PrimaryEguiContext};
 
+mod callouts;
 pub mod camera;
 pub mod cells;
 pub mod colour;
@@ -45,10 +46,10 @@ use geometry::Geometry;
 use haze::Sources;
 use layout::{Place, Plan, Wanted};
 use material::{HazeMaterial, PlantMaterial};
-use state::State;
+use state::{Known, State};
 
 use crate::model::colour::{Scale, values};
-use crate::model::{Area, Level, Model, Quantity, Showing, View};
+use crate::model::{Area, CellPlace, Level, Model, Quantity, Showing, View};
 
 /// The scene. Needs the resources [`Model`] and [`View`].
 pub struct ScenePlugin {
@@ -77,8 +78,8 @@ impl Plugin for ScenePlugin {
                     flight::follow,
                     flight::fly,
                     build_still,
-                    paint_cells,
                     draw_devices,
+                    paint_cells,
                     draw_haze,
                     flight::aim,
                 )
@@ -182,6 +183,7 @@ struct Painted {
     is_stale: bool,
     selected: Option<usize>,
     alarms: Vec<Option<Level>>,
+    heard: Vec<Known>,
 }
 
 /// Handles of what is replaced as things change.
@@ -398,6 +400,7 @@ fn paint_cells(
         } else {
             Vec::new()
         },
+        heard: stage.state.packs_heard.clone(),
     };
     if stage.painted.as_ref() == Some(&painted) {
         return;
@@ -419,6 +422,7 @@ fn paint_cells(
         scale,
         levels: &painted.alarms,
         selected: painted.selected,
+        heard: &painted.heard,
     };
     let bytes = cells::paint(&stage.plan, stage.detailed, &shown);
     let size = stage.plan.texture;
@@ -528,25 +532,35 @@ fn sources(model: &Model, stage: &Stage, place: &Place) -> Sources {
         let at = index
             .cell_place(*cell as usize)
             .filter(|at| at.container == stage.detailed)?;
-        let pack = place
-            .packs
-            .get((at.cluster * place.packs_per_cluster + at.pack) as usize)?;
-        let block = pack.block;
-        let share = ((at.cell % place.grid[0]) as f32 + 0.5) / place.grid[0] as f32;
-        let along = if pack.is_turned { 1.0 - share } else { share };
-        let (z, out) = if pack.is_turned {
-            (block.min.z, -0.03)
-        } else {
-            (block.max.z, 0.03)
-        };
-        Some(Vec3::new(
-            block.min.x + block.size().x * along,
-            block.centre().y,
-            z + out,
-        ))
+        front_of_cell(place, at, stage.pulled)
     };
     Sources {
         venting: cells.vented.iter().filter_map(front).collect(),
         burning: cells.burning.iter().filter_map(front).collect(),
     }
+}
+
+/// Where a cell is seen: on the front of its pack, or on its top if the pack is pulled out.
+fn front_of_cell(place: &Place, at: CellPlace, pulled: Option<(u32, u32)>) -> Option<Vec3> {
+    let pack = place
+        .packs
+        .get((at.cluster * place.packs_per_cluster + at.pack) as usize)?;
+    let block = place.cell_block(pack, at.cell);
+    if pulled == Some((at.cluster, at.pack)) {
+        return Some(block.centre().with_y(block.max.y));
+    }
+    let [columns, rows] = place.grid.map(|n| n as f32);
+    let across = ((at.cell % place.grid[0]) as f32 + 0.5) / columns;
+    let up = ((at.cell / place.grid[0]) as f32 + 0.5) / rows;
+    let (across, z) = if pack.is_turned {
+        (1.0 - across, pack.block.min.z - 0.01)
+    } else {
+        (across, pack.block.max.z + 0.01)
+    };
+    let size = pack.block.size();
+    Some(Vec3::new(
+        pack.block.min.x + size.x * across,
+        pack.block.min.y + size.y * up,
+        z,
+    ))
 }

@@ -77,8 +77,13 @@ fn cell(uv: vec2<f32>, width: vec2<f32>, place: vec4<f32>, at: vec2<f32>) -> vec
     if (marks & 32u) != 0u {
         colour = mix(colour, colour * 0.72, hatch(at, 5.0));
     }
+    if (marks & 128u) != 0u {
+        colour = mix(colour, CASE * 1.9, 0.75 * hatch(at, 15.0));
+    }
     if (marks & 2u) != 0u {
-        colour = mix(INK, colour, smoothstep(0.30, 0.45, length(centre) / max(half, 1.0)));
+        // in the middle, but in a corner where there is room for a figure
+        let dot = length(centre + 0.30 * near / width) / max(half, 1.0);
+        colour = mix(INK, colour, smoothstep(0.30 - 0.12 * near, 0.45 - 0.15 * near, dot));
     }
     if (marks & 4u) != 0u {
         let d = min(abs(inside.x - inside.y), abs(inside.x + inside.y - 1.0)) / max(width.x, width.y);

@@ -25,6 +25,8 @@ pub struct State {
     pub door_open: Known,
     /// Speed of the fans of each pack, rpm, cluster by cluster; empty if packs have none.
     pub pack_fans: Vec<Option<f32>>,
+    /// Whether its BCU hears the BMU of each pack, cluster by cluster.
+    pub packs_heard: Vec<Known>,
 }
 
 /// A cluster with its HV box.
@@ -44,6 +46,8 @@ pub struct Cluster {
     pub alarm: Option<u8>,
     /// Current, A, positive discharging.
     pub current: Option<f32>,
+    /// How many BMUs its BCU hears.
+    pub packs_online: Option<u8>,
 }
 
 /// A PCS.
@@ -165,8 +169,17 @@ impl State {
         let device = |part: &str, point: &str| number(values(&format!("{tag}{part}"), point));
         let truth = |part: &str, point: &str| flag(plant(part, point));
         let said = |part: &str, point: &str| flag(device(part, point));
-        let pack_fans = (1..=clusters)
-            .flat_map(|cluster| (1..=packs_per_cluster).map(move |pack| (cluster, pack)))
+        let packs =
+            || (1..=clusters).flat_map(|cluster| (1..=packs_per_cluster).map(move |pack| (cluster, pack)));
+        let packs_heard = packs()
+            .map(|(cluster, pack)| {
+                said(
+                    &format!("/cluster-{cluster:02}/bcu"),
+                    &format!("pack[{}].online", pack - 1),
+                )
+            })
+            .collect();
+        let pack_fans = packs()
             .map(|(cluster, pack)| plant(&format!("/cluster-{cluster:02}/pack-{pack:02}"), "fan-speed"))
             .collect();
         Self {
@@ -226,6 +239,7 @@ impl State {
             },
             door_open: truth("", "door-open").or_else(|| said("/io", "door-closed").map(|closed| !closed)),
             pack_fans,
+            packs_heard,
         }
     }
 }
@@ -252,6 +266,7 @@ impl Cluster {
             fuse: contactor("fuse", "fuse-intact"),
             alarm: device(&bcu, "alarm-level").map(small),
             current: plant(part, "current").or_else(|| device(&bcu, "current")),
+            packs_online: device(&bcu, "packs-online").map(small),
         }
     }
 }

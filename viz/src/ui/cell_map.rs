@@ -7,9 +7,9 @@ use super::{Scope, legend};
 use crate::model::colour::{self, SELECTION, TEXT, of_level, of_share};
 use crate::model::{AlarmState, CellPlace, Level, Quantity};
 
-/// Room for the names above and for the legend below, points.
-const HEAD: f32 = 46.0;
-const FOOT: f32 = 98.0;
+/// Room for the names above, and below, points.
+const HEAD: f32 = 24.0;
+const FOOT: f32 = 8.0;
 
 pub(super) fn show(ui: &mut Ui, scope: &mut Scope) {
     let viewport = ui.max_rect();
@@ -33,7 +33,7 @@ pub(super) fn show(ui: &mut Ui, scope: &mut Scope) {
     let Some(of) = index.description().containers.get(number) else {
         return;
     };
-    let place = Rect::from_min_max(viewport.min + vec2(26.0, HEAD), viewport.max - vec2(10.0, FOOT));
+    let place = Rect::from_min_max(viewport.min + vec2(32.0, HEAD), viewport.max - vec2(6.0, FOOT));
     let (clusters, packs) = (of.clusters.max(1), of.packs_per_cluster.max(1));
     let rows = of.cell_rows.clamp(1, of.cells_per_pack.max(1));
     let columns = of.cells_per_pack.div_ceil(rows).max(1);
@@ -62,15 +62,16 @@ pub(super) fn show(ui: &mut Ui, scope: &mut Scope) {
         .map(|cells| colour::values(quantity, cells, |cell| index.cluster_of_cell(cell)))
         .unwrap_or_default();
     let mut mesh = Mesh::default();
+    let mut lost = Vec::new();
     let pixel = 1.0 / painter.pixels_per_point();
     for cluster in 0..clusters {
-        let tag = format!("{}/cluster-{:02}", of.tag, cluster + 1);
+        let cluster_tag = format!("{}/cluster-{:02}", of.tag, cluster + 1);
         let head = Rect::from_min_size(
             pos2(place.left() + pitch.x * cluster as f32, place.top() - 18.0),
             vec2(pitch.x - gap.x, 16.0),
         );
         text(&painter, head, Align::Center, &format!("C{}", cluster + 1), WORD);
-        if let Some((level, _)) = scope.model.alarms().worst_within(&tag) {
+        if let Some((level, _)) = scope.model.alarms().worst_within(&cluster_tag) {
             paint::badge(
                 &painter,
                 head.right_center() - vec2(9.0, 0.0),
@@ -83,10 +84,16 @@ pub(super) fn show(ui: &mut Ui, scope: &mut Scope) {
         for pack in 0..packs {
             let part = box_of(cluster, pack);
             painter.rect_filled(part, 0.0, rgb([0x9A, 0x9F, 0xA4]));
-            let tag = format!("{tag}/pack-{:02}", pack + 1);
+            let tag = format!("{cluster_tag}/pack-{:02}", pack + 1);
             if cells.is_none() {
                 hatch(&painter, part);
                 continue;
+            }
+            let heard = scope
+                .model
+                .get(&format!("{cluster_tag}/bcu"), &format!("pack[{pack}].online"));
+            if heard.is_on() == Some(false) {
+                lost.push(part);
             }
             let alarm = (quantity == Quantity::Alarm)
                 .then(|| worst_of_cells(scope, &tag))
@@ -109,6 +116,9 @@ pub(super) fn show(ui: &mut Ui, scope: &mut Scope) {
         }
     }
     painter.add(egui::Shape::mesh(mesh));
+    for part in lost {
+        not_heard(&painter, part);
+    }
     for pack in 0..packs {
         let part = box_of(0, pack);
         let name = Rect::from_min_max(
@@ -140,18 +150,21 @@ pub(super) fn show(ui: &mut Ui, scope: &mut Scope) {
                 );
             }
         }
-        for part in cells
-            .vented
-            .iter()
-            .chain(&cells.burnt_out)
-            .filter_map(|n| place_of(*n))
-        {
-            cross(
-                &painter,
-                part.center(),
-                part.height().min(part.width()) * 0.45,
-                Stroke::new(2.0, Color32::BLACK),
-            );
+        for (list, colour) in [
+            (&cells.vented, Color32::BLACK),
+            (&cells.burnt_out, Color32::WHITE),
+        ] {
+            for part in list.iter().filter_map(|n| place_of(*n)) {
+                if colour == Color32::WHITE {
+                    painter.rect_filled(part, 0.0, rgb(TEXT));
+                }
+                cross(
+                    &painter,
+                    part.center(),
+                    part.height().min(part.width()) * 0.45,
+                    Stroke::new(2.0, colour),
+                );
+            }
         }
         ring_extremes(&painter, &values, first..first + count, scale.decimals, |n| {
             index.cell_place(n).map(cell_of)
@@ -178,6 +191,22 @@ fn worst_of_cells(scope: &Scope, pack: &str) -> Option<Level> {
     let own = scope.model.alarms().worst_within(pack);
     let around = scope.model.alarms().worst_within(&format!("{cluster}/bcu"));
     own.max(around).map(|(level, _)| level)
+}
+
+/// A pack whose BMU is not heard any more: hatched widely over what is the plant's truth, as in the scene.
+fn not_heard(painter: &egui::Painter, place: Rect) {
+    let painter = painter.with_clip_rect(place.intersect(painter.clip_rect()));
+    let mut x = place.left() - place.height();
+    while x < place.right() {
+        painter.line_segment(
+            [pos2(x, place.bottom()), pos2(x + place.height(), place.top())],
+            Stroke::new(4.0, rgb(colour::PANEL)),
+        );
+        x += 12.0;
+    }
+    let name = Rect::from_center_size(place.center(), vec2(62.0, 14.0));
+    painter.rect_filled(name, 2.0, rgb(colour::PANEL));
+    text(&painter, name, Align::Center, "no data", LABEL.coloured(TEXT));
 }
 
 /// Adds a cell on whole pixels, with a gap of one to the next, so that all gaps look alike.

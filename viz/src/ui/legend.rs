@@ -1,47 +1,72 @@
 //! Over the scene: its camera, what its colours mean, and what cells are coloured by.
 
-use bevy_egui::egui::{self, Align, Color32, Rect, StrokeKind, Ui, pos2, vec2};
+use bevy_egui::egui::{self, Align, Rect, StrokeKind, Ui, pos2, vec2};
 
 use super::Scope;
 use super::paint::{self, FIGURE, LABEL, WORD, hatch, outline, rgb, text};
 use crate::model::colour::{self, Scale, of_level, of_share};
 use crate::model::{Level, Quantity};
 
-/// Size of the legend, points.
-const SIZE: egui::Vec2 = vec2(232.0, 84.0);
+/// Heights of the bar above the scene and of the legend below it, points.
+const HEAD: f32 = 30.0;
+const FOOT: f32 = 38.0;
 
-pub(super) fn show(ui: &mut Ui, scope: &mut Scope) {
+/// Bar and legend; returns what is left for the scene between them. Neither covers it.
+pub(super) fn show(ui: &mut Ui, scope: &mut Scope) -> Rect {
     let viewport = ui.max_rect();
+    let (head, rest) = viewport.split_top_bottom_at_y(viewport.top() + HEAD);
+    let (scene, foot) = rest.split_top_bottom_at_y(rest.bottom() - FOOT);
+    for bar in [head, foot] {
+        ui.painter().rect_filled(bar, 0.0, rgb(colour::PANEL));
+    }
     let name = if scope.view.cell_map {
         "flat cell map"
     } else {
         scope.view.camera_name.as_str()
     };
-    if !name.is_empty() {
-        let width = paint::width(ui.painter(), name, WORD) + 12.0;
-        let place = Rect::from_min_size(viewport.min + vec2(8.0, 6.0), vec2(width, 20.0));
-        ui.painter().rect_filled(place, 2.0, pale());
-        text(ui.painter(), place, Align::Center, name, WORD);
+    let place = head.shrink2(vec2(8.0, 0.0));
+    let named = text(ui.painter(), place, Align::Min, name, WORD);
+    if let Some(assumed) = assumed(scope).filter(|_| !scope.view.cell_map) {
+        let place = Rect::from_min_max(
+            pos2(named.right() + 12.0, head.top()),
+            pos2(head.right() - 262.0, head.bottom()),
+        );
+        text(ui.painter(), place, Align::Min, &assumed, LABEL);
     }
-    choose(ui, viewport, scope);
-    let place = Rect::from_min_size(
-        pos2(viewport.left() + 8.0, viewport.bottom() - SIZE.y - 8.0),
-        SIZE,
-    );
-    ui.painter().rect_filled(place, 3.0, pale());
+    choose(ui, head, scope);
+    let foot = foot.shrink2(vec2(8.0, 2.0));
     match scope.view.quantity {
-        Quantity::Balancing | Quantity::Alarm => states(ui, place, scope.view.quantity),
-        quantity => colours(ui, place, scope, quantity),
+        Quantity::Balancing | Quantity::Alarm => states(ui, foot, scope.view.quantity),
+        quantity => colours(ui, foot, scope, quantity),
     }
+    stages(ui, foot);
+    scene
 }
 
-fn pale() -> Color32 {
-    rgb(colour::PANEL)
+/// Which sizes of the selected container, or of the first, are not in its catalogue: all else is to scale.
+fn assumed(scope: &Scope) -> Option<String> {
+    let index = scope.model.index()?;
+    let selected = scope.view.selected.as_deref();
+    let number = selected
+        .and_then(|tag| index.container_of(tag))
+        .map_or(0, |(number, _)| number);
+    let of = index.description().containers.get(number)?;
+    let shell = if of.is_cabinet { "cabinet" } else { "container" };
+    let unknown: Vec<&str> = [
+        (of.product.size, shell),
+        (of.pack.size, "packs"),
+        (of.pcs.size, "PCS"),
+        (of.hv_box.size, "HV boxes"),
+    ]
+    .into_iter()
+    .filter_map(|(size, name)| size.is_none().then_some(name))
+    .collect();
+    (!unknown.is_empty()).then(|| format!("size assumed: {}", unknown.join(", ")))
 }
 
 /// Buttons for what cells are coloured by.
-fn choose(ui: &mut Ui, viewport: Rect, scope: &mut Scope) {
-    let place = Rect::from_min_size(viewport.right_top() + vec2(-254.0, 6.0), vec2(246.0, 22.0));
+fn choose(ui: &mut Ui, head: Rect, scope: &mut Scope) {
+    let place = Rect::from_min_size(head.right_top() + vec2(-254.0, 4.0), vec2(246.0, 22.0));
     let mut child = ui.new_child(
         egui::UiBuilder::new()
             .max_rect(place)
@@ -84,11 +109,22 @@ pub(super) fn scale(scope: &Scope) -> Scale {
     fixed.around(values.into_iter())
 }
 
-fn colours(ui: &Ui, place: Rect, scope: &Scope, quantity: Quantity) {
+/// Left edges and widths of the legend's parts: what, the colours, the values, the stages of cells.
+const WHAT: [f32; 2] = [0.0, 158.0];
+const BAR: [f32; 2] = [172.0, 196.0];
+const NOW: [f32; 2] = [388.0, 128.0];
+const STAGES: [f32; 2] = [524.0, 188.0];
+
+/// A part of the legend: its upper and lower line.
+fn part(foot: Rect, [left, width]: [f32; 2]) -> (Rect, Rect) {
+    let all = Rect::from_min_size(foot.min + vec2(left, 0.0), vec2(width, foot.height()));
+    all.split_top_bottom_at_fraction(0.5)
+}
+
+fn colours(ui: &Ui, foot: Rect, scope: &Scope, quantity: Quantity) {
     let painter = ui.painter();
     let scale = scale(scope);
-    let inner = place.shrink2(vec2(8.0, 4.0));
-    let (head, rest) = inner.split_top_bottom_at_y(inner.top() + 17.0);
+    let (head, below) = part(foot, WHAT);
     text(
         painter,
         head,
@@ -97,12 +133,13 @@ fn colours(ui: &Ui, place: Rect, scope: &Scope, quantity: Quantity) {
         WORD,
     );
     let range = if scope.view.automatic_range {
-        "auto"
+        "range around the values"
     } else {
-        "fixed"
+        "fixed range"
     };
-    text(painter, head, Align::Max, &format!("T · {range}"), LABEL);
-    let bar = Rect::from_min_size(rest.min + vec2(10.0, 2.0), vec2(rest.width() - 20.0, 12.0));
+    text(painter, below, Align::Min, &format!("T · {range}"), LABEL);
+    let (above, below) = part(foot, BAR);
+    let bar = Rect::from_min_max(above.min + vec2(0.0, 4.0), above.max - vec2(0.0, 2.0));
     let steps = 48_u8;
     for n in 0..steps {
         let share = f32::from(n) / f32::from(steps - 1);
@@ -137,10 +174,6 @@ fn colours(ui: &Ui, place: Rect, scope: &Scope, quantity: Quantity) {
             outline(1.5),
         );
     }
-    let ticks = Rect::from_min_max(
-        pos2(rest.left(), bar.bottom() + 1.0),
-        pos2(rest.right(), bar.bottom() + 16.0),
-    );
     let decimals = if scale.high - scale.low >= 10.0 {
         0
     } else {
@@ -149,20 +182,54 @@ fn colours(ui: &Ui, place: Rect, scope: &Scope, quantity: Quantity) {
     let figure = |value: f32| format!("{value:.decimals$}").replace('-', "−");
     for (share, align) in [(0.0, Align::Min), (0.5, Align::Center), (1.0, Align::Max)] {
         let value = scale.low + (scale.high - scale.low) * share;
-        text(painter, ticks, align, &figure(value), FIGURE.sized(12.0));
+        text(painter, below, align, &figure(value), FIGURE.sized(12.0));
     }
-    let foot = Rect::from_min_max(pos2(rest.left(), ticks.bottom() + 1.0), rest.max);
+    let (above, below) = part(foot, NOW);
     let extremes = extremes(values, scale.decimals);
-    text(painter, foot, Align::Min, &extremes, LABEL);
-    let mark = Rect::from_min_size(pos2(foot.right() - 66.0, foot.center().y - 5.0), vec2(14.0, 10.0));
+    text(painter, above, Align::Min, &extremes, LABEL);
+    let mark = Rect::from_min_size(pos2(below.left(), below.center().y - 5.0), vec2(14.0, 10.0));
     hatch(painter, mark);
     text(
         painter,
-        foot.with_min_x(mark.right() + 3.0),
+        below.with_min_x(mark.right() + 5.0),
         Align::Min,
         "not told",
         LABEL,
     );
+}
+
+/// What cells look like that have left the scale.
+fn stages(ui: &Ui, foot: Rect) {
+    let painter = ui.painter();
+    let (above, below) = part(foot, STAGES);
+    let entries = [
+        (above, 0.0, of_level(Level::L1), false, "heats itself"),
+        (above, 0.54, of_level(Level::L2), true, "vented"),
+        (below, 0.0, of_level(Level::L3), false, "runaway"),
+        (below, 0.54, colour::TEXT, true, "burnt out"),
+    ];
+    for (line, share, fill, crossed, words) in entries {
+        let left = line.left() + line.width() * share;
+        let mark = Rect::from_min_size(pos2(left, line.center().y - 5.0), vec2(14.0, 10.0));
+        painter.rect(mark, 0.0, rgb(fill), outline(1.0), StrokeKind::Inside);
+        if crossed {
+            let ink = if fill == colour::TEXT {
+                colour::PANEL
+            } else {
+                colour::TEXT
+            };
+            let stroke = egui::Stroke::new(1.2, rgb(ink));
+            painter.line_segment([mark.left_top(), mark.right_bottom()], stroke);
+            painter.line_segment([mark.left_bottom(), mark.right_top()], stroke);
+        }
+        text(
+            painter,
+            line.with_min_x(mark.right() + 5.0),
+            Align::Min,
+            words,
+            LABEL,
+        );
+    }
 }
 
 fn extremes(values: &[f32], decimals: usize) -> String {
@@ -178,16 +245,19 @@ fn extremes(values: &[f32], decimals: usize) -> String {
     format!("now {low:.decimals$} to {high:.decimals$}").replace('-', "−")
 }
 
-fn states(ui: &Ui, place: Rect, quantity: Quantity) {
+fn states(ui: &Ui, foot: Rect, quantity: Quantity) {
     let painter = ui.painter();
-    let inner = place.shrink2(vec2(8.0, 4.0));
-    let (head, rest) = inner.split_top_bottom_at_y(inner.top() + 17.0);
-    text(painter, head, Align::Min, Scale::fixed(quantity).name, WORD);
+    let (above, below) = part(foot, WHAT);
+    text(painter, above, Align::Min, Scale::fixed(quantity).name, WORD);
     text(
         painter,
-        head,
-        Align::Max,
-        if quantity == Quantity::Alarm { "S C" } else { "T" },
+        below,
+        Align::Min,
+        if quantity == Quantity::Alarm {
+            "S C · of pack or cluster"
+        } else {
+            "T"
+        },
         LABEL,
     );
     let entries: Vec<(colour::Rgb, &str)> = if quantity == Quantity::Alarm {
@@ -203,18 +273,15 @@ fn states(ui: &Ui, place: Rect, quantity: Quantity) {
             (of_share(quantity, 1.0), "balancing"),
         ]
     };
+    let (above, below) = part(foot, [BAR[0], BAR[1] + NOW[1]]);
     for (n, (fill, words)) in entries.into_iter().enumerate() {
-        let column = (n % 2) as f32;
-        let line = (n / 2) as f32;
-        let part = Rect::from_min_size(
-            rest.min + vec2(column * 108.0, 4.0 + line * 22.0),
-            vec2(104.0, 20.0),
-        );
-        let mark = Rect::from_min_size(part.min + vec2(0.0, 3.0), vec2(18.0, 13.0));
+        let line = if n < 2 { above } else { below };
+        let left = line.left() + (n % 2) as f32 * 130.0;
+        let mark = Rect::from_min_size(pos2(left, line.center().y - 6.0), vec2(18.0, 12.0));
         painter.rect(mark, 0.0, rgb(fill), outline(1.0), StrokeKind::Inside);
         text(
             painter,
-            part.with_min_x(mark.right() + 5.0),
+            line.with_min_x(mark.right() + 5.0),
             Align::Min,
             words,
             LABEL,

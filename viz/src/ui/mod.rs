@@ -140,13 +140,13 @@ fn operator_screen(ui: &mut egui::Ui, screen: Rect, scope: &mut Scope) -> Rect {
     let (w, h) = (screen.width(), screen.height());
     let lower = h - TRANSPORT - TIMELINE;
     let area = |x: f32, y: f32, x2: f32, y2: f32| Rect::from_min_max(pos2(x, y), pos2(x2, y2));
-    let viewport = area(ONE_LINE, STATUS, w - RIGHT, lower);
+    let middle = area(ONE_LINE, STATUS, w - RIGHT, lower);
     panel(ui, area(0.0, 0.0, w, STATUS), |ui| status_bar::show(ui, scope));
     panel(ui, area(0.0, STATUS, ONE_LINE, lower), |ui| {
         one_line::show(ui, scope);
         banner::fade(ui, ui.clip_rect(), scope.model);
     });
-    over_scene(ui, viewport, scope);
+    let viewport = over_scene(ui, middle, scope);
     panel(ui, area(w - RIGHT, STATUS, w, STATUS + ALARMS), |ui| {
         alarm_list::show(ui, scope);
     });
@@ -175,9 +175,9 @@ fn demo(ui: &mut egui::Ui, screen: Rect, scope: &mut Scope) -> Rect {
     let (w, h) = (screen.width(), screen.height());
     let lower = h - TRANSPORT - DEMO_CAPTION;
     let area = |x: f32, y: f32, x2: f32, y2: f32| Rect::from_min_max(pos2(x, y), pos2(x2, y2));
-    let viewport = area(0.0, STATUS, w - DEMO_RIGHT, lower);
+    let middle = area(0.0, STATUS, w - DEMO_RIGHT, lower);
     panel(ui, area(0.0, 0.0, w, STATUS), |ui| status_bar::show(ui, scope));
-    over_scene(ui, viewport, scope);
+    let viewport = over_scene(ui, middle, scope);
     let split = STATUS + ALARMS;
     panel(ui, area(w - DEMO_RIGHT, STATUS, w, split), |ui| {
         alarm_list::show(ui, scope);
@@ -194,15 +194,18 @@ fn demo(ui: &mut egui::Ui, screen: Rect, scope: &mut Scope) -> Rect {
     viewport
 }
 
-/// Legend and camera over the scene, or the flat cell map in its place.
-fn over_scene(ui: &mut egui::Ui, viewport: Rect, scope: &mut Scope) {
-    let mut child = ui.new_child(UiBuilder::new().max_rect(viewport));
-    child.set_clip_rect(viewport);
+/// Bar and legend around the scene, or around the flat cell map in its place; returns where the scene is.
+fn over_scene(ui: &mut egui::Ui, middle: Rect, scope: &mut Scope) -> Rect {
+    let mut child = ui.new_child(UiBuilder::new().max_rect(middle));
+    child.set_clip_rect(middle);
+    let viewport = legend::show(&mut child, scope);
     if scope.view.cell_map {
-        cell_map::show(&mut child, scope);
+        let mut map = child.new_child(UiBuilder::new().max_rect(viewport));
+        map.set_clip_rect(viewport);
+        cell_map::show(&mut map, scope);
     }
-    legend::show(&mut child, scope);
     banner::show(&child, viewport, scope);
+    viewport
 }
 
 /// A panel at a fixed place: whatever it draws, it does not leave it.
