@@ -447,7 +447,7 @@ impl Room<'_> {
         } else {
             [26.0, 54.0, 82.0, 110.0, -26.0, -54.0, -82.0]
         };
-        let inside = self.frame.shrink(6.0);
+        let inside = self.frame.shrink(4.0);
         let free = lifts
             .into_iter()
             .flat_map(|lift| steps.map(|step| (lift, step)))

@@ -45,7 +45,7 @@ pub(super) fn paint(
         aspect: aspect(&view),
     };
     let mut taken = badges(&painter, &lens, &model);
-    if stage.orbit.distance > 60.0 {
+    if stage.orbit.distance > super::NEAR {
         return Ok(());
     }
     figures(&painter, &lens, &model, view.quantity);
@@ -285,6 +285,9 @@ fn badges(painter: &Painter, lens: &Lens, model: &Model) -> Vec<Rect> {
             continue;
         };
         let shell = containers[n].shell;
+        if n != lens.stage.detailed && lens.stage.is_alone() {
+            continue;
+        }
         let is_shut = (lens.stage.is_closed || n != lens.stage.detailed) && shell.union(&block) == shell;
         let block = if is_shut { shell } else { block };
         match worst.iter_mut().find(|(other, ..)| *other == block) {

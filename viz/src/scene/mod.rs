@@ -127,7 +127,7 @@ pub struct Stage {
     /// What the plan was made of.
     planned: Option<Planned>,
     /// What still things were made of.
-    built: Option<(Planned, bool)>,
+    built: Option<(Planned, bool, bool)>,
     /// What the texture was made of.
     painted: Option<Painted>,
     /// What devices were made of.
@@ -141,6 +141,11 @@ impl Stage {
     /// The container that is shown with its cells.
     pub fn place(&self) -> Option<&Place> {
         self.plan.containers.get(self.detailed)
+    }
+
+    /// Of the other containers only the ground they stand on is shown.
+    fn is_alone(&self) -> bool {
+        self.built.is_some_and(|(.., alone)| alone)
     }
 
     /// Goes to another place, at once or in a flight.
@@ -264,6 +269,9 @@ fn set_up(
     ));
 }
 
+/// Nearer than this it is one container that is looked at, and no site, m.
+const NEAR: f32 = 60.0;
+
 /// A mesh cannot be empty: a triangle without area.
 fn nothing() -> Geometry {
     let mut geometry = Geometry::default();
@@ -356,9 +364,13 @@ fn build_still(mut stage: ResMut<Stage>, handles: Option<Res<Handles>>, mut mesh
     let (Some(handles), Some(planned)) = (handles, stage.planned) else {
         return;
     };
-    let key = (planned, stage.is_closed);
+    // farther away it is the site that is looked at; a little hysteresis, so that it does not flicker
+    let site = Orbit::framing(&stage.plan.extent, 0.5, 0.55, 1.9).distance;
+    let near = NEAR.min(site * 0.7) * if stage.is_alone() { 1.1 } else { 1.0 };
+    let alone = stage.plan.containers.len() > 1 && stage.orbit.distance < near;
+    let key = (planned, stage.is_closed, alone);
     if stage.built != Some(key) {
-        let geometry = shell::build(&stage.plan, stage.detailed, stage.is_closed);
+        let geometry = shell::build(&stage.plan, stage.detailed, stage.is_closed, alone);
         replace(&mut meshes, &handles.still, geometry);
         stage.built = Some(key);
     }

@@ -15,11 +15,21 @@ const HV_BOX: Colour = Colour::rgb(0x9c_a1_a5);
 /// Margin of a pack's case around its cells, m.
 const CASE: f32 = 0.012;
 
-/// Everything that stands still. With `closed` shells, containers are seen from outside.
-pub fn build(plan: &Plan, detailed: usize, closed: bool) -> Geometry {
+/// Everything that stands still. With `closed` shells, containers are seen from outside; with `alone`, of the others only the
+/// ground they stand on is drawn, so that none stands before the detailed one.
+pub fn build(plan: &Plan, detailed: usize, closed: bool, alone: bool) -> Geometry {
     let mut geometry = Geometry::default();
     ground(&mut geometry, &plan.extent);
     for (n, place) in plan.containers.iter().enumerate() {
+        if alone && n != detailed {
+            let foot = place.shell.max.with_y(place.shell.min.y + FLOOR);
+            let foot = Block {
+                max: foot,
+                ..place.shell
+            };
+            geometry.block_without(&foot, &[Side::Bottom], GROUND.times(0.93));
+            continue;
+        }
         shadow(&mut geometry, &place.shell, 0.9, 0.80);
         if n == detailed {
             container(&mut geometry, place, closed);
@@ -341,9 +351,11 @@ mod tests {
 
     #[test]
     fn a_site_costs_little_more_than_its_detailed_container() {
-        let one = build(&Plan::of(&sample::liquid(), Wanted::default()), 0, false).triangles();
-        let site = build(&Plan::of(&sample::site(90), Wanted::default()), 0, false).triangles();
+        let one = build(&Plan::of(&sample::liquid(), Wanted::default()), 0, false, false).triangles();
+        let site = build(&Plan::of(&sample::site(90), Wanted::default()), 0, false, false).triangles();
+        let alone = build(&Plan::of(&sample::site(90), Wanted::default()), 0, false, true).triangles();
         assert!(one < 6_000, "{one}");
+        assert!(alone - one <= 89 * 10, "{}", alone - one);
         assert!((site - one) / 89 < 250, "{}", (site - one) / 89);
     }
 }
