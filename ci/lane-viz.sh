@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The viewer, drawn in software without a display: lint, tests, and six scenes of shipped scenarios compared with the pictures in
-# viz/tests/pictures. BESS_VIZ_ACCEPT=1 stores what is drawn: look at it before you keep it.
+# The viewer, drawn in software without a display: lint, tests, and seven scenes of shipped scenarios and a site compared with the
+# pictures in viz/tests/pictures. BESS_VIZ_ACCEPT=1 stores what is drawn: look at it before you keep it.
 # Evidence (pictures, differences, recordings) goes to BESSRIG_OUT (default: a new temporary folder).
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -27,6 +27,8 @@ bessrig=${CARGO_TARGET_DIR:-target}/release/bessrig
 "$bessrig" test features/site/e-stop.feature features/site/grid-loss.feature features/battery/charge-discharge.feature \
     features/battery/thermal-runaway.feature --out "$out/recordings" \
     --tags '(@catches-ignored-estop or @catches-ignores-fire-prewarning or @grid or @cycle) and not @long'
+# ninety containers and forty-five stations, from connecting on into a charge
+"$bessrig" site jiayuguan --hours 0.03 --record --out "$out/recordings/jiayuguan"
 
 if ! BESS_VIZ_RECORDINGS=$out/recordings BESS_VIZ_EVIDENCE=$out/pictures \
     cargo test -p bess-viz --quiet --test pictures -- --ignored; then

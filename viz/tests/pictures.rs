@@ -1,4 +1,4 @@
-//! Six scenes, drawn without a window from recordings of shipped scenarios and compared with stored pictures. `ci/lane-viz.sh`
+//! Seven scenes, drawn without a window from recordings of shipped scenarios and of a site, and compared with stored pictures. `ci/lane-viz.sh`
 //! makes the recordings and says where they are; BESS_VIZ_ACCEPT=1 stores what is drawn.
 
 #![cfg(feature = "window")]
@@ -29,7 +29,7 @@ struct Scene {
     options: &'static [&'static str],
 }
 
-const SCENES: [Scene; 6] = [
+const SCENES: [Scene; 7] = [
     Scene {
         name: "normal-charge",
         scenario: "a-short-cycle",
@@ -67,6 +67,11 @@ const SCENES: [Scene; 6] = [
         scenario: "the-grid-fails",
         options: &["--at", "21s", "--view", "7"],
     },
+    Scene {
+        name: "site",
+        scenario: "jiayuguan",
+        options: &["--at", "130s", "--view", "9"],
+    },
 ];
 
 fn main_folder() -> PathBuf {
@@ -91,6 +96,10 @@ fn draw(recording: &Path, options: &[&str], file: &Path) -> RgbImage {
 }
 
 fn recording(folder: &Path, scenario: &str) -> PathBuf {
+    let site = folder.join(scenario).join(format!("{scenario}.mcap"));
+    if site.is_file() {
+        return site;
+    }
     let entries = fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     entries
         .filter_map(Result::ok)
@@ -134,7 +143,7 @@ fn differences(stored: &RgbImage, drawn: &RgbImage) -> (u32, RgbImage) {
 
 #[test]
 #[ignore = "needs recordings: ci/lane-viz.sh"]
-fn six_scenes_look_as_they_did() {
+fn scenes_look_as_they_did() {
     let recordings = PathBuf::from(env::var(RECORDINGS).expect("BESS_VIZ_RECORDINGS is set"));
     let evidence = PathBuf::from(env::var(EVIDENCE).expect("BESS_VIZ_EVIDENCE is set"));
     fs::create_dir_all(&evidence).expect("a folder for evidence");

@@ -7,12 +7,15 @@ use bess_telemetry::Description;
 use bevy::math::Vec3;
 
 use super::geometry::{Block, Texels};
-use super::racks::Shape;
+use super::racks::{Shape, size_of};
 
 /// Thickness of walls, m.
 pub const WALL: f32 = 0.06;
 /// Height of a container's floor above the ground, m.
 pub const FLOOR: f32 = 0.18;
+
+/// Between a container and its station, m.
+const BESIDE: f32 = 1.1;
 
 /// How a site is to be laid out.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -126,38 +129,127 @@ impl Plan {
     /// Of a described rig.
     pub fn of(description: &Description, wanted: Wanted) -> Self {
         let shapes: Vec<Shape> = description.containers.iter().map(Shape::of).collect();
-        let pitch = shapes
-            .iter()
-            .fold(Vec3::ZERO, |pitch, shape| pitch.max(shape.footprint()));
-        let across = columns(shapes.len(), pitch);
+        let plots = plots(description, &shapes);
+        let pitch = plots.iter().map(Plot::ground).fold(Vec3::ZERO, Vec3::max);
+        let across = columns(plots.len(), pitch);
         let (texture, summaries) = texture(&shapes, wanted.detailed);
-        let mut plan = Self {
-            texture,
-            ..Self::default()
-        };
-        for (n, (shape, summary)) in shapes.iter().zip(summaries).enumerate() {
-            let foot = if shapes.len() == 1 {
+        let mut places = vec![None; shapes.len()];
+        for (n, plot) in plots.iter().enumerate() {
+            let foot = if plots.len() == 1 {
                 Vec3::ZERO
             } else {
                 Vec3::new(float(n % across) * pitch.x, 0.0, -float(n / across) * pitch.z)
             };
-            let place = shape.place(
-                foot,
-                summary,
-                Wanted {
-                    pulled: wanted.pulled.filter(|_| n == wanted.detailed),
+            for (row, (&at, shape)) in plot.containers.iter().zip(&plot.shapes).enumerate() {
+                let wanted = Wanted {
+                    pulled: wanted.pulled.filter(|_| at == wanted.detailed),
                     ..wanted
-                },
-            );
-            let extent = place.extent();
-            plan.extent = if n == 0 {
-                extent
-            } else {
-                plan.extent.union(&extent)
-            };
-            plan.containers.push(place);
+                };
+                let behind = Vec3::new(0.0, 0.0, -float(row) * plot.row());
+                let mut place = shape.place(foot + behind, summaries[at], wanted);
+                if let Some(size) = plot.station {
+                    place.equipment.stand_in(plot, row, foot, size);
+                }
+                places[at] = Some(place);
+            }
         }
-        plan
+        let containers: Vec<Place> = places.into_iter().flatten().collect();
+        let extent = containers
+            .iter()
+            .map(Place::extent)
+            .reduce(|all, one| all.union(&one));
+        Self {
+            containers,
+            extent: extent.unwrap_or_default(),
+            texture,
+        }
+    }
+}
+
+/// What stands together on a site: containers behind one another with their station, or one by itself.
+struct Plot<'a> {
+    /// Places in the description.
+    containers: Vec<usize>,
+    shapes: Vec<&'a Shape<'a>>,
+    /// Size of the station, which stands across the ends of its containers.
+    station: Option<Vec3>,
+}
+
+/// Containers of a station whose size is known share it; others have their PCS beside them.
+fn plots<'a>(description: &Description, shapes: &'a [Shape<'a>]) -> Vec<Plot<'a>> {
+    let shared = |at: usize| {
+        let is_in = |number: &u32| usize::try_from(*number).is_ok_and(|number| number == at);
+        let station = description
+            .site
+            .stations
+            .iter()
+            .find(|station| station.containers.iter().any(is_in))?;
+        // one PCS in place of a station is drawn as a PCS
+        let is_pcs = station.product.id == shapes[at].of.pcs.id;
+        let size = size_of(&station.product).filter(|_| !is_pcs && !shapes[at].of.is_cabinet)?;
+        let containers = station
+            .containers
+            .iter()
+            .filter_map(|number| usize::try_from(*number).ok());
+        let containers: Vec<usize> = containers.filter(|number| *number < shapes.len()).collect();
+        Some((containers, Vec3::new(size.z, size.y, size.x)))
+    };
+    let mut plots = Vec::new();
+    for at in 0..shapes.len() {
+        match shared(at) {
+            Some((containers, _)) if containers[0] != at => {}
+            Some((containers, size)) => plots.push(Plot {
+                shapes: containers.iter().map(|&at| &shapes[at]).collect(),
+                containers,
+                station: Some(size),
+            }),
+            None => plots.push(Plot {
+                containers: vec![at],
+                shapes: vec![&shapes[at]],
+                station: None,
+            }),
+        }
+    }
+    plots
+}
+
+impl Plot<'_> {
+    /// From one container to the one behind it, m.
+    fn row(&self) -> f32 {
+        self.shapes
+            .iter()
+            .map(|shape| shape.footprint(0.0).z)
+            .fold(0.0, f32::max)
+    }
+
+    /// The ground it takes, streets included.
+    fn ground(&self) -> Vec3 {
+        let of_station = self.station.map(|size| BESIDE + size.x);
+        let ground = self
+            .shapes
+            .iter()
+            .map(|shape| shape.footprint(of_station.unwrap_or(if shape.of.is_cabinet { 0.6 } else { 6.0 })));
+        let mut ground = ground.fold(Vec3::ZERO, Vec3::max);
+        ground.z *= float(self.shapes.len());
+        ground
+    }
+}
+
+impl Equipment {
+    /// Puts PCS and grid into a container's share of a station: the PCS towards the container, transformer and switchgear behind.
+    fn stand_in(&mut self, plot: &Plot<'_>, row: usize, foot: Vec3, size: Vec3) {
+        let share = size.z / float(plot.shapes.len());
+        let middle = foot.z - plot.row() * float(plot.shapes.len() - 1) / 2.0;
+        let left = foot.x + plot.shapes[row].width() / 2.0 + BESIDE;
+        let back = middle + size.z / 2.0 - share * float(row + 1);
+        let at = |from: f32, to: f32| {
+            Block::new(
+                Vec3::new(left + size.x * from, foot.y + 0.15, back),
+                Vec3::new(size.x * (to - from), size.y, share),
+            )
+        };
+        self.pcs = vec![at(0.0, 0.55)];
+        self.grid = at(0.55, 1.0);
     }
 }
 
@@ -395,6 +487,37 @@ mod tests {
             );
             assert!(place.summary.first[0] + place.summary.count[0] <= plan.texture[0]);
             assert!(place.summary.first[1] + place.summary.count[1] <= plan.texture[1]);
+        }
+    }
+
+    #[test]
+    fn two_containers_share_a_station_as_large_as_it_is() {
+        let plan = Plan::of(&sample::with_stations(5), Wanted::default());
+        let whole = |place: &Place| place.equipment.pcs[0].union(&place.equipment.grid);
+        for pair in plan.containers[..4].chunks(2) {
+            let [front, back] = pair else {
+                panic!("two of each")
+            };
+            let station = whole(front).union(&whole(back));
+            assert!((station.size() - Vec3::new(3.0, 3.1, 6.5)).length() < 1e-3);
+            assert!(
+                whole(front).min.z > whole(back).max.z - 1e-3,
+                "each has its share"
+            );
+            for place in pair {
+                let (shell, pcs) = (place.shell, place.equipment.pcs[0]);
+                assert!(pcs.min.x > shell.max.x + 1.0);
+                let z = pcs.centre().z;
+                assert!(shell.min.z < z && z < shell.max.z, "cables go straight");
+            }
+        }
+        let alone = &plan.containers[4];
+        assert!(alone.equipment.pcs[0].size().x < 2.0, "a PCS of its own");
+        for (n, place) in plan.containers.iter().enumerate() {
+            for other in &plan.containers[n + 1..] {
+                let (a, b) = (place.extent().grown(-1e-3), other.extent().grown(-1e-3));
+                assert!((a.max.cmple(b.min) | b.max.cmple(a.min)).any());
+            }
         }
     }
 }

@@ -98,9 +98,13 @@ impl<'a> Shape<'a> {
         )
     }
 
-    /// The ground it takes on a site, streets included.
-    pub(super) fn footprint(&self) -> Vec3 {
-        let side = if self.of.is_cabinet { 0.6 } else { 6.0 };
+    /// Its length.
+    pub(super) fn width(&self) -> f32 {
+        self.size.x
+    }
+
+    /// The ground it takes on a site with what stands at its side, streets included.
+    pub(super) fn footprint(&self, side: f32) -> Vec3 {
         Vec3::new(self.size.x + side + STREET[0], 0.0, self.size.z + STREET[1])
     }
 
@@ -331,7 +335,7 @@ impl<'a> Shape<'a> {
     clippy::cast_possible_truncation,
     reason = "millimetres to metres, for pictures"
 )]
-fn size_of(product: &Product) -> Option<Vec3> {
+pub(super) fn size_of(product: &Product) -> Option<Vec3> {
     product
         .size
         .map(|size| Vec3::new(size.width_mm as f32, size.height_mm as f32, size.depth_mm as f32) / 1000.0)

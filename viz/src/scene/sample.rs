@@ -1,6 +1,6 @@
 //! Descriptions for tests: shapes of the catalogue, without points.
 
-use bess_telemetry::{CellLayout, Cells, Container, Description, Mode, Product, Site, Size};
+use bess_telemetry::{CellLayout, Cells, Container, Description, Mode, Product, Site, Size, Station};
 
 fn product(size: Option<[f64; 3]>) -> Product {
     Product {
@@ -116,6 +116,21 @@ pub(crate) fn site(count: u32) -> Description {
         ..container(Some(FT20), LIQUID_PACK, 9, 9, 44, 4)
     };
     describe((0..count).map(of).collect())
+}
+
+/// The same, two on each station of 6.5 by 3.0 by 3.1 m.
+pub(crate) fn with_stations(count: u32) -> Description {
+    let station = |n: u32| Station {
+        tag: format!("station-{:02}", n + 1),
+        product: Product {
+            id: "station".into(),
+            ..product(Some([6500.0, 3000.0, 3100.0]))
+        },
+        containers: vec![2 * n, 2 * n + 1],
+    };
+    let mut description = site(count);
+    description.site.stations = (0..count / 2).map(station).collect();
+    description
 }
 
 /// A frame in which everything is at rest at 25 °C.
