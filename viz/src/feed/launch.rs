@@ -15,18 +15,28 @@ use super::live::{Access, Live};
 use super::{Mistake, waiting};
 use crate::model::{Link, Model};
 
-/// Lines of the rig's output that are kept to say why it ended.
+/// Lines of trouble in the rig's output that are kept to say why it ended.
 const LINES: usize = 12;
 /// How long a rig may take to end when asked.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// How long to wait for the last words of a rig that has ended, should another process hold its output open.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
+/// What a rig says while it runs.
+#[derive(Debug)]
+enum Line {
+    /// How it does.
+    News(String),
+    /// What is wrong.
+    Trouble(String),
+}
+
 /// A rig that was started here. It ends with this.
 #[derive(Debug)]
 pub struct Launch {
     child: Child,
-    lines: Receiver<String>,
+    lines: Receiver<Line>,
+    /// Its last words of trouble.
     last: VecDeque<String>,
     live: Option<Live>,
     source: String,
@@ -64,8 +74,8 @@ impl Launch {
                 )
             })?;
         let (sender, lines) = channel();
-        follow(child.stdout.take(), &sender);
-        follow(child.stderr.take(), &sender);
+        follow(child.stdout.take(), &sender, Line::News);
+        follow(child.stderr.take(), &sender, Line::Trouble);
         Ok(Self {
             child,
             lines,
@@ -90,12 +100,18 @@ impl Launch {
                 Ok(line) => line,
                 Err(why) => break why == TryRecvError::Disconnected,
             };
+            let line = match line {
+                Line::News(line) => line,
+                Line::Trouble(line) => {
+                    self.last.push_back(line.clone());
+                    line
+                }
+            };
             if self.live.is_none()
                 && let Some(address) = address_in(&line)
             {
                 self.live = Some(Live::start(Access::to(address)));
             }
-            self.last.push_back(line);
             if self.last.len() > LINES {
                 self.last.pop_front();
             }
@@ -109,8 +125,11 @@ impl Launch {
             && let Some((since, status)) = self.gone
             && (all_said || since.elapsed() > LAST_WORDS)
         {
-            let said: Vec<_> = self.last.iter().map(String::as_str).collect();
-            let ended = format!("bessrig has ended ({status}): {}", said.join(" | "));
+            let mut ended = format!("bessrig has ended ({status})");
+            if !self.last.is_empty() {
+                let said: Vec<_> = self.last.iter().map(|line| line.trim()).collect();
+                ended = format!("{ended}: {}", said.join(" | "));
+            }
             model.notice(true, ended.clone());
             self.ended = Some(ended);
             // nobody will be there again
@@ -171,13 +190,14 @@ impl Drop for Launch {
 }
 
 /// Reads lines in a thread, so that the rig never waits for somebody to read them.
-fn follow(output: Option<impl Read + Send + 'static>, sender: &Sender<String>) {
+fn follow(output: Option<impl Read + Send + 'static>, sender: &Sender<Line>, line_of: fn(String) -> Line) {
     let Some(output) = output else { return };
     let sender = sender.clone();
     let _ = thread::Builder::new().name("rig-output".into()).spawn(move || {
         for line in BufReader::new(output).split(b'\n') {
             let Ok(line) = line else { return };
-            if sender.send(String::from_utf8_lossy(&line).into_owned()).is_err() {
+            let line = line_of(String::from_utf8_lossy(&line).into_owned());
+            if sender.send(line).is_err() {
                 return;
             }
         }

@@ -70,6 +70,14 @@ pub struct Alarm {
 }
 
 impl Alarm {
+    /// Tag of its group of points: truth has `plant:` in front.
+    pub fn group(&self) -> String {
+        match self.truth {
+            Truth::T => format!("plant:{}", self.tag),
+            _ => self.tag.clone(),
+        }
+    }
+
     /// Whether it is still there.
     pub fn is_active(&self) -> bool {
         self.ended_ns.is_none()

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bess_telemetry::{Cells, Description, Frame, PointDef, Points, Status, Truth};
+use bess_telemetry::{Cells, Description, Frame, Latch, PointDef, Points, Status, Truth};
 
 pub mod alarms;
 pub mod chronicle;
@@ -282,8 +282,39 @@ impl Model {
     }
 
     /// What ends an alarm that outlasts its cause; none if it ends with it, or the stream does not say.
-    pub fn latch_of(&self, _alarm: &Alarm) -> Option<&'static str> {
-        None
+    pub fn latch_of(&self, alarm: &Alarm) -> Option<&'static str> {
+        let (_, _, def) = self.definition(self.find(&alarm.group(), &alarm.point)?)?;
+        def.latch.map(|latch| match latch {
+            Latch::Command => "latched: stays until a reset over a wire, or the next start",
+            Latch::Hand => "latched: stays until a person resets it at the device",
+        })
+    }
+
+    /// The values that an alarm's limit is held against, as they are now, with the limit; as far as the stream tells.
+    pub fn measured_against(&self, alarm: &Alarm) -> Vec<String> {
+        let Some(index) = &self.index else {
+            return Vec::new();
+        };
+        let word = alarm.point.strip_prefix("alarm-").unwrap_or(&alarm.point);
+        let level = match alarm.level {
+            Level::L3 => 3,
+            Level::L2 => 2,
+            Level::L1 | Level::R => 1,
+        };
+        let of_point = |(point, _, def): (u32, Truth, &PointDef)| {
+            let limits = index.description().limits_of(def).iter();
+            let limit = limits
+                .filter(|limit| limit.alarm == word)
+                .find(|limit| limit.level.is_none_or(|of| of == level))?;
+            let sign = if limit.is_upper { '≥' } else { '≤' };
+            let set = shown(def, Reading::Value(limit.set));
+            Some(format!(
+                "{} {} {sign} {set}",
+                def.name,
+                shown(def, self.read(point))
+            ))
+        };
+        index.points_of(&alarm.tag).filter_map(of_point).take(4).collect()
     }
 
     /// Frames that did not fit what the rig said of itself.

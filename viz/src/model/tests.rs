@@ -673,3 +673,47 @@ fn a_scenario_that_fails_says_why() {
         Some("never: the PCS is blocked")
     );
 }
+
+#[test]
+fn an_alarm_tells_its_limit_and_what_ends_it_where_the_stream_does() {
+    let mut description = description();
+    let def = |name: &str| PointDef {
+        name: name.into(),
+        unit: "°C".into(),
+        ..PointDef::default()
+    };
+    description.tables[1].extend([
+        PointDef {
+            limits: Some(0),
+            ..def("temperature-max")
+        },
+        PointDef {
+            latch: Some(Latch::Hand),
+            ..def("alarm-tov")
+        },
+    ]);
+    let limit = |level, set| bess_telemetry::Limit {
+        alarm: "tov".into(),
+        level: Some(level),
+        is_upper: true,
+        set,
+        delay_s: 0.0,
+        recover: None,
+        trips: false,
+    };
+    description.limits = vec![vec![limit(1, 50.0), limit(2, 55.0)]];
+    let mut model = Model::default();
+    model.apply(Frame::Description(Box::new(description)));
+    model.apply(Frame::Points(points(S, &[(5, Some(56.5))])));
+    let raised = |id, point: &str| event(id, S, Kind::Alarm, "container-01/bau", point, 2.0, "alarm");
+    told(&mut model, [raised(0, "alarm-tov"), raised(1, "alarm-x")]);
+    let alarms = model.alarms().list();
+    let of = |point: &str| *alarms.iter().find(|alarm| alarm.point == point).unwrap();
+    assert_eq!(
+        model.measured_against(of("alarm-tov")),
+        ["temperature-max 56.5 °C ≥ 55.0 °C"]
+    );
+    assert!(model.latch_of(of("alarm-tov")).unwrap().contains("person"));
+    assert!(model.measured_against(of("alarm-x")).is_empty());
+    assert_eq!(model.latch_of(of("alarm-x")), None, "unknown is not latched");
+}

@@ -144,7 +144,10 @@ fn line(ui: &Ui, place: Rect, scope: &Scope, row: &AlarmRow) -> Option<Click> {
         rest = rest.with_min_x(tab("1st", rest.left()).right() + 4.0);
     }
     let mut fold = None;
-    let mut words = format!("{} {}", short(&alarm.tag), subject(&alarm.point));
+    // a cluster's controller is all that alarms for it
+    let whose = short(&alarm.tag);
+    let whose = whose.strip_suffix(" bcu").unwrap_or(&whose);
+    let mut words = format!("{whose} {}", subject(&alarm.point));
     let more = row.folded.len() + 1;
     if more > 1 {
         let sign = tab(&format!("{more}×"), rest.left());
@@ -210,6 +213,7 @@ fn explained(model: &Model, row: &AlarmRow) -> String {
     if let Some(at) = alarm.ended_ns {
         told.push(format!("ended at {}", crate::model::clock(at)));
     }
+    told.extend(model.measured_against(alarm));
     if let Some(latch) = model.latch_of(alarm) {
         told.push(latch.to_owned());
     }

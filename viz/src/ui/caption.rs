@@ -47,7 +47,8 @@ pub(super) fn show(ui: &mut Ui, scope: &mut Scope) {
         verdict_box(painter, mark, words, verdict);
     }
     let words = match run.verdict {
-        Some((_, verdict)) => format!("{}: {}", run.name, run::word(verdict)),
+        Some((_, verdict)) if run.reason.is_empty() => format!("{}: {}", run.name, run::word(verdict)),
+        Some((_, verdict)) => format!("{}: {}", run::word(verdict), run.reason),
         None => format!("{} · step {} of {}", run.name, at + 1, run.total),
     };
     text(

@@ -52,6 +52,11 @@ pub(super) fn show(ui: &mut Ui, scope: &mut Scope) {
     let t0 = folded.t0_ns.unwrap_or(0);
     // whole rows only
     let body = body.with_max_y(body.top() + (body.height() / ROW).floor() * ROW);
+    if folded.hops.len() as f32 * ROW > body.height() {
+        let words = format!("{} in all: scroll", folded.hops.len());
+        let at = column(head, 2);
+        text(ui.painter(), at, Align::Max, &words, LABEL);
+    }
     let mut jump = None;
     let mut child = ui.new_child(UiBuilder::new().max_rect(body));
     child.set_clip_rect(body);

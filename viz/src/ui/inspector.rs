@@ -1,14 +1,19 @@
 //! The selected part: its values with unit, whose word they are and their range, and how one of them went.
 
+use bess_telemetry::{Limit, PointDef};
 use bevy_egui::egui::{self, Align, Rect, Sense, Stroke, StrokeKind, Ui, pos2, vec2};
 
 use super::Scope;
 use super::paint::{self, FIGURE, LABEL, WORD, rgb, text};
 use crate::model::colour::{SECONDARY, SELECTION, TEXT};
+use crate::model::effects::figure;
 use crate::model::index::{bare, short};
-use crate::model::{Model, Reading, Sample, shown};
+use crate::model::{Index, Level, Model, Reading, Sample, shown};
 
 const ROW: f32 = 18.0;
+/// Heights of the trend and of a line of what is known of the chosen value.
+const TREND: f32 = 52.0;
+const FACT: f32 = 14.0;
 /// Span of the trend, ns.
 const TREND_NS: u64 = 60_000_000_000;
 /// Values that tell most of a part, where nothing was chosen.
@@ -35,11 +40,26 @@ struct Line {
     key: String,
     name: String,
     letter: String,
+    unit: String,
     shown: String,
     known: bool,
     /// Value and range of its bar.
     bar: Option<(f64, f64, f64)>,
+    /// Limits that a device holds against it, in the unit of the value.
+    limits: Vec<Limit>,
+    /// The command that it follows or the feedback that it awaits, and its state: name, value.
+    partner: Option<Partner>,
     source: Source,
+}
+
+/// The other half of a command and its feedback.
+struct Partner {
+    /// What the other is.
+    word: &'static str,
+    name: String,
+    shown: String,
+    /// Both are told and are not the same.
+    differs: bool,
 }
 
 /// Where the trend of a line comes from.
@@ -79,10 +99,6 @@ pub(super) fn show(ui: &mut Ui, scope: &mut Scope) {
         text(ui.painter(), rest, Align::Center, words, LABEL);
         return;
     }
-    let trend_height = 56.0;
-    let (body, trend) = rest.split_top_bottom_at_y(rest.bottom() - trend_height);
-    // whole rows only
-    let body = body.with_max_y(body.top() + (body.height() / ROW).floor() * ROW);
     let chosen = lines
         .iter()
         .find(|line| scope.panels.trend.as_ref() == Some(&line.key))
@@ -93,6 +109,11 @@ pub(super) fn show(ui: &mut Ui, scope: &mut Scope) {
         .or_else(|| lines.iter().find(|line| line.bar.is_some()))
         .unwrap_or(&lines[0]);
     let chosen_key = chosen.key.clone();
+    let facts = facts(scope.model, chosen);
+    let below = TREND + FACT * facts.len() as f32;
+    let (body, below) = rest.split_top_bottom_at_y(rest.bottom() - below);
+    // whole rows only
+    let body = body.with_max_y(body.top() + (body.height() / ROW).floor() * ROW);
     let mut clicked = None;
     let mut child = ui.new_child(egui::UiBuilder::new().max_rect(body));
     child.set_clip_rect(body);
@@ -119,6 +140,13 @@ pub(super) fn show(ui: &mut Ui, scope: &mut Scope) {
                 response.on_hover_text(format!("{}\nclick: trend; double click: plot", line.key));
             }
         });
+    let (told, trend) = below.split_top_bottom_at_y(below.bottom() - TREND);
+    for (n, fact) in facts.iter().enumerate() {
+        let part = Rect::from_min_size(told.min + vec2(0.0, FACT * n as f32), vec2(told.width(), FACT));
+        text(ui.painter(), part, Align::Min, fact, LABEL.coloured(TEXT));
+        ui.interact(part, ui.id().with(("fact", n)), Sense::hover())
+            .on_hover_text(fact.as_str());
+    }
     graph(ui, trend, scope.model, chosen);
     if let Some((key, plot)) = clicked {
         if plot && let Some((tag, point)) = key.rsplit_once(' ') {
@@ -231,15 +259,10 @@ fn lines(model: &Model, tag: &str) -> Vec<Line> {
     let mut lines = Vec::new();
     if let Some(cell) = index.cell_index(tag) {
         lines.extend(cell_lines(model, cell));
+    } else if let Some(range) = index.cells_of(tag) {
+        lines.extend(extremes(model, range));
     }
-    let mut tags = vec![tag.to_owned()];
-    for device in ["bcu", "bmu", "hv-unit", "io"] {
-        let inner = format!("{tag}/{device}");
-        if index.description().devices.iter().any(|of| of.tag == inner) {
-            tags.push(inner);
-        }
-    }
-    for of in &tags {
+    for of in &tags_of(index, tag) {
         let front = if of == tag {
             String::new()
         } else {
@@ -251,18 +274,26 @@ fn lines(model: &Model, tag: &str) -> Vec<Line> {
             if def.recorded_every_ms == 0 && reading == Reading::Never {
                 continue;
             }
-            let bounded = def.states.is_empty() && def.max > def.min && def.max < 1e12 && def.unit != "1";
+            let limits = index.description().limits_of(def).to_vec();
+            let bounded = def.states.is_empty()
+                && def.max > def.min
+                && def.max < 1e12
+                && (def.unit != "1" || !limits.is_empty());
+            let range = range(&limits, (def.min, def.max));
             let (group, ..) = model.definition(point).unwrap_or((of.as_str(), truth, def));
             lines.push(Line {
                 key: format!("{group} {}", def.name),
                 name: format!("{front}{}", def.name),
                 letter: format!("{truth:?}"),
+                unit: def.unit.clone(),
                 shown: shown(def, reading),
                 known: reading.value().is_some(),
                 bar: reading
                     .value()
                     .filter(|_| bounded)
-                    .map(|value| (value, def.min, def.max)),
+                    .map(|value| (value, range.0, range.1)),
+                partner: partner(model, index, of, def, reading),
+                limits,
                 source: Source::Point(point),
             });
         }
@@ -270,19 +301,167 @@ fn lines(model: &Model, tag: &str) -> Vec<Line> {
     lines
 }
 
+/// A part and its own devices, whose values are told with it.
+pub(super) fn tags_of(index: &Index, tag: &str) -> Vec<String> {
+    let mut tags = vec![tag.to_owned()];
+    for device in ["bcu", "bmu", "hv-unit", "io"] {
+        let inner = format!("{tag}/{device}");
+        if index.description().devices.iter().any(|of| of.tag == inner) {
+            tags.push(inner);
+        }
+    }
+    tags
+}
+
+/// Range of a bar: that of its limits with a quarter around, as far as the value can be there; all it can be without.
+fn range(limits: &[Limit], (min, max): (f64, f64)) -> (f64, f64) {
+    let sets = limits.iter().map(|limit| limit.set);
+    let (low, high) = sets.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), set| {
+        (low.min(set), high.max(set))
+    });
+    if low > high {
+        return (min, max);
+    }
+    let lower = limits.iter().any(|limit| !limit.is_upper);
+    let upper = limits.iter().any(|limit| limit.is_upper);
+    let room = (high - low).max(high.abs() * 0.1).max(1e-3) * 0.25;
+    let from = if lower { low - room } else { min.min(low - room) };
+    let to = if upper { high + room } else { max.max(high + room) };
+    (from.max(min), to.min(max.max(high)))
+}
+
+/// The feedback of a command, or the command of a feedback, of the same device.
+fn partner(model: &Model, index: &Index, tag: &str, def: &PointDef, own: Reading) -> Option<Partner> {
+    let other = |word, name: &str| {
+        let (point, _, def) = index.points_of(tag).find(|(_, _, other)| other.name == name)?;
+        let reading = model.read(point);
+        Some(Partner {
+            word,
+            name: name.to_owned(),
+            shown: shown(def, reading),
+            differs: matches!((own.value(), reading.value()), (Some(a), Some(b)) if a != b),
+        })
+    };
+    if let Some(feedback) = &def.feedback {
+        return other("feedback", feedback);
+    }
+    let mut all = index.points_of(tag);
+    let (_, _, command) = all.find(|(_, _, command)| command.feedback.as_ref() == Some(&def.name))?;
+    other("command", &command.name)
+}
+
+/// What is known of a value besides it: limits, command against feedback, where it is seen, when it was told.
+fn facts(model: &Model, line: &Line) -> Vec<String> {
+    let mut facts = Vec::new();
+    if !line.limits.is_empty() {
+        facts.push(limits_in_words(&line.limits, &line.unit));
+    }
+    if let Some(partner) = &line.partner {
+        let sign = if partner.differs { '≠' } else { '=' };
+        let (own, other) = (&line.shown, &partner.shown);
+        facts.push(format!("{own} {sign} {} {} {other}", partner.word, partner.name));
+    }
+    if let Source::Point(index) = line.source {
+        let seen = model
+            .description()
+            .map_or_else(Vec::new, |description| description.seen_at(index));
+        if !seen.is_empty() {
+            facts.push(format!("on {}", seen.join(" · ")));
+        }
+        if let Some(at) = model.told_ns(index) {
+            let age = model.now_ns().saturating_sub(at) as f64 / 1e9;
+            facts.push(format!("told at {}, {age:.1} s ago", crate::model::clock(at)));
+        }
+    }
+    facts
+}
+
+/// Limits as people read them: `L1 ≥ 50, L2 ≥ 55 °C`; the strictest level first.
+fn limits_in_words(limits: &[Limit], unit: &str) -> String {
+    let mut sorted: Vec<&Limit> = limits.iter().collect();
+    sorted.sort_by_key(|limit| (limit.is_upper, limit.level));
+    let words: Vec<String> = sorted
+        .into_iter()
+        .map(|limit| {
+            let who = limit
+                .level
+                .map_or_else(|| limit.alarm.clone(), |level| format!("L{level}"));
+            let sign = if limit.is_upper { '≥' } else { '≤' };
+            let delay = if limit.delay_s > 0.0 {
+                format!(" for {} s", figure(limit.delay_s))
+            } else {
+                String::new()
+            };
+            let trips = if limit.trips { ", trips" } else { "" };
+            let set = figure(limit.set).replace('-', "−");
+            format!("{who} {sign} {set} {unit}{delay}{trips}").replace(" ,", ",")
+        })
+        .collect();
+    words.join(" · ")
+}
+
+/// The highest and lowest of the cells of a part.
+fn extremes(model: &Model, range: std::ops::Range<usize>) -> Vec<Line> {
+    let (Some(cells), Some(index)) = (model.cells(), model.index()) else {
+        return Vec::new();
+    };
+    let extreme = |row: &[f32], highest: bool| {
+        let known = range
+            .clone()
+            .filter(|cell| row.get(*cell).is_some_and(|value| value.is_finite()));
+        known.max_by(|a, b| {
+            let order = row[*a].total_cmp(&row[*b]);
+            if highest { order } else { order.reverse() }
+        })
+    };
+    [
+        ("hottest", &cells.temperature, true, 0),
+        ("highest", &cells.voltage, true, 1),
+        ("lowest", &cells.voltage, false, 1),
+    ]
+    .into_iter()
+    .filter_map(|(word, row, highest, which)| {
+        let cell = extreme(row, highest)?;
+        let mut line = cell_lines(model, cell).into_iter().nth(which)?;
+        let tag = index.cell_tag(cell).unwrap_or_default();
+        line.key = format!("{word} {}", line.key);
+        line.name = format!("{word} {}", short(&tag));
+        Some(line)
+    })
+    .collect()
+}
+
+/// Limits of what the controllers sense of cells.
+fn cell_limits(model: &Model, quantity: &str) -> Vec<Limit> {
+    let Some(description) = model.description() else {
+        return Vec::new();
+    };
+    let all = &description.cells.quantities;
+    let set = all.iter().find(|of| of.name == quantity).and_then(|of| of.limits);
+    let limits = set.and_then(|set| description.limits.get(set as usize));
+    limits.cloned().unwrap_or_default()
+}
+
 fn cell_lines(model: &Model, cell: usize) -> Vec<Line> {
     let Some(cells) = model.cells() else {
         return Vec::new();
     };
     let key = |name: &str| format!("cell {name}");
-    let line = |name: &str, value: Option<f32>, text: &dyn Fn(f32) -> String, range: (f64, f64), row| Line {
-        key: key(name),
-        name: name.to_owned(),
-        letter: "T".into(),
-        shown: value.map_or_else(|| "—".into(), text),
-        known: value.is_some(),
-        bar: value.map(|value| (f64::from(value), range.0, range.1)),
-        source: Source::Cell(cell, row),
+    let line = |name: &str, unit: &str, value: Option<f32>, text: &dyn Fn(f32) -> String, whole, row| {
+        let limits = cell_limits(model, name);
+        let (low, high) = range(&limits, whole);
+        Line {
+            key: key(name),
+            name: name.to_owned(),
+            letter: "T".into(),
+            unit: unit.into(),
+            shown: value.map_or_else(|| "—".into(), text),
+            known: value.is_some(),
+            bar: value.map(|value| (f64::from(value), low, high)),
+            limits,
+            partner: None,
+            source: Source::Cell(cell, row),
+        }
     };
     let number = u32::try_from(cell).unwrap_or(u32::MAX);
     let stage = [
@@ -298,6 +477,7 @@ fn cell_lines(model: &Model, cell: usize) -> Vec<Line> {
     vec![
         line(
             "temperature",
+            "°C",
             cells.temperature.get(cell).copied(),
             &|value| format!("{value:.1} °C").replace('-', "−"),
             (-20.0, 100.0),
@@ -305,6 +485,7 @@ fn cell_lines(model: &Model, cell: usize) -> Vec<Line> {
         ),
         line(
             "voltage",
+            "V",
             cells.voltage.get(cell).copied(),
             &|value| format!("{value:.3} V"),
             (0.0, 5.0),
@@ -312,6 +493,7 @@ fn cell_lines(model: &Model, cell: usize) -> Vec<Line> {
         ),
         line(
             "soc",
+            "%",
             cells.soc.get(cell).map(|soc| soc * 100.0),
             &|value| format!("{value:.1} %"),
             (0.0, 100.0),
@@ -322,8 +504,11 @@ fn cell_lines(model: &Model, cell: usize) -> Vec<Line> {
             name: "stage".into(),
             letter: "T".into(),
             shown: stage.into(),
+            unit: String::new(),
             known: true,
             bar: None,
+            limits: Vec::new(),
+            partner: None,
             source: Source::Cell(cell, CellRow::Temperature),
         },
     ]
@@ -342,6 +527,9 @@ fn row(ui: &Ui, place: Rect, line: &Line, chosen: bool) {
     );
     if let Some((value, low, high)) = line.bar {
         paint::bar(painter, bar, value, low, high);
+        for limit in &line.limits {
+            paint::limit(painter, bar, limit.set, (low, high), level_of(limit));
+        }
     }
     let value = Rect::from_min_max(
         pos2(place.left() + 140.0, place.top()),
@@ -364,7 +552,24 @@ fn row(ui: &Ui, place: Rect, line: &Line, chosen: bool) {
         pos2(letter.right() + 2.0, place.top()),
         pos2(written.left().max(value.left()) - 4.0, place.bottom()),
     );
-    text(painter, name, Align::Min, &line.name, LABEL.coloured(TEXT));
+    let differs = line.partner.as_ref().is_some_and(|partner| partner.differs);
+    let words = if differs {
+        format!("{} ≠", line.name)
+    } else {
+        line.name.clone()
+    };
+    text(painter, name, Align::Min, &words, LABEL.coloured(TEXT));
+}
+
+/// A limit without levels trips or not.
+fn level_of(limit: &Limit) -> Level {
+    match limit.level {
+        Some(1) => Level::L1,
+        Some(2) => Level::L2,
+        Some(_) => Level::L3,
+        None if limit.trips => Level::L3,
+        None => Level::L2,
+    }
 }
 
 /// The last minute of a value.
@@ -422,7 +627,17 @@ fn graph(ui: &Ui, place: Rect, model: &Model, line: &Line) {
         );
         return;
     }
-    let range = format!("{} to {}", short_figure(low), short_figure(high));
+    let said = |value: f32| match line.source {
+        Source::Point(index) => model.definition(index).map_or_else(String::new, |(_, _, def)| {
+            shown(def, Reading::Value(f64::from(value)))
+        }),
+        Source::Cell(..) => format!("{} {}", short_figure(value), line.unit),
+    };
+    let range = if low == high {
+        said(low)
+    } else {
+        format!("{} to {}", said(low), said(high))
+    };
     text(
         painter,
         head,
@@ -468,4 +683,49 @@ fn short_figure(value: f32) -> String {
         3
     };
     format!("{value:.decimals$}").replace('-', "−")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limit(level: Option<u8>, is_upper: bool, set: f64) -> Limit {
+        Limit {
+            alarm: "tov".into(),
+            level,
+            is_upper,
+            set,
+            delay_s: 0.0,
+            recover: None,
+            trips: false,
+        }
+    }
+
+    #[test]
+    fn limits_are_told_in_words_with_sign_and_unit() {
+        let limits = [
+            Limit {
+                delay_s: 2.0,
+                trips: true,
+                ..limit(Some(3), true, 60.0)
+            },
+            limit(Some(1), true, 50.0),
+            limit(None, false, -20.0),
+        ];
+        assert_eq!(
+            limits_in_words(&limits, "°C"),
+            "tov ≤ −20 °C · L1 ≥ 50 °C · L3 ≥ 60 °C for 2 s, trips"
+        );
+    }
+
+    #[test]
+    fn a_bar_shows_its_limits_with_room_around() {
+        assert_eq!(range(&[], (0.0, 5.0)), (0.0, 5.0));
+        let both = [limit(Some(1), true, 3.6), limit(Some(1), false, 2.8)];
+        let (low, high) = range(&both, (0.0, 5.0));
+        assert!(low > 2.0 && low < 2.8 && high > 3.6 && high < 4.0, "{low} {high}");
+        let upper = [limit(Some(1), true, 50.0), limit(Some(2), true, 55.0)];
+        let (low, high) = range(&upper, (-40.0, 120.0));
+        assert!(low == -40.0 && high > 55.0 && high < 60.0, "{low} {high}");
+    }
 }

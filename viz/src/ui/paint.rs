@@ -264,6 +264,23 @@ pub(super) fn bar(painter: &Painter, place: Rect, value: f64, low: f64, high: f6
     }
 }
 
+/// A limit on a bar: a post in the colour of what it raises, with an outline.
+pub(super) fn limit(painter: &Painter, place: Rect, set: f64, (low, high): (f64, f64), level: Level) {
+    if !(low..=high).contains(&set) || high <= low {
+        return;
+    }
+    #[allow(clippy::cast_possible_truncation, reason = "a place on the screen")]
+    let x = place.left() + place.width() * ((set - low) / (high - low)) as f32;
+    let post = Rect::from_center_size(pos2(x, place.center().y), vec2(3.0, place.height() + 5.0));
+    painter.rect(
+        post,
+        0.0,
+        rgb(of_level(level)),
+        outline(0.75),
+        StrokeKind::Outside,
+    );
+}
+
 /// An arrow with a filled head.
 pub(super) fn arrow(painter: &Painter, from: Pos2, to: Pos2, stroke: Stroke) {
     let way = to - from;

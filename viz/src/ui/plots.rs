@@ -1,10 +1,11 @@
 //! Chosen points over time, with one cursor for all panels.
 
 use bevy_egui::egui::{self, Align, Rect, Ui, UiBuilder, vec2};
-use egui_plot::{HoverPosition, Legend, Line, Plot, PlotPoints, VLine};
+use egui_plot::{Corner, HoverPosition, Legend, Line, Plot, PlotPoints, VLine};
 
 use super::Scope;
 use super::paint::{LABEL, rgb, text};
+use super::timeline::nice;
 use crate::feed::Transport;
 use crate::model::colour::{Rgb, SELECTION, TEXT};
 use crate::model::index::short;
@@ -18,6 +19,8 @@ const COLOURS: [Rgb; 5] = [
     [0x7F, 0x5A, 0x2E],
     [0x6A, 0x8F, 0xB5],
 ];
+/// Room that an axis gives each value it tells, points.
+const VALUE_ROOM: f32 = 36.0;
 /// Columns a line is thinned to.
 const COLUMNS: usize = 1200;
 
@@ -94,16 +97,21 @@ fn plot(ui: &mut Ui, place: Rect, unit: &str, curves: Vec<Curve>, now: u64, time
     child.set_clip_rect(place);
     let seconds = now as f64 / 1e9;
     let of_unit = unit.to_owned();
+    let values = f64::from((place.height() / VALUE_ROOM).max(1.0));
     Plot::new(("plot", unit))
         .height(place.height())
         .width(place.width())
-        .legend(Legend::default().background_alpha(0.8))
+        .legend(Legend::default().background_alpha(0.8).position(Corner::LeftTop))
         .link_axis("plots", [true, false])
         .link_cursor("plots", [true, false])
         .allow_scroll(false)
         .show_axes([times, true])
         .y_axis_min_width(64.0)
         .grid_spacing(10.0..=60.0)
+        .y_grid_spacer(egui_plot::uniform_grid_spacer(move |input| {
+            let step = nice((input.bounds.1 - input.bounds.0) / values);
+            [step, step * 5.0, step * 25.0]
+        }))
         .x_axis_formatter(|mark, _| format!("{} s", crate::model::effects::figure(mark.value)))
         .y_axis_formatter(move |mark, _| scaled(mark.value, &of_unit))
         .label_formatter(|at| match at {
@@ -199,7 +207,8 @@ fn choose(ui: &mut Ui, place: Rect, scope: &mut Scope) {
             let Some(index) = scope.model.index().cloned() else {
                 return;
             };
-            for (point, truth, def) in index.points_of(&selected) {
+            let tags = super::inspector::tags_of(&index, &selected);
+            for (point, truth, def) in tags.iter().flat_map(|tag| index.points_of(tag)) {
                 let Some((tag, ..)) = scope.model.definition(point) else {
                     continue;
                 };

@@ -113,8 +113,8 @@ fn age(scope: &Scope) -> (String, String) {
     let detail = match (trouble, dropped, lost) {
         (Some(trouble), _, _) => trouble.split(" — ").next().unwrap_or_default().to_owned(),
         (None, 0, 0) => "no frame lost".to_owned(),
-        (None, dropped, 0) => format!("{dropped} frames dropped"),
-        (None, dropped, lost) => format!("{} frames lost", dropped + lost),
+        (None, dropped, 0) => format!("frames dropped: {dropped}"),
+        (None, dropped, lost) => format!("frames lost: {}", dropped + lost),
     };
     (word, detail)
 }

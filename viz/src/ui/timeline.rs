@@ -15,6 +15,7 @@ use crate::model::{Band, Hop, Lane, Level, Model, run, state_name};
 mod axis;
 
 use axis::Axis;
+pub(super) use axis::nice;
 
 /// Width of the lanes' names, points.
 const NAMES: f32 = 84.0;

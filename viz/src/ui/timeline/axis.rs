@@ -15,7 +15,9 @@ const UNSEEN: f64 = 0.02;
 /// An axis of time.
 pub(super) struct Axis {
     range: Rangef,
+    /// When what is looked at began; 0 if it did not yet.
     t0_ns: u64,
+    has_t0: bool,
     /// Linear: first and last, s. By events: the same of its instants.
     span: (f64, f64),
     /// Instants with equal gaps, ns; none if linear.
@@ -26,7 +28,8 @@ impl Axis {
     /// For what the model knows: from shortly before t0 to the end.
     pub(super) fn of(model: &Model, zoom: Option<(f64, f64)>, events: Option<bool>, range: Rangef) -> Self {
         let (from, to) = span(model);
-        let t0_ns = model.chronicle().now().t0_ns.unwrap_or(0);
+        let t0 = model.chronicle().now().t0_ns;
+        let (t0_ns, has_t0) = (t0.unwrap_or(0), t0.is_some());
         let hops: Vec<&Hop> = model
             .chronicle()
             .now()
@@ -54,6 +57,7 @@ impl Axis {
             return Self {
                 range,
                 t0_ns,
+                has_t0,
                 span: ends,
                 instants,
             };
@@ -61,6 +65,7 @@ impl Axis {
         Self {
             range,
             t0_ns,
+            has_t0,
             span: zoom.unwrap_or((from, to)),
             instants: Vec::new(),
         }
@@ -142,7 +147,7 @@ impl Axis {
                 let at = n * step;
                 let x = self.range.min + self.range.span() * share((at + t0 - self.span.0) / span.max(1e-9));
                 painter.vline(x, place.bottom()..=down_to, faint);
-                put(x, &offset(at));
+                put(x, &self.said(at));
                 n += 1.0;
             }
             return;
@@ -150,7 +155,16 @@ impl Axis {
         for instant in &self.instants {
             let x = self.x(*instant);
             painter.vline(x, place.bottom()..=down_to, faint);
-            put(x, &offset((*instant as f64 - self.t0_ns as f64) / 1e9));
+            put(x, &self.said((*instant as f64 - self.t0_ns as f64) / 1e9));
+        }
+    }
+
+    /// A time as an axis tells it: without a beginning it is that of the clock.
+    fn said(&self, seconds: f64) -> String {
+        if self.has_t0 {
+            offset(seconds)
+        } else {
+            format!("{} s", crate::model::effects::figure(seconds))
         }
     }
 }
@@ -180,7 +194,7 @@ fn offset(seconds: f64) -> String {
 }
 
 /// A step of 1, 2 or 5 times a power of ten, at least `least`.
-fn nice(least: f64) -> f64 {
+pub(in crate::ui) fn nice(least: f64) -> f64 {
     let power = 10_f64.powf(least.max(1e-6).log10().floor());
     [1.0, 2.0, 5.0, 10.0]
         .into_iter()
