@@ -14,14 +14,13 @@ from npm import node
 
 ROOT = HERE.parent.parent
 SCENARIO = "features/site/e-stop.feature"
-RIG = "scenarios/rigs/ci-air-200.toml"
 
 
 def main(run):
     checks = Checks()
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
-        arguments = ["test", SCENARIO, "--rig", RIG, "--out", folder]
+        arguments = ["test", SCENARIO, "--out", folder]
         subprocess.run([os.environ["BESSRIG"], *arguments], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
         finished = max(folder.rglob("recording.mcap"), key=lambda file: file.stat().st_size)
         live = (run / "recording.mcap").read_bytes()
