@@ -432,7 +432,8 @@ fn recorded_every_ms(info: &PointInfo) -> u32 {
         Source::Plant if SLOW.iter().any(|part| name.contains(part)) => SLOW_MS,
         Source::Plant => FAST_MS,
         Source::Wire | Source::Device => {
-            let of_parts = name.contains("cell[") || name.contains("pack[");
+            // which packs a BCU hears is told of each
+            let of_parts = (name.contains("cell[") || name.contains("pack[")) && !name.ends_with("].online");
             if of_parts || name.ends_with("-counter") || (of_pack && name.contains('[')) {
                 0
             } else if of_pack && info.states.is_empty() {
