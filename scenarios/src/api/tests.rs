@@ -499,6 +499,39 @@ fn connections_that_only_stand_there_do_not_use_up_the_rigs_files() {
 }
 
 #[test]
+fn a_body_without_a_length_or_an_end_costs_nothing() {
+    let rig = served("", None);
+    let head = "POST /api/commands HTTP/1.1\r\nHost: localhost:1\r\nConnection: close\r\nContent-Type: application/json\r\n";
+    let begin = |rest: &str| {
+        let mut stream = TcpStream::connect(rig.server.address()).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        write!(stream, "{head}{rest}").unwrap();
+        stream
+    };
+    // chunk after chunk of a text that never ends
+    let mut endless = begin("Transfer-Encoding: chunked\r\n\r\n");
+    let chunk = format!("1000\r\n{}\r\n", "x".repeat(0x1000));
+    let mut sent = 0;
+    while sent <= 1024 * LARGEST_BODY && endless.write_all(chunk.as_bytes()).is_ok() {
+        sent += 0x1000;
+    }
+    assert!(sent <= 1024 * LARGEST_BODY, "all of it was taken");
+    // one that promises much and goes away in the middle
+    for _ in 0..40 {
+        let mut broken = begin("Content-Length: 400\r\n\r\n");
+        broken.write_all(b"{\"command\":\"estop-press\"}").unwrap();
+        drop(broken.shutdown(std::net::Shutdown::Both));
+    }
+    // and nothing of it was carried out
+    rig.told(&json!({"command": "resume"}));
+    while rig.value("container-01/safety-relay", "safety-ok") != json!(1.0) {
+        thread::sleep(Duration::from_millis(20));
+    }
+    thread::sleep(Duration::from_secs(1));
+    assert_eq!(rig.value("container-01/safety-relay", "safety-ok"), json!(1.0));
+}
+
+#[test]
 fn a_flood_is_turned_away_and_the_rig_goes_on() {
     let rig = served("", None);
     let begin = rig.told(&json!({"command": "estop-release"}));
