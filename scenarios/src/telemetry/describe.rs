@@ -400,6 +400,9 @@ fn definition(info: &PointInfo) -> PointDef {
         match info.unit.as_str() {
             "V" => of_range.coarser(Rounding::VOLTAGE),
             "°C" => of_range.coarser(Rounding::TEMPERATURE),
+            // ranges far beyond what is of interest
+            "dB/m" => Rounding::SMOKE,
+            "Wh" => Rounding::WHOLE,
             _ => of_range,
         }
     };

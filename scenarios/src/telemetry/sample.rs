@@ -17,6 +17,7 @@ impl Rounding {
     pub(crate) const TEMPERATURE: Self = Self(Some(1));
     pub(crate) const SOC: Self = Self(Some(3));
     pub(crate) const CURRENT: Self = Self(Some(2));
+    pub(crate) const SMOKE: Self = Self(Some(2));
 
     /// For a value of this range: the power of ten that has ten thousand or more of its steps in it.
     pub(crate) fn of_range(min: f64, max: f64) -> Self {

@@ -363,7 +363,8 @@ impl fmt::Display for FaultError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::OutOfRange { part, index, count } => {
-                write!(f, "no {part} {index}: there are {count}, counted from 0")
+                // as tags count
+                write!(f, "no {part} {}: there are {count}", index + 1)
             }
             Self::Value {
                 field,
@@ -380,7 +381,8 @@ impl fmt::Display for FaultError {
             Self::ClusterConnected { cluster } => {
                 write!(
                     f,
-                    "cluster {cluster} (counted from 0) is connected to the bus; open it first"
+                    "cluster {} is connected to the bus; open it first",
+                    cluster + 1
                 )
             }
             Self::Permanent => f.write_str("this cannot be undone"),
@@ -651,7 +653,7 @@ mod tests {
             index: 9,
             count: 9,
         };
-        assert_eq!(error.to_string(), "no cluster 9: there are 9, counted from 0");
+        assert_eq!(error.to_string(), "no cluster 10: there are 9");
         assert_eq!(fault.check(TOPOLOGY), Err(error));
     }
 

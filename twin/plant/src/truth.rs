@@ -774,7 +774,7 @@ static ROWS: &[Row] = &[
         "at the ceiling",
         |p, _| p.gas.carbon_monoxide_ppm(),
     ),
-    row("air", "smoke", "dB/m", (0.0, 100.0), "at the ceiling", |p, _| {
+    row("air", "smoke", "dB/m", (0.0, 1000.0), "at the ceiling", |p, _| {
         p.gas.smoke_db_per_m()
     }),
     row(

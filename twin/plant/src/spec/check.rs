@@ -150,7 +150,7 @@ impl fmt::Display for PlantConfigError {
                 write!(f, "OCV knot at {soc_percent} % is not on the 0.5 % grid")
             }
             Self::NoCluster { cluster, clusters } => {
-                write!(f, "no cluster {cluster}: there are {clusters}, counted from 0")
+                write!(f, "no cluster {}: there are {clusters}", cluster + 1)
             }
             Self::GridStep { nanos } => {
                 write!(f, "a grid step of {nanos} ns does not divide 100 ms")
