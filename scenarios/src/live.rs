@@ -190,12 +190,11 @@ pub(crate) fn run(
 fn planner(bench: &Arc<Bench>) -> Planner {
     let bench = Arc::clone(bench);
     Arc::new(move |path, name| {
-        let remedy = "give the path of a .feature file, from where bessrig was started, and the name of a scenario in it";
         let path = PathBuf::from(path);
         if path.extension().is_none_or(|extension| extension != "feature") || !path.is_file() {
             return Err(refusal(
                 format!("{}: this is no feature file", path.display()),
-                remedy,
+                "give the path of a .feature file, from where bessrig was started",
             ));
         }
         let told = |mistakes: Vec<Mistake>| -> Refusal {
@@ -206,7 +205,9 @@ fn planner(bench: &Arc<Bench>) -> Planner {
             )
         };
         let loaded = feature::load(std::slice::from_ref(&path)).map_err(told)?;
+        let mut names = Vec::new();
         for (file, scenarios) in loaded {
+            names.extend(scenarios.iter().map(|planned| planned.name.clone()));
             let mut scenarios = scenarios.into_iter();
             let wanted = scenarios.find(|planned| name.is_none_or(|name| planned.name == name));
             if let Some(planned) = wanted {
@@ -224,7 +225,11 @@ fn planner(bench: &Arc<Bench>) -> Planner {
                 path.display(),
                 name.unwrap_or_default()
             ),
-            remedy,
+            if names.is_empty() {
+                "write one into it, or give another file".into()
+            } else {
+                format!("give the name of one of its scenarios: {}", names.join("; "))
+            },
         ))
     })
 }
