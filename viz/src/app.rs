@@ -5,18 +5,21 @@
     reason = "Bevy hands systems their parameters by value"
 )]
 
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bevy::app::{PluginGroupBuilder, TerminalCtrlCHandlerPlugin};
 use bevy::log::{Level, LogPlugin};
 use bevy::prelude::*;
 use bevy::render::RenderPlugin;
+use bevy::render::renderer::{RenderInstance, WgpuWrapper};
 use bevy::render::settings::{Backends, RenderCreation, WgpuSettings};
 use bevy::window::WindowResolution;
 use bevy::winit::WinitSettings;
 use bevy_egui::EguiPlugin;
 
-use crate::feed::Feed;
+use crate::feed::{Feed, Mistake};
 use crate::model::{Area, Model, View};
 use crate::scene::{SceneCamera, ScenePlugin, SceneSystems};
 use crate::ui::UiPlugin;
@@ -30,6 +33,30 @@ pub(crate) fn compose(app: &mut App, feed: Feed, view: View, target: Option<Hand
         .add_plugins((ScenePlugin { target, smooth }, UiPlugin))
         .add_systems(PreUpdate, hear)
         .add_systems(Update, whole_screen.before(SceneSystems));
+}
+
+/// What to do without a display.
+const NO_DISPLAY: &str = "use --screenshot or --frames, or xvfb-run";
+
+/// Whether there is what a picture needs, and a window if one is wanted: Bevy itself panics without.
+pub fn can_draw(in_window: bool) -> Result<(), Mistake> {
+    let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    if in_window && cfg!(target_os = "linux") && !is_set("DISPLAY") {
+        let what = if is_set("WAYLAND_DISPLAY") {
+            "no display: the window needs X11, on Wayland Xwayland, and DISPLAY is not set"
+        } else {
+            "no display: DISPLAY is not set"
+        };
+        return Err(Mistake::new(what, NO_DISPLAY));
+    }
+    let instance = RenderInstance(Arc::new(WgpuWrapper::new(default())));
+    if bevy::tasks::block_on(instance.enumerate_adapters(Backends::PRIMARY)).is_empty() {
+        return Err(Mistake::new(
+            "no Vulkan driver",
+            "apt-get install mesa-vulkan-drivers, which draws without a graphics card",
+        ));
+    }
+    Ok(())
 }
 
 /// What both kinds of application want of Bevy.
@@ -51,7 +78,7 @@ pub(crate) fn plugins() -> PluginGroupBuilder {
 }
 
 /// Runs in a window until it is closed.
-pub fn run(feed: Feed, view: View, size: (u32, u32)) -> AppExit {
+pub fn run(feed: Feed, view: View, size: (u32, u32)) -> Result<AppExit, Mistake> {
     let mut app = App::new();
     end_with_signals();
     let window = Window {
@@ -59,14 +86,29 @@ pub fn run(feed: Feed, view: View, size: (u32, u32)) -> AppExit {
         resolution: WindowResolution::new(size.0, size.1),
         ..default()
     };
-    app.add_plugins(plugins().set(WindowPlugin {
+    let plugins = plugins().set(WindowPlugin {
         primary_window: Some(window),
         ..default()
+    });
+    // a display that does not answer is known only here, and Bevy panics
+    let hook = panic::take_hook();
+    panic::set_hook(Box::new(|_| {}));
+    let added = panic::catch_unwind(AssertUnwindSafe(|| {
+        app.add_plugins(plugins);
     }));
+    panic::set_hook(hook);
+    if let Err(why) = added {
+        let why = why.downcast_ref::<String>().map_or("unknown", String::as_str);
+        let display = std::env::var("DISPLAY").unwrap_or_default();
+        return Err(Mistake::new(
+            format!("no window can be opened on display `{display}`: {why}"),
+            NO_DISPLAY,
+        ));
+    }
     // the rig goes on while another window has the focus
     app.insert_resource(WinitSettings::continuous());
     compose(&mut app, feed, view, None, false);
-    app.run()
+    Ok(app.run())
 }
 
 /// Ctrl-C, SIGTERM and a closed terminal end the application in order, so that a rig that it started ends too.

@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use clap::Parser;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use bess_telemetry::Command;
 
 use crate::feed::{Access, Feed, Mistake, Transport, launch};
-use crate::model::Tab;
+use crate::model::{Quantity, Tab};
 
 /// Environment variable with the token of the control API, the same as bessrig's.
 pub(crate) const TOKEN: &str = "BESSRIG_API_TOKEN";
@@ -76,8 +77,8 @@ pub struct Cli {
     #[arg(long, value_name = "TAG")]
     pub select: Option<String>,
     /// Colours cells by this.
-    #[arg(long, value_name = "QUANTITY", value_parser = quantity)]
-    pub colour: Option<crate::model::Quantity>,
+    #[arg(long, value_name = "QUANTITY", value_parser = PossibleValuesParser::new(Quantity::ALL.map(Quantity::key)).try_map(|text| quantity(&text)))]
+    pub colour: Option<Quantity>,
     /// The camera goes where something happens.
     #[arg(long)]
     pub follow: bool,
@@ -224,8 +225,7 @@ fn size(text: &str) -> Result<(u32, u32), String> {
         .ok_or_else(|| "give width and height, as in 1280x720; at least 320x200".into())
 }
 
-fn quantity(text: &str) -> Result<crate::model::Quantity, String> {
-    use crate::model::Quantity;
+fn quantity(text: &str) -> Result<Quantity, String> {
     Quantity::ALL
         .into_iter()
         .find(|quantity| quantity.key() == text)

@@ -14,15 +14,27 @@ fn main() -> ExitCode {
     match begin(&Cli::parse()) {
         Ok(code) => code,
         Err(mistake) => {
-            // nobody to tell if the terminal is gone
-            let _ = writeln!(std::io::stderr(), "bess-viz: {mistake}");
+            say(&mistake.to_string());
             ExitCode::FAILURE
         }
     }
 }
 
+fn say(what: &str) {
+    // nobody to tell if the terminal is gone
+    let _ = writeln!(std::io::stderr(), "bess-viz: {what}");
+}
+
 fn begin(cli: &Cli) -> Result<ExitCode, Mistake> {
-    let feed = cli.feed()?;
+    let in_window = cli.screenshot.is_none() && cli.frames.is_none();
+    app::can_draw(in_window)?;
+    let mut feed = cli.feed()?;
+    if !in_window && let Some(replay) = feed.as_replay() {
+        // a picture has no room for it
+        for note in replay.recording().notes() {
+            say(&format!("{}: {note}", replay.recording().path().display()));
+        }
+    }
     let wanted = cli
         .screenshot
         .clone()
@@ -55,7 +67,7 @@ fn begin(cli: &Cli) -> Result<ExitCode, Mistake> {
     view.follow = cli.follow || (cli.start.is_some() && wanted.is_none());
     match wanted {
         Some(wanted) => shot::make(feed, view, cli.size, &wanted).map(|()| ExitCode::SUCCESS),
-        None => Ok(match app::run(feed, view, cli.size) {
+        None => Ok(match app::run(feed, view, cli.size)? {
             AppExit::Success => ExitCode::SUCCESS,
             AppExit::Error(code) => ExitCode::from(code.get()),
         }),

@@ -1,6 +1,7 @@
 //! Pictures without a window: the same application, drawn on an image and stepped by hand. Time is that of the recording, edges
 //! are smooth, pipelines are compiled before they are needed: the same instant gives the same bytes.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -19,7 +20,7 @@ use image::RgbImage;
 use crate::app;
 use crate::feed::{Feed, Mistake, Transport};
 use crate::model::effects::nanoseconds;
-use crate::model::{Model, Showing, View};
+use crate::model::{Link, Model, Showing, View};
 
 /// Pictures drawn before the first that counts: panels find their sizes, pipelines and textures arrive.
 const WARM_UP: u32 = 10;
@@ -91,6 +92,21 @@ pub fn make(feed: Feed, view: View, size: (u32, u32), wanted: &Wanted) -> Result
             }
         }
     }
+}
+
+/// Why nothing was seen, and what the feed says to do about it.
+fn no_data(link: &Link) -> Mistake {
+    let (trouble, remedy) = match &link.trouble {
+        Some(trouble) => trouble.split_once(" — ").unwrap_or((trouble, "")),
+        None if link.is_replay => ("nothing is told in it", "take another recording"),
+        None => ("nothing was heard", ""),
+    };
+    let remedy = match remedy {
+        "" if link.is_final => "mend that and start again",
+        "" => "check that the rig runs",
+        remedy => remedy,
+    };
+    Mistake::new(format!("{}: {trouble}", link.source), remedy)
 }
 
 fn write(picture: &RgbImage, file: &Path) -> Result<(), Mistake> {
@@ -169,18 +185,24 @@ impl Studio {
     /// A recording is there at once; a rig may take its time.
     fn wait_for_data(&mut self) -> Result<(), Mistake> {
         let begun = Instant::now();
+        let mut said = false;
         loop {
             self.step(1);
             if self.model().showing() != Showing::NoData {
                 return Ok(());
             }
-            if self.model().link().is_replay || begun.elapsed() > PATIENCE {
-                let link = self.model().link();
-                let trouble = link.trouble.clone().unwrap_or_else(|| "nothing was heard".into());
-                return Err(Mistake::new(
-                    format!("{}: {trouble}", link.source),
-                    "check that the rig runs, or take another recording",
-                ));
+            let link = self.model().link();
+            if link.is_replay || link.is_final || begun.elapsed() > PATIENCE {
+                return Err(no_data(link));
+            }
+            if !said && let Some(trouble) = link.trouble.as_ref().filter(|trouble| *trouble != "starting") {
+                said = true;
+                let _ = writeln!(
+                    std::io::stderr(),
+                    "bess-viz: {}: {trouble}; tried for {} s",
+                    link.source,
+                    PATIENCE.as_secs()
+                );
             }
             std::thread::sleep(Duration::from_millis(20));
         }
@@ -194,8 +216,14 @@ impl Studio {
         if at_ns < first || at_ns > last {
             let second = |ns: u64| ns as f64 / 1e9;
             return Err(Mistake::new(
-                format!("the recording has no {:.3} s", second(at_ns)),
-                format!("give a time from {:.3} s to {:.3} s", second(first), second(last)),
+                format!(
+                    "{}: there is no {:.3} s in it, it goes from {:.3} s to {:.3} s",
+                    self.model().link().source,
+                    second(at_ns),
+                    second(first),
+                    second(last)
+                ),
+                "give a time between, or take another recording",
             ));
         }
         self.app
@@ -228,5 +256,27 @@ impl Studio {
             "the renderer gives no picture back",
             "install a Vulkan driver; in software: Debian's mesa-vulkan-drivers",
         ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::no_data;
+    use crate::model::Link;
+
+    #[test]
+    fn nothing_to_see_is_said_with_the_remedy_of_the_feed() {
+        let mut link = Link {
+            source: "127.0.0.1:1".into(),
+            trouble: Some("the token is wrong — give another".into()),
+            ..Link::default()
+        };
+        let told = no_data(&link);
+        assert_eq!(
+            (told.what.as_str(), told.remedy.as_str()),
+            ("127.0.0.1:1: the token is wrong", "give another")
+        );
+        link.trouble = None;
+        assert_eq!(no_data(&link).what, "127.0.0.1:1: nothing was heard");
     }
 }

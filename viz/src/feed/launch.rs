@@ -39,6 +39,7 @@ pub struct Launch {
     /// Its last words of trouble.
     last: VecDeque<String>,
     live: Option<Live>,
+    token: Option<String>,
     source: String,
     gone: Option<(Instant, ExitStatus)>,
     ended: Option<String>,
@@ -47,7 +48,7 @@ pub struct Launch {
 }
 
 impl Launch {
-    /// Starts it, at an address nobody uses.
+    /// Starts it, at an address nobody uses unless `options` say one.
     pub fn start(program: &Path, rig: &Path, options: &[String]) -> Result<Self, Mistake> {
         if !rig.is_file() {
             return Err(Mistake::new(
@@ -55,14 +56,20 @@ impl Launch {
                 "give the path of a rig file, as in scenarios/rigs/liquid-20ft.toml",
             ));
         }
-        let mut child = Process::new(program)
-            .arg("run")
-            .arg("--rig")
-            .arg(rig)
-            .args(["--api", "127.0.0.1:0"])
+        let mut process = Process::new(program);
+        process.arg("run").arg("--rig").arg(rig);
+        let token = if has_address(options) {
+            // which others may reach, so that it may ask for the token
+            std::env::var(crate::cli::TOKEN).ok()
+        } else {
+            process
+                .args(["--api", "127.0.0.1:0"])
+                // on loopback it needs none
+                .env_remove(crate::cli::TOKEN);
+            None
+        };
+        let mut child = process
             .args(options)
-            // on loopback it needs none, and this viewer has none
-            .env_remove(crate::cli::TOKEN)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -81,6 +88,7 @@ impl Launch {
             lines,
             last: VecDeque::new(),
             live: None,
+            token,
             source: rig.display().to_string(),
             gone: None,
             ended: None,
@@ -110,7 +118,10 @@ impl Launch {
             if self.live.is_none()
                 && let Some(address) = address_in(&line)
             {
-                self.live = Some(Live::start(Access::to(address)));
+                self.live = Some(Live::start(Access {
+                    token: self.token.clone(),
+                    ..Access::to(address)
+                }));
             }
             if self.last.len() > LINES {
                 self.last.pop_front();
@@ -145,12 +156,17 @@ impl Launch {
                 let link = model.link().clone();
                 model.set_link(Link {
                     trouble: Some(why.clone()),
+                    is_final: true,
                     ..link
                 });
             }
             (None, why) => {
+                let is_final = why.is_some();
                 let why = why.clone().unwrap_or_else(|| "starting".into());
-                model.set_link(waiting(&self.source, Some(why)));
+                model.set_link(Link {
+                    is_final,
+                    ..waiting(&self.source, Some(why))
+                });
             }
         }
         for why in self.refusals.drain(..) {
@@ -202,6 +218,13 @@ fn follow(output: Option<impl Read + Send + 'static>, sender: &Sender<Line>, lin
             }
         }
     });
+}
+
+/// Whether options of `bessrig run` say where its control API is to be.
+fn has_address(options: &[String]) -> bool {
+    options
+        .iter()
+        .any(|option| option == "--api" || option.starts_with("--api="))
 }
 
 /// Where the control API is, if a line tells it: `… http://127.0.0.1:15080/api`.

@@ -12,7 +12,7 @@ use tungstenite::http::Uri;
 use tungstenite::{ClientRequestBuilder, Error, HandshakeError, Message as Word, WebSocket};
 
 use super::http;
-use super::outbox::{CHANNEL, Message, Outbox};
+use super::outbox::{CHANNEL, Message, Outbox, Trouble};
 use crate::cli::TOKEN;
 use crate::model::{Link, Model};
 
@@ -64,7 +64,7 @@ pub struct Live {
     stop: Arc<AtomicBool>,
     is_open: bool,
     heard: Option<Instant>,
-    trouble: Option<String>,
+    trouble: Option<Trouble>,
     skipped: u64,
     /// A command that found no room.
     refused: bool,
@@ -112,7 +112,7 @@ impl Live {
             stop,
             is_open: false,
             heard: None,
-            trouble: spawned.err().map(|error| error.to_string()),
+            trouble: spawned.err().map(|error| error.to_string().into()),
             skipped: 0,
             refused: false,
         }
@@ -133,10 +133,10 @@ impl Live {
                     self.heard = Some(at);
                     model.apply(*frame);
                 }
-                Message::Lost(why) => {
+                Message::Lost(trouble) => {
                     self.is_open = false;
-                    model.notice(true, format!("{}: {why}", self.access.address));
-                    self.trouble = Some(why);
+                    model.notice(true, format!("{}: {}", self.access.address, trouble.why));
+                    self.trouble = Some(trouble);
                 }
                 Message::Note(text) => model.notice(true, text),
                 Message::Skipped(count) => self.skipped = count,
@@ -163,7 +163,8 @@ impl Live {
             is_open: self.is_open,
             age: self.heard.map(|at| at.elapsed()),
             source: self.access.address.clone(),
-            trouble: self.trouble.clone(),
+            trouble: self.trouble.as_ref().map(|trouble| trouble.why.clone()),
+            is_final: self.trouble.as_ref().is_some_and(|trouble| trouble.refused),
             skipped: self.skipped,
             ..Link::default()
         });
@@ -197,20 +198,20 @@ fn name_of(command: &Command) -> String {
 fn read(access: &Access, mut outbox: Outbox, stop: &AtomicBool) {
     let mut wait = FIRST_WAIT;
     while !stop.load(Ordering::Relaxed) {
-        let why = match connect(access) {
+        let trouble = match connect(access) {
             Ok(socket) => {
                 wait = FIRST_WAIT;
                 if !outbox.say(Message::Opened) {
                     return;
                 }
                 match listen(socket, access, &mut outbox, stop) {
-                    Some(why) => why,
+                    Some(why) => why.into(),
                     None => return,
                 }
             }
-            Err(why) => why,
+            Err(trouble) => trouble,
         };
-        if !outbox.say(Message::Lost(why)) {
+        if !outbox.say(Message::Lost(trouble)) {
             return;
         }
         let until = Instant::now() + wait;
@@ -224,7 +225,7 @@ fn read(access: &Access, mut outbox: Outbox, stop: &AtomicBool) {
     }
 }
 
-fn connect(access: &Access) -> Result<WebSocket<TcpStream>, String> {
+fn connect(access: &Access) -> Result<WebSocket<TcpStream>, Trouble> {
     let stream = http::open(&access.address)
         .map_err(|error| format!("{error} — is `bessrig run` there? It prints where its control API is"))?;
     let io = |error: std::io::Error| error.to_string();
@@ -233,7 +234,7 @@ fn connect(access: &Access) -> Result<WebSocket<TcpStream>, String> {
     stream.set_write_timeout(Some(HANDSHAKE)).map_err(io)?;
     let uri: Uri = format!("ws://{}/api/stream", access.address)
         .parse()
-        .map_err(|error| format!("this is no address: {error}"))?;
+        .map_err(|error| Trouble::from(format!("this is no address: {error}")))?;
     let mut request = ClientRequestBuilder::new(uri);
     if let Some(token) = &access.token {
         request = request.with_header("Authorization", format!("Bearer {token}"));
@@ -242,16 +243,20 @@ fn connect(access: &Access) -> Result<WebSocket<TcpStream>, String> {
         HandshakeError::Failure(Error::Http(answer)) => {
             let body = answer.body().as_deref().unwrap_or_default();
             let status = answer.status().as_u16();
-            match serde_json::from_slice::<Refusal>(body) {
+            let why = match serde_json::from_slice::<Refusal>(body) {
                 Ok(Refusal { error, .. }) if status == 401 => {
                     format!("{error} — give it in a file with --token-file, or in {TOKEN}")
                 }
                 Ok(Refusal { error, remedy }) => format!("{error} — {remedy}"),
                 Err(_) => format!("answers with status {status} — is this a bessrig?"),
+            };
+            Trouble {
+                why,
+                refused: status == 401,
             }
         }
-        HandshakeError::Failure(error) => error.to_string(),
-        HandshakeError::Interrupted(_) => "does not answer".to_owned(),
+        HandshakeError::Failure(error) => error.to_string().into(),
+        HandshakeError::Interrupted(_) => "does not answer".to_owned().into(),
     })?;
     socket.get_ref().set_read_timeout(Some(GLANCE)).map_err(io)?;
     Ok(socket)

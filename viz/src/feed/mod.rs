@@ -104,7 +104,7 @@ impl Feed {
         Self::of(Source::Live(Live::start(access)))
     }
 
-    /// A recording. It stands at its beginning until told to play.
+    /// A recording. It stands at an instant near its beginning, see [`Recording::opens_ns`], until told to play.
     pub fn replay(file: &Path) -> Result<Self, Mistake> {
         Ok(Self::of(Source::Replay(Box::new(Replay::new(Recording::open(
             file,

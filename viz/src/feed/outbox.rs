@@ -14,6 +14,20 @@ pub(super) const CHANNEL: usize = 256;
 /// Events that wait before reading stops.
 const EVENTS: usize = 4096;
 
+/// Why there is no connection.
+#[derive(Clone, Debug)]
+pub(super) struct Trouble {
+    pub(super) why: String,
+    /// The rig asks for another token.
+    pub(super) refused: bool,
+}
+
+impl From<String> for Trouble {
+    fn from(why: String) -> Self {
+        Self { why, refused: false }
+    }
+}
+
 /// What a thread tells of a live rig.
 #[derive(Clone, Debug)]
 pub(super) enum Message {
@@ -21,8 +35,8 @@ pub(super) enum Message {
     Opened,
     /// The rig said something.
     Frame(Box<Frame>, Instant),
-    /// The connection is gone, or could not be made; why.
-    Lost(String),
+    /// The connection is gone, or could not be made.
+    Lost(Trouble),
     /// Something the reader is to know.
     Note(String),
     /// So many frames were left out so far.

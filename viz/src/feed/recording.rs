@@ -4,14 +4,14 @@
 //! when frames of them are wanted. A file that ends in the midst of a chunk, because its rig died or still runs, is read up
 //! to the last whole one.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs;
 use std::io::Read;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use bess_telemetry::{Cells, Description, Event, Frame, Points, Status, Topic};
+use bess_telemetry::{Cells, Description, Event, Frame, Kind, Points, Status, Topic};
 use mcap::records::{Channel, ChunkHeader, Record};
 use serde_json::Error as JsonError;
 
@@ -73,6 +73,7 @@ pub struct Recording {
     events: Vec<Event>,
     points: Vec<Points>,
     span_ns: (u64, u64),
+    opens_ns: u64,
     notes: Vec<String>,
     unpacked: VecDeque<(u32, Arc<Unpacked>)>,
 }
@@ -117,14 +118,16 @@ impl Recording {
             events: Vec::new(),
             points: Vec::new(),
             span_ns: (u64::MAX, 0),
+            opens_ns: 0,
             notes: Vec::new(),
             unpacked: VecDeque::new(),
         };
         recording.walk();
         recording.take_in();
         if recording.description.is_none() {
-            let notes = std::mem::take(&mut recording.notes);
-            let why = notes.into_iter().next();
+            let why = recording.notes.first();
+            // what else to do is said for the whole file
+            let why = why.map(|note| note.split(" — ").next().unwrap_or_default().to_owned());
             return Err(
                 why.unwrap_or_else(|| "it has no description of a rig: bessrig did not write it".into())
             );
@@ -132,6 +135,7 @@ impl Recording {
         if recording.span_ns.0 > recording.span_ns.1 {
             recording.span_ns = (0, 0);
         }
+        recording.opens_ns = recording.opening_ns();
         Ok(recording)
     }
 
@@ -155,8 +159,11 @@ impl Recording {
             }
         }
         if !whole {
-            self.notes
-                .push("it was not closed: its rig still runs, or died; read as far as it is whole".into());
+            self.notes.push(
+                "it was not closed: its rig still runs, or died; read as far as it is whole — end the rig with Ctrl-C, and its \
+                 recording is closed"
+                    .into(),
+            );
         }
     }
 
@@ -167,7 +174,11 @@ impl Recording {
         for chunk in 0..self.chunks.len() {
             let unpacked = self.unpack(chunk);
             if let Some(broken) = &unpacked.broken {
-                self.notes.push(format!("chunk {}: {broken}", chunk + 1));
+                self.notes.push(format!(
+                    "chunk {} of {} is left out: {broken} — copy the file anew, or record again",
+                    chunk + 1,
+                    self.chunks.len()
+                ));
             }
             for (number, message) in unpacked.messages.iter().enumerate() {
                 let data = &unpacked.bytes[message.data.clone()];
@@ -181,8 +192,9 @@ impl Recording {
             }
         }
         if let Some(why) = why {
-            self.notes
-                .push(format!("{unreadable} messages cannot be read: {why}"));
+            self.notes.push(format!(
+                "{unreadable} messages cannot be read: {why} — copy the file anew, or record again"
+            ));
         }
         self.places.sort_by_key(|place| place.at_ns);
         self.complete = (0..self.places.len())
@@ -261,6 +273,40 @@ impl Recording {
     /// First and last instant, ns.
     pub fn span_ns(&self) -> (u64, u64) {
         self.span_ns
+    }
+
+    /// Where it is opened: a rig that has just started has told little, and all is hatched. The first cells by when most of what
+    /// its beginning tells is told, but not after the first fault or hand.
+    fn opening_ns(&self) -> u64 {
+        let mut told = BTreeSet::<u32>::new();
+        let mut counts = Vec::new();
+        for (n, points) in self.points.iter().enumerate() {
+            let values = points.index.iter().zip(&points.value);
+            told.extend(values.filter_map(|(index, value)| value.is_some().then_some(index)));
+            counts.push((points.at_ns, told.len()));
+            if points.complete && n > 0 {
+                break;
+            }
+        }
+        let most = told.len() * 9 / 10;
+        let known_ns = counts.into_iter().find(|(_, count)| *count >= most);
+        let cells = known_ns.and_then(|(known_ns, _)| {
+            let mut cells = self.places.iter().filter(|place| place.topic == Topic::Cells);
+            Some(cells.find(|place| place.at_ns >= known_ns)?.at_ns)
+        });
+        let first = self.span_ns.0;
+        let begins = self
+            .events
+            .iter()
+            .filter(|event| matches!(event.kind, Kind::Fault | Kind::Hand) && event.at_ns > first)
+            .map(|event| event.at_ns)
+            .min();
+        cells.unwrap_or(first).min(begins.unwrap_or(u64::MAX)).max(first)
+    }
+
+    /// Instant at which it is opened, ns.
+    pub fn opens_ns(&self) -> u64 {
+        self.opens_ns
     }
 
     /// What is missing in it.

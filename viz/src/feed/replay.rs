@@ -16,6 +16,8 @@ const STRIDE_NS: u64 = 20_000_000_000;
 pub struct Replay {
     recording: Recording,
     begun: bool,
+    /// Nothing was done with time yet.
+    fresh: bool,
     /// The instant that is shown; none before the first.
     shown_ns: Option<u64>,
     /// The instant that is to be shown, ns.
@@ -26,12 +28,13 @@ pub struct Replay {
 }
 
 impl Replay {
-    /// Stands at the beginning.
+    /// Stands where most is told for the first time.
     pub fn new(recording: Recording) -> Self {
         Self {
-            at_ns: recording.span_ns().0,
+            at_ns: recording.opens_ns(),
             recording,
             begun: false,
+            fresh: true,
             shown_ns: None,
             playing: false,
             rate: 1.0,
@@ -47,6 +50,7 @@ impl Replay {
     /// Does something with time.
     pub fn transport(&mut self, what: Transport) {
         let (first, last) = self.recording.span_ns();
+        self.fresh &= matches!(what, Transport::Rate(_) | Transport::Loop(_));
         match what {
             Transport::Play => {
                 if self.at_ns >= last {
@@ -77,6 +81,7 @@ impl Replay {
         model.set_link(Link {
             is_replay: true,
             is_playing: self.playing,
+            is_fresh: self.fresh,
             rate: self.rate,
             span_ns: (first, last),
             ..waiting(&self.recording.path().display().to_string(), None)

@@ -116,7 +116,7 @@ fn nobody_there_is_no_data_and_said_so() {
         noticed(model, "refused")
     });
     assert_eq!(model.showing(), Showing::NoData);
-    assert!(model.link().trouble.is_some());
+    assert!(model.link().trouble.is_some() && !model.link().is_final);
 }
 
 #[test]
@@ -230,12 +230,12 @@ fn a_wrong_token_is_said_with_the_remedy() {
         noticed(model, "token is missing")
     });
     assert_eq!(model.showing(), Showing::NoData);
+    assert!(model.link().is_final, "no waiting helps");
     drop(feed);
     let _ = TcpStream::connect(address).unwrap().write_all(b"QUIT");
     thread.join().unwrap();
 }
 
-/// A program in place of bessrig.
 /// A program in place of bessrig. Another process writes it: a child of a test beside this one would inherit a file open for
 /// writing here, and Linux starts no such file.
 fn program(folder: &TempDir, script: &str) -> (PathBuf, PathBuf) {
@@ -274,6 +274,25 @@ fn a_rig_that_is_started_ends_with_its_viewer() {
     drop(feed);
     assert!(!place.exists(), "its process is gone");
     thread.join().unwrap();
+}
+
+#[test]
+fn an_address_that_is_asked_for_is_given_once() {
+    for (asked, told) in [
+        (&["--api", "127.0.0.1:1234"][..], "--api 127.0.0.1:1234"),
+        (&["--api=127.0.0.1:1234"], "--api=127.0.0.1:1234"),
+        (&["--seed", "2"], "--api 127.0.0.1:0 --seed 2"),
+    ] {
+        let folder = TempDir::new().unwrap();
+        let (program, rig) = program(&folder, "echo \"asked: $*;\" >&2\nexit 3");
+        let options: Vec<_> = asked.iter().map(|option| (*option).to_owned()).collect();
+        let mut feed = Feed::launch(&program, &rig, &options).unwrap();
+        let mut model = Model::default();
+        until(&mut feed, &mut model, told, |model| {
+            noticed(model, &format!("rig.toml {told};"))
+        });
+        assert!(model.link().is_final, "it has ended");
+    }
 }
 
 #[test]
@@ -386,6 +405,11 @@ fn what_is_to_be_started_waits_until_the_rig_is_seen() {
 
 /// A recording as bessrig writes it: a chunk for the description, then one each ten seconds; 60 s long.
 fn recording() -> Vec<u8> {
+    recording_told_from(0)
+}
+
+/// One of a rig whose points have no values before this tenth of a second, but one.
+fn recording_told_from(told_from: u64) -> Vec<u8> {
     let mut file = Vec::new();
     let mut writer = WriteOptions::new()
         .chunk_size(None)
@@ -423,7 +447,7 @@ fn recording() -> Vec<u8> {
         if tenth % 100 == 0 && tenth > 0 {
             writer.flush().unwrap();
         }
-        let value = Some(tenth as f64);
+        let value = (tenth >= told_from).then_some(tenth as f64);
         let frame = if tenth % 100 == 0 {
             points(
                 at,
@@ -517,15 +541,26 @@ fn a_jump_shows_the_same_as_playing_there() {
 }
 
 #[test]
+fn a_recording_opens_when_most_is_told() {
+    let replay = replay_of(recording_told_from(23)).unwrap();
+    // four of five points by 2.5 s, and cells each second
+    assert_eq!(replay.recording().opens_ns(), 3 * S);
+    let replay = replay_of(recording_told_from(1000)).unwrap();
+    assert_eq!(replay.recording().opens_ns(), 0);
+}
+
+#[test]
 fn a_recording_stands_at_its_end_or_begins_again() {
     let mut replay = replay_of(recording()).unwrap();
     let mut model = Model::default();
     replay.poll(&mut model, Duration::ZERO);
     assert_eq!(model.link().span_ns, (0, 60 * S));
+    assert!(model.link().is_fresh && model.now_ns() == 0);
     replay.transport(Transport::Rate(1000.0));
     replay.transport(Transport::Play);
     replay.poll(&mut model, Duration::from_secs(1));
     assert_eq!((model.now_ns(), model.link().is_playing), (60 * S, true));
+    assert!(!model.link().is_fresh);
     replay.poll(&mut model, Duration::ZERO);
     assert!(!model.link().is_playing);
     replay.transport(Transport::Loop(true));

@@ -77,8 +77,12 @@ pub struct Link {
     pub source: String,
     /// What stands in the way, if something does.
     pub trouble: Option<String>,
+    /// No waiting helps against the trouble: the rig refuses this viewer, or was started here and has ended.
+    pub is_final: bool,
     /// Frames this viewer left out because it was slow.
     pub skipped: u64,
+    /// Nothing was done with its time yet; of a recording.
+    pub is_fresh: bool,
     /// Time passes; of a recording.
     pub is_playing: bool,
     /// Rig time in a second, s; of a recording.

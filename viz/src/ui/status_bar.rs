@@ -1,7 +1,7 @@
 //! The bar on top: what is looked at, when, how old, and how it stands.
 
 use bess_telemetry::Verdict;
-use bevy_egui::egui::{Align, Color32, Rect, Stroke, StrokeKind, Ui, pos2, vec2};
+use bevy_egui::egui::{Align, Color32, Rect, Sense, Stroke, StrokeKind, Ui, pos2, vec2};
 
 use super::Scope;
 use super::paint::{self, FIGURE, LABEL, WORD, badge, rgb, text};
@@ -52,9 +52,13 @@ pub(super) fn show(ui: &mut Ui, scope: &mut Scope) {
     text(painter, bottom, Align::Max, &rate(scope), LABEL);
 
     let (top, bottom) = rows(take(112.0));
-    let (word, detail) = age(scope);
+    let (word, detail, whole) = age(scope);
     text(painter, top, Align::Min, &word, WORD);
     text(painter, bottom, Align::Min, &detail, LABEL);
+    if let Some(whole) = whole {
+        let response = ui.interact(top.union(bottom), ui.id().with("age"), Sense::hover());
+        response.on_hover_text(whole);
+    }
 
     let counts = 4.0 * 42.0;
     let end = place.right() - counts - 8.0;
@@ -93,8 +97,8 @@ fn rate(scope: &Scope) -> String {
     }
 }
 
-/// How old the data is, and what the rig's own troubles are.
-fn age(scope: &Scope) -> (String, String) {
+/// How old the data is, what the rig's own troubles are, and the whole of it if that is more.
+fn age(scope: &Scope) -> (String, String, Option<String>) {
     let link = scope.model.link();
     let word = match (link.is_replay, link.age) {
         (true, _) => "recorded".to_owned(),
@@ -116,7 +120,8 @@ fn age(scope: &Scope) -> (String, String) {
         (None, dropped, 0) => format!("frames dropped: {dropped}"),
         (None, dropped, lost) => format!("frames lost: {}", dropped + lost),
     };
-    (word, detail)
+    let whole = trouble.map(|trouble| format!("{}: {trouble}", link.source));
+    (word, detail, whole)
 }
 
 fn scenario(ui: &Ui, place: Rect, scope: &Scope) {
@@ -170,7 +175,7 @@ fn scenario(ui: &Ui, place: Rect, scope: &Scope) {
             words = format!("{words}: {reason}");
         }
         text(painter, bottom, Align::Min, &words, LABEL);
-        let response = ui.interact(place, ui.id().with("scenario"), bevy_egui::egui::Sense::hover());
+        let response = ui.interact(place, ui.id().with("scenario"), Sense::hover());
         response.on_hover_text(words);
     } else {
         text(painter, bottom, Align::Min, "no scenario", LABEL);

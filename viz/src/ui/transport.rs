@@ -6,7 +6,7 @@ use bevy_egui::egui::{self, Align, Rect, Sense, Shape, Stroke, StrokeKind, Ui, U
 use super::Scope;
 use super::paint::{self, FIGURE, LABEL, outline, rgb, text};
 use crate::feed::Transport;
-use crate::model::colour::{INJECTED, SECONDARY, TEXT, of_level};
+use crate::model::colour::{INJECTED, PANEL, SECONDARY, TEXT, of_level};
 use crate::model::{Layout, Level, Showing, Tab, clock};
 
 /// Speeds that are offered.
@@ -305,6 +305,15 @@ fn scrub(ui: &Ui, place: Rect, scope: &mut Scope) {
             [pos2(at, bar.bottom() - 1.0), pos2(at, bar.bottom() - height)],
             Stroke::new(1.5, rgb(colour)),
         );
+    }
+    if scope.model.link().is_fresh && scope.view.layout != Layout::Ci {
+        let words = "press space to play";
+        let hint = Rect::from_center_size(
+            bar.center(),
+            vec2(paint::width(painter, words, LABEL) + 12.0, 16.0),
+        );
+        painter.rect(hint, 2.0, rgb(PANEL), outline(1.0), StrokeKind::Inside);
+        text(painter, hint, Align::Center, words, LABEL.coloured(TEXT));
     }
     let knob = Rect::from_center_size(pos2(x(now), bar.center().y), vec2(5.0, 20.0));
     painter.rect(knob, 1.0, rgb(TEXT), outline(1.0), StrokeKind::Middle);
