@@ -285,6 +285,21 @@ impl Model {
         state_name(def, value)
     }
 
+    /// What the PCS with this tag says of itself, and whether it has tripped: the cause of a trip, else its state.
+    pub fn pcs_says(&self, tag: &str) -> (String, bool) {
+        let said = |point: &str| {
+            let index = self.find(tag, point)?;
+            let reading = self.read(index);
+            let (_, _, def) = self.definition(index)?;
+            Some((reading.is_on()?, shown(def, reading)))
+        };
+        match (said("trip-cause"), said("pcs-state")) {
+            (Some((true, cause)), _) => (format!("PCS TRIPPED: {cause}"), true),
+            (_, Some((_, state))) => (format!("PCS {state}"), false),
+            _ => ("PCS: not told".into(), false),
+        }
+    }
+
     /// What ends an alarm that outlasts its cause; none if it ends with it, or the stream does not say.
     pub fn latch_of(&self, alarm: &Alarm) -> Option<&'static str> {
         let (_, _, def) = self.definition(self.find(&alarm.group(), &alarm.point)?)?;

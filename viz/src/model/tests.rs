@@ -63,6 +63,29 @@ fn only_what_was_heard_of_late_is_live() {
 }
 
 #[test]
+fn a_pcs_is_its_trip_or_else_its_state() {
+    let states = |name: &str, states: &[&str]| PointDef {
+        name: name.into(),
+        states: states.iter().map(|state| (*state).to_owned()).collect(),
+        ..PointDef::default()
+    };
+    let mut rig = description();
+    rig.tables[1] = vec![
+        states("pcs-state", &["off", "starting"]),
+        states("trip-cause", &["none", "safety-chain"]),
+    ];
+    let tag = "container-01/pcs";
+    rig.points[2].tag = tag.into();
+    let mut model = Model::default();
+    model.apply(Frame::Description(Box::new(rig)));
+    assert_eq!(model.pcs_says(tag), ("PCS: not told".into(), false));
+    model.apply(Frame::Points(points(S, &[(4, Some(1.0)), (5, Some(0.0))])));
+    assert_eq!(model.pcs_says(tag), ("PCS starting".into(), false));
+    model.apply(Frame::Points(points(2 * S, &[(5, Some(1.0))])));
+    assert_eq!(model.pcs_says(tag), ("PCS TRIPPED: safety-chain".into(), true));
+}
+
+#[test]
 fn unknown_is_not_zero() {
     let mut model = described();
     let tag = "plant:container-01/cluster-02";

@@ -16,6 +16,8 @@ use crate::model::{Level, Model, Showing};
 /// Most callouts at a time.
 const CALLOUTS: usize = 6;
 const TEXT: f32 = 12.0;
+/// Room for a clock.
+const CLOCK: f32 = 16.0;
 /// Weight of cells that burn or vent.
 const HOT: u8 = 10;
 
@@ -27,6 +29,8 @@ struct Callout {
     sign: Option<Badge>,
     /// A share of the lower explosive limit, %, drawn as a bar with the alarm lines of the field.
     of_limit: Option<f32>,
+    /// A line of its own under the bar.
+    foot: Option<String>,
     /// Abnormal ones come first.
     weight: u8,
 }
@@ -43,7 +47,14 @@ enum Badge {
 pub(super) fn paint(painter: &Painter, lens: &Lens, frame: Rect, taken: Vec<Rect>, model: &Model) {
     let mut said = callouts(lens.stage, lens.place, model);
     said.sort_by_key(|callout| std::cmp::Reverse(callout.weight));
-    spread(painter, lens, frame, taken, said);
+    spread(
+        painter,
+        lens,
+        frame,
+        taken,
+        said,
+        model.showing() == Showing::Stale,
+    );
 }
 
 /// What is worth saying now.
@@ -66,19 +77,14 @@ fn callouts(stage: &Stage, place: &Place, model: &Model) -> Vec<Callout> {
     hot_cells(stage, place, model, &mut say);
     not_heard(place, state, &mut say);
     if let Some(pcs) = equipment.pcs.first() {
-        let word = match state.pcs.gate {
-            _ if state.pcs.fault == Some(true) => "TRIPPED",
-            Some(true) => "running",
-            Some(false) => "BLOCKED",
-            None => "unknown",
-        };
+        let (words, has_tripped) = model.pcs_says(&format!("{}/pcs", place.tag));
         let power = state.pcs.power.map_or("—".to_owned(), kilowatts);
-        let abnormal = state.pcs.fault == Some(true);
+        let abnormal = has_tripped || state.pcs.fault == Some(true);
         say(
             top(pcs),
             if abnormal { 5 } else { 3 },
             abnormal.then_some(Level::L3),
-            format!("PCS {word}  {power}"),
+            format!("{words}  {power}"),
         );
     }
     match state.grid.energised {
@@ -100,6 +106,10 @@ fn callouts(stage: &Stage, place: &Place, model: &Model) -> Vec<Callout> {
         let at = ceiling + Vec3::X * place.room.size().x * 0.3;
         let decimals = usize::from(smoke < 10.0);
         say(at, 5, None, format!("smoke {smoke:.decimals$} dB/m"));
+    }
+    if state.air.flame == Some(true) {
+        let at = ceiling + Vec3::X * place.room.size().x * 0.15;
+        say(at, 9, Some(Level::L3), "flame: vent gas burns".into());
     }
     if state.estop.is_pressed() == Some(true) {
         say(equipment.estop, 8, Some(Level::L3), "E-STOP pressed".into());
@@ -146,13 +156,12 @@ fn callouts(stage: &Stage, place: &Place, model: &Model) -> Vec<Callout> {
         say(top(&equipment.door), 5, None, "door open".into());
     }
     if let Some(lel) = state.air.gas_lel.filter(|&lel| lel > 0.05) {
-        let at_ceiling = state.air.gas_ceiling.map_or(String::new(), |share| {
-            format!(", {share:.1} vol % at the ceiling")
-        });
+        let at_ceiling = |share| format!("at the ceiling {share:.1} vol %");
         said.push(Callout {
             at: ceiling,
-            text: format!("vent gas {lel:.1} % of LEL{at_ceiling}"),
+            text: format!("vent gas, mean of the room: {lel:.1} % of LEL"),
             of_limit: Some(lel),
+            foot: state.air.gas_ceiling.map(at_ceiling),
             weight: 6,
             ..Callout::default()
         });
@@ -289,9 +298,21 @@ fn kilowatts(power: f32) -> String {
 }
 
 /// Paints callouts beside what they speak of, so that they neither overlap nor leave the picture. What is hidden is left out, but
-/// for cells that burn or vent: of those it is said that they are behind something.
-fn spread(painter: &Painter, lens: &Lens, frame: Rect, mut taken: Vec<Rect>, said: Vec<Callout>) {
-    let ink = Stroke::new(1.0, solid(colour::TEXT));
+/// for cells that burn or vent: of those it is said that they are behind something. What is old is faded and wears a clock.
+fn spread(
+    painter: &Painter,
+    lens: &Lens,
+    frame: Rect,
+    mut taken: Vec<Rect>,
+    said: Vec<Callout>,
+    is_stale: bool,
+) {
+    let ink = if is_stale {
+        solid(colour::SECONDARY).gamma_multiply(0.75)
+    } else {
+        solid(colour::TEXT)
+    };
+    let ink = Stroke::new(1.0, ink);
     // flames and gas over a cell stay in sight
     let plumes = said
         .iter()
@@ -316,9 +337,13 @@ fn spread(painter: &Painter, lens: &Lens, frame: Rect, mut taken: Vec<Rect>, sai
         } else {
             callout.text
         };
-        let text = painter.layout_no_wrap(words, FontId::proportional(TEXT), solid(colour::TEXT));
-        let wide = text.size().x + if callout.sign.is_some() { 34.0 } else { 14.0 };
-        let high = text.size().y + if callout.of_limit.is_some() { 28.0 } else { 8.0 };
+        let lay = |words| painter.layout_no_wrap(words, FontId::proportional(TEXT), ink.color);
+        let (text, foot) = (lay(words), callout.foot.map(lay));
+        let below = foot.as_ref().map_or(egui::Vec2::ZERO, |foot| foot.size());
+        let wide = text.size().x.max(below.x)
+            + if callout.sign.is_some() { 34.0 } else { 14.0 }
+            + if is_stale { CLOCK } else { 0.0 };
+        let high = text.size().y + below.y + if callout.of_limit.is_some() { 28.0 } else { 8.0 };
         let room = Room {
             frame,
             taken: &taken,
@@ -335,14 +360,19 @@ fn spread(painter: &Painter, lens: &Lens, frame: Rect, mut taken: Vec<Rect>, sai
             painter.circle_stroke(anchor, 3.0, ink);
         } else {
             painter.line_segment(leader, ink);
-            painter.circle_filled(anchor, 2.0, solid(colour::TEXT));
+            painter.circle_filled(anchor, 2.0, ink.color);
         }
         leaders.push(leader);
         taken.push(rect);
         boxes.push(rect);
-        placed.push((rect, text, callout.sign, callout.of_limit));
+        placed.push((
+            rect,
+            text,
+            callout.sign,
+            callout.of_limit.map(|percent| (percent, foot)),
+        ));
     }
-    for (rect, text, sign, of_limit) in placed {
+    for (rect, text, sign, gauge) in placed {
         painter.rect(
             rect,
             2.0,
@@ -359,13 +389,20 @@ fn spread(painter: &Painter, lens: &Lens, frame: Rect, mut taken: Vec<Rect>, sai
             }
             left += 20.0;
         }
-        painter.galley(pos2(left, rect.top() + 4.0), text, solid(colour::TEXT));
-        if let Some(percent) = of_limit {
+        if is_stale {
+            clock(painter, pos2(rect.right() - 11.0, rect.top() + 11.0));
+        }
+        let under = rect.top() + 4.0 + text.size().y;
+        painter.galley(pos2(left, rect.top() + 4.0), text, ink.color);
+        if let Some((percent, foot)) = gauge {
             let bar = Rect::from_min_max(
-                pos2(rect.left() + 8.0, rect.bottom() - 22.0),
-                pos2(rect.right() - 16.0, rect.bottom() - 16.0),
+                pos2(rect.left() + 8.0, under + 2.0),
+                pos2(rect.right() - 16.0, under + 8.0),
             );
-            limit_bar(painter, bar, percent);
+            limit_bar(painter, bar, percent, ink.color);
+            if let Some(foot) = foot {
+                painter.galley(pos2(left, under + 22.0), foot, ink.color);
+            }
         }
     }
 }
@@ -379,7 +416,7 @@ fn near(rect: Rect, anchor: Pos2) -> Pos2 {
 }
 
 /// How much of the lower explosive limit there is, with the lines at which gas alarms of the field stand.
-fn limit_bar(painter: &Painter, bar: Rect, percent: f32) {
+fn limit_bar(painter: &Painter, bar: Rect, percent: f32, ink: Color32) {
     painter.rect(
         bar,
         0.0,
@@ -389,7 +426,7 @@ fn limit_bar(painter: &Painter, bar: Rect, percent: f32) {
     );
     let at = |percent: f32| bar.left() + bar.width() * (percent / 100.0).clamp(0.0, 1.0);
     let filled = bar.with_max_x(at(percent).max(bar.left() + 1.5));
-    painter.rect_filled(filled, 0.0, solid(colour::TEXT));
+    painter.rect_filled(filled, 0.0, ink);
     for (line, words) in [(10.0, "10"), (25.0, "25"), (100.0, "LEL")] {
         let x = at(line);
         painter.vline(
@@ -405,6 +442,14 @@ fn limit_bar(painter: &Painter, bar: Rect, percent: f32) {
             solid(colour::TEXT),
         );
     }
+}
+
+/// What is old wears a clock.
+fn clock(painter: &Painter, at: Pos2) {
+    let stroke = Stroke::new(1.2, solid(colour::SECONDARY));
+    painter.circle_stroke(at, 5.5, stroke);
+    painter.line_segment([at, at + vec2(0.0, -3.5)], stroke);
+    painter.line_segment([at, at + vec2(2.6, 1.3)], stroke);
 }
 
 /// The bolt of what was injected.

@@ -13,7 +13,8 @@ use super::geometry::Block;
 use super::layout::Place;
 use super::{Stage, aspect, callouts};
 use crate::model::colour::{self, Rgb};
-use crate::model::{Area, Level, Model, Quantity, View};
+use crate::model::{Area, Level, Model, Quantity, Showing, View};
+use crate::ui::banner;
 
 /// Paints them into the scene's part of the screen.
 pub(super) fn paint(
@@ -50,7 +51,11 @@ pub(super) fn paint(
     }
     figures(&painter, &lens, &model, view.quantity);
     clusters(&painter, &lens, &mut taken);
-    detectors(&painter, &lens, &mut taken);
+    let is_stale = model.showing() == Showing::Stale;
+    if is_stale {
+        taken.push(banner::strip(frame));
+    }
+    detectors(&painter, &lens, &mut taken, is_stale);
     callouts::paint(&painter, &lens, frame, taken, &model);
     Ok(())
 }
@@ -177,8 +182,8 @@ fn clusters(painter: &Painter, lens: &Lens, taken: &mut Vec<Rect>) {
     }
 }
 
-/// What a detector detects: gas, smoke, heat; where there is room for the letter.
-fn detectors(painter: &Painter, lens: &Lens, taken: &mut Vec<Rect>) {
+/// What a detector detects: gas, smoke, heat; where there is room for the letter. Struck through: nothing is told of it; faded: old.
+fn detectors(painter: &Painter, lens: &Lens, taken: &mut Vec<Rect>, is_stale: bool) {
     if lens.stage.is_closed {
         return;
     }
@@ -194,17 +199,25 @@ fn detectors(painter: &Painter, lens: &Lens, taken: &mut Vec<Rect>) {
                 continue;
             }
             taken.push(place);
-            let ink = if tripped == Some(true) {
-                Color32::WHITE
-            } else {
-                solid(colour::TEXT)
+            let (fill, ink) = match tripped {
+                Some(true) => (solid(colour::of_level(Level::L3)), Color32::WHITE),
+                Some(false) => (solid(colour::PANEL), solid(colour::TEXT)),
+                None => (solid(colour::UNKNOWN), solid(colour::SECONDARY)),
             };
-            let fill = if tripped == Some(true) {
-                solid(colour::of_level(Level::L3))
-            } else {
-                solid(colour::PANEL)
-            };
-            painter.circle(at, 8.0, fill, Stroke::new(1.0, solid(colour::TEXT)));
+            let edge = Stroke::new(1.0, solid(colour::TEXT));
+            let fade = if is_stale { 0.5 } else { 1.0 };
+            painter.circle(at, 8.0, fill.gamma_multiply(fade), edge);
+            if tripped.is_none() {
+                for aside in [-4.0, 0.0, 4.0] {
+                    // chords of the disc, upwards to the right
+                    let half = (64.0_f32 - aside * aside).sqrt() * std::f32::consts::FRAC_1_SQRT_2;
+                    let middle = at + vec2(aside, aside) * std::f32::consts::FRAC_1_SQRT_2;
+                    painter.line_segment(
+                        [middle + vec2(-half, half), middle + vec2(half, -half)],
+                        Stroke::new(1.0, solid(colour::SECONDARY).gamma_multiply(0.6)),
+                    );
+                }
+            }
             painter.text(at, Align2::CENTER_CENTER, letter, FontId::proportional(11.0), ink);
         }
     }

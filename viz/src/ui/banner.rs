@@ -1,15 +1,20 @@
 //! What is said over the scene when there is nothing to see, or nothing new.
 
-use bevy_egui::egui::{Align, Painter, Rect, StrokeKind, Ui, pos2, vec2};
+use bevy_egui::egui::{Align, Id, LayerId, Order, Painter, Rect, StrokeKind, Ui, pos2, vec2};
 
 use super::Scope;
 use super::paint::{self, LABEL, WORD, lines, outline, rgb, text};
 use crate::model::colour::{PANEL, SECONDARY, of_level};
 use crate::model::{Level, Link, Model, Showing};
 
+/// Of the word that the last is old.
+const HEIGHT: f32 = 24.0;
+
 /// Over the scene: where data is waited for and why it does not come, or how old the last is.
 pub(super) fn show(ui: &Ui, viewport: Rect, scope: &Scope) {
-    let painter = ui.painter().with_clip_rect(viewport);
+    // over all that is said in the scene
+    let layer = LayerId::new(Order::Middle, Id::new("banner"));
+    let painter = ui.ctx().layer_painter(layer).with_clip_rect(viewport);
     let link = scope.model.link();
     match scope.model.showing() {
         Showing::NoData => waiting(&painter, viewport, link),
@@ -45,8 +50,7 @@ fn stale(painter: &Painter, viewport: Rect, link: &Link) {
     let words = format!("not live: last word {age:.0} s ago · {why}");
     let face = WORD.sized(14.0).coloured([0xFF; 3]);
     let width = (paint::width(painter, &words, face) + 20.0).min(viewport.width() - 24.0);
-    let at = pos2(viewport.center().x - width / 2.0, viewport.top() + 36.0);
-    let place = Rect::from_min_size(at, vec2(width, 24.0));
+    let place = Rect::from_center_size(strip(viewport).center(), vec2(width, HEIGHT));
     painter.rect(
         place,
         2.0,
@@ -55,6 +59,12 @@ fn stale(painter: &Painter, viewport: Rect, link: &Link) {
         StrokeKind::Inside,
     );
     text(painter, place.shrink2(vec2(10.0, 0.0)), Align::Min, &words, face);
+}
+
+/// Where it is said how old the last is: what is written in the scene keeps clear of it.
+pub(crate) fn strip(viewport: Rect) -> Rect {
+    let top = viewport.top() + 36.0;
+    Rect::from_x_y_ranges(viewport.x_range(), top..=top + HEIGHT)
 }
 
 /// A trouble and what to do about it.

@@ -19,7 +19,7 @@ use crate::feed::{Feed, Transport};
 use crate::model::{Area, Layout, Model, Showing, Tab, View};
 
 mod alarm_list;
-mod banner;
+pub(crate) mod banner;
 mod caption;
 mod cell_map;
 mod effects;

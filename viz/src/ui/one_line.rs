@@ -282,7 +282,7 @@ fn upright(painter: &Painter, centre: egui::Pos2, height: f32, closed: Option<bo
 fn converter(painter: &Painter, place: Rect, spine: f32, model: &Model, pcs: &str) {
     let plant = format!("plant:{pcs}");
     let symbol = Rect::from_center_size(pos2(spine, place.center().y), vec2(38.0, 46.0));
-    let state = first(model, &[(pcs, "pcs-state")]);
+    let (words, tripped) = model.pcs_says(pcs);
     let gate = first(model, &[(pcs, "gate-enabled"), (&plant, "gate")]);
     let power = first(model, &[(pcs, "active-power"), (&plant, "active-power")]);
     let runs = gate.is_on();
@@ -312,13 +312,6 @@ fn converter(painter: &Painter, place: Rect, spine: f32, model: &Model, pcs: &st
     let right = Rect::from_min_max(pos2(spine + 26.0, place.top() + 2.0), place.max - vec2(0.0, 2.0));
     let third = right.height() / 3.0;
     let line_at = |n: f32| Rect::from_min_size(right.min + vec2(0.0, third * n), vec2(right.width(), third));
-    let trip = first(model, &[(pcs, "trip-cause")]);
-    let tripped = trip.is_on() == Some(true);
-    let words = if tripped {
-        format!("PCS TRIPPED: {}", trip.shown)
-    } else {
-        format!("PCS {}", state.shown)
-    };
     text(painter, line_at(0.0), Align::Min, &words, WORD);
     let way = match watts {
         Some(watts) if watts > NO_FLOW_W => "discharging",
