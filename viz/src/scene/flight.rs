@@ -5,12 +5,17 @@ use bevy::prelude::*;
 
 use super::camera::{self, FLIGHT_S};
 use super::layout::{Plan, Wanted};
-use super::{SceneCamera, Stage, aspect};
+use super::{SceneCamera, Stage, Surface, aspect};
 use crate::model::{Layout, Model, View};
 
 /// Takes what panels and keys ask of the camera.
-pub(super) fn wishes(model: Res<Model>, mut view: ResMut<View>, mut stage: ResMut<Stage>) {
-    let (aspect, at_once) = (aspect(&view), view.layout == Layout::Ci);
+pub(super) fn wishes(
+    model: Res<Model>,
+    surface: Res<Surface>,
+    mut view: ResMut<View>,
+    mut stage: ResMut<Stage>,
+) {
+    let at_once = is_at_once(&view, &surface);
     if stage.plan.containers.is_empty() || view.viewport.height < 1.0 {
         return;
     }
@@ -29,30 +34,57 @@ pub(super) fn wishes(model: Res<Model>, mut view: ResMut<View>, mut stage: ResMu
             .map(|pack| (pack.cluster, pack.pack));
         pull(&model, &mut stage, looked_into);
     }
-    if let Some(number) = wanted
-        && let Some(saved) = camera::saved(&stage.plan, stage.detailed, number, subject.as_deref(), aspect)
-    {
-        let is_first = !std::mem::replace(&mut stage.is_begun, true);
-        stage.go(saved.orbit, at_once || is_first || view.wanted_camera.is_none());
-        stage.is_closed = saved.closed;
-        stage.saved = Some((number, view.viewport));
-        view.camera_name = saved.name;
+    if let Some(number) = wanted {
+        let of = stage.detailed;
+        let at_once = at_once || view.wanted_camera.is_none();
         view.wanted_camera = None;
+        show_saved(&mut view, &mut stage, of, number, subject.as_deref(), at_once);
     }
     if view.fly_to.is_some()
         && let Some(tag) = view.fly_to.take()
-        && let Some((_, orbit)) = camera::of_tag(&stage.plan, &tag, aspect)
     {
-        pull(&model, &mut stage, None);
-        stage.go(orbit, at_once);
-        stage.is_closed = false;
-        stage.saved = None;
-        view.camera_name = tag;
+        show_tag(&model, &mut view, &mut stage, &tag, at_once);
     }
 }
 
+/// Whether the camera is there without a flight: pictures that are compared, and those of which each is made by hand.
+pub(super) fn is_at_once(view: &View, surface: &Surface) -> bool {
+    view.layout == Layout::Ci || surface.target.is_some()
+}
+
+/// Goes to a saved view of a container; the first of all without a flight.
+pub(super) fn show_saved(
+    view: &mut View,
+    stage: &mut Stage,
+    container: usize,
+    number: u8,
+    subject: Option<&str>,
+    at_once: bool,
+) {
+    let Some(saved) = camera::saved(&stage.plan, container, number, subject, aspect(view)) else {
+        return;
+    };
+    let is_first = !std::mem::replace(&mut stage.is_begun, true);
+    stage.go(saved.orbit, at_once || is_first);
+    stage.is_closed = saved.closed;
+    stage.saved = Some((number, view.viewport));
+    view.camera_name = saved.name;
+}
+
+/// Goes to the thing with this tag.
+pub(super) fn show_tag(model: &Model, view: &mut View, stage: &mut Stage, tag: &str, at_once: bool) {
+    let Some((_, orbit)) = camera::of_tag(&stage.plan, tag, aspect(view)) else {
+        return;
+    };
+    pull(model, stage, None);
+    stage.go(orbit, at_once);
+    stage.is_closed = false;
+    stage.saved = None;
+    tag.clone_into(&mut view.camera_name);
+}
+
 /// Pulls this pack out of its rack, or none, and lays the site out anew if that is another one.
-fn pull(model: &Model, stage: &mut Stage, pulled: Option<(u32, u32)>) {
+pub(super) fn pull(model: &Model, stage: &mut Stage, pulled: Option<(u32, u32)>) {
     if stage.pulled != pulled
         && let (Some(description), Some((generation, wanted))) = (model.description(), stage.planned)
     {
@@ -63,45 +95,8 @@ fn pull(model: &Model, stage: &mut Stage, pulled: Option<(u32, u32)>) {
     }
 }
 
-/// Goes where something happens: to a cell that burns, vents or heats itself, else to the newest fault, alarm or trip.
-pub(super) fn follow(model: Res<Model>, mut view: ResMut<View>, mut stage: ResMut<Stage>) {
-    if !view.follow {
-        stage.followed = None;
-        return;
-    }
-    let of_cell = worst_cell(&model);
-    let newest = || {
-        let telling = |event: &&bess_telemetry::Event| {
-            use bess_telemetry::Kind;
-            matches!(event.kind, Kind::Fault | Kind::Alarm | Kind::Trip | Kind::Hand)
-                && camera::of_tag(&stage.plan, &event.tag, 1.0).is_some()
-        };
-        model
-            .chronicle()
-            .past()
-            .iter()
-            .rev()
-            .take(200)
-            .find(telling)
-            .map(|event| event.tag.clone())
-    };
-    let Some(tag) = of_cell
-        .map(|tag| {
-            tag.rsplit_once('/')
-                .map_or(tag.clone(), |(pack, _)| pack.to_owned())
-        })
-        .or_else(newest)
-    else {
-        return;
-    };
-    if stage.followed.as_ref() != Some(&tag) {
-        view.fly_to = Some(tag.clone());
-        stage.followed = Some(tag);
-    }
-}
-
-/// A cell that burns, else one that vents, else one that heats itself.
-fn worst_cell(model: &Model) -> Option<String> {
+/// A cell in thermal runaway, else one that has vented, else one that heats itself.
+pub(super) fn worst_cell(model: &Model) -> Option<String> {
     let cells = model.cells()?;
     let lists = [&cells.burning, &cells.vented, &cells.self_heating];
     let cell = lists.into_iter().find_map(|list| list.first().copied())?;

@@ -18,16 +18,20 @@ const SMOKE: Colour = Colour::rgb(0x3c_3d_3f);
 const JET: Colour = Colour::rgb(0xd8_d4_e2);
 /// Extinguishing agent.
 const AGENT: Colour = Colour::rgb(0xe9_f4_fb);
+/// What comes out of a cell in thermal runaway: gas with soot.
+const SOOT: Colour = Colour::rgb(0x33_33_35);
+/// A hot cell: dull red, so that it is no flame.
+const GLOW: Colour = Colour::rgb(0xb2_2a_1e);
 /// The hot core of a flame.
 const CORE: Colour = Colour::rgb(0xff_e9_9a);
 
 /// Cells of a container that do something to be seen, as the middle of the front of their packs.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Sources {
-    /// Have vented and do not burn.
+    /// Have vented and are not in thermal runaway.
     pub venting: Vec<Vec3>,
-    /// In thermal runaway.
-    pub burning: Vec<Vec3>,
+    /// In thermal runaway: hot; whether anything burns is another thing.
+    pub runaway: Vec<Vec3>,
 }
 
 /// Draws it. `right` and `up` are the camera's: puffs face it.
@@ -47,11 +51,28 @@ pub fn draw(
     haze.gas(place, state);
     haze.smoke(place, state, sources, seconds);
     let flows = state.air.vent_flow.is_some_and(|flow| flow > 0.01);
-    for &source in sources.venting.iter().filter(|_| flows) {
-        haze.jet(source, seconds);
+    for &source in &sources.runaway {
+        haze.glow(source);
     }
-    for &source in &sources.burning {
-        haze.flame(source, seconds);
+    if flows {
+        for &source in &sources.venting {
+            haze.jet(source, seconds, JET);
+        }
+        for &source in &sources.runaway {
+            haze.jet(source, seconds, SOOT);
+        }
+    }
+    // only where the rig says that gas burns
+    if state.air.flame == Some(true) {
+        let alight = [&sources.runaway, &sources.venting];
+        for &source in alight
+            .into_iter()
+            .find(|list| !list.is_empty())
+            .into_iter()
+            .flatten()
+        {
+            haze.flame(source, seconds);
+        }
     }
     haze.agent(place, state, seconds);
     haze.zones(place, state);
@@ -141,7 +162,7 @@ impl Haze<'_> {
                 SMOKE.with_alpha(0.10 + 0.30 * strength),
             );
         }
-        let columns = sources.burning.iter().chain(&sources.venting);
+        let columns = sources.runaway.iter().chain(&sources.venting);
         for (k, &source) in (0u32..).zip(columns) {
             let rise = (room.max.y - source.y).max(0.2);
             for n in 0..9u32 {
@@ -157,14 +178,21 @@ impl Haze<'_> {
         }
     }
 
+    /// Heat of a cell: it stands still.
+    fn glow(&mut self, source: Vec3) {
+        let at = source + self.right.cross(self.up) * 0.015;
+        self.puff(at, 0.11, 1.0, GLOW.with_alpha(0.55));
+        self.puff(at, 0.055, 1.0, GLOW.with_alpha(0.85));
+    }
+
     /// Gas leaving a cell.
-    fn jet(&mut self, source: Vec3, seconds: f64) {
+    fn jet(&mut self, source: Vec3, seconds: f64, colour: Colour) {
         let to_eye = self.right.cross(self.up);
         for n in 0..18u32 {
             let age = phase(seconds, 0.9, n * 5);
             let aside = (scatter(n, 6) - 0.5) * 0.26 * age;
             let at = source + to_eye * (0.02 + 0.06 * age) + Vec3::new(aside, 0.46 * age, 0.0);
-            self.puff(at, 0.035 + 0.11 * age, 1.2, JET.with_alpha(0.85 * (1.0 - age)));
+            self.puff(at, 0.035 + 0.11 * age, 1.2, colour.with_alpha(0.85 * (1.0 - age)));
         }
     }
 
@@ -337,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn gas_smoke_flame_and_agent_are_there_when_the_rig_says_so() {
+    fn gas_smoke_and_agent_are_there_when_the_rig_says_so() {
         let gas = State {
             air: Air {
                 gas_lel: Some(20.0),
@@ -362,11 +390,32 @@ mod tests {
         for state in [gas, smoke, agent] {
             assert!(triangles(&state, &Sources::default()) > 0);
         }
-        let burning = Sources {
-            burning: vec![Vec3::ZERO],
+    }
+
+    #[test]
+    fn a_cell_in_runaway_glows_and_burns_only_if_the_rig_says_so() {
+        let sources = Sources {
+            runaway: vec![Vec3::ZERO],
             ..Sources::default()
         };
-        assert!(triangles(&State::default(), &burning) > 0);
+        let of = |flame, vent_flow| {
+            let air = Air {
+                vent_flow,
+                flame,
+                ..Air::default()
+            };
+            let state = State {
+                air,
+                ..State::default()
+            };
+            triangles(&state, &sources)
+        };
+        let glow = of(Some(false), Some(0.0));
+        assert!(glow > 0, "hot");
+        assert_eq!(of(None, None), glow, "nobody tells of a flame or of gas");
+        let jet = of(Some(false), Some(2.0));
+        assert!(jet > glow, "gas leaves it");
+        assert!(of(Some(true), Some(2.0)) > jet, "a flame");
     }
 
     #[test]

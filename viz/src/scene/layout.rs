@@ -126,6 +126,11 @@ pub struct Equipment {
 }
 
 impl Plan {
+    /// Number of the saved view that shows all: the site, or the one container.
+    pub fn overview(&self) -> u8 {
+        if self.containers.len() > 1 { 9 } else { 1 }
+    }
+
     /// Of a described rig.
     pub fn of(description: &Description, wanted: Wanted) -> Self {
         let shapes: Vec<Shape> = description.containers.iter().map(Shape::of).collect();

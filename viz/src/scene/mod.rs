@@ -26,6 +26,7 @@ pub mod colour;
 pub mod devices;
 mod fire;
 mod flight;
+mod follow;
 pub mod geometry;
 pub mod haze;
 pub mod input;
@@ -75,7 +76,7 @@ impl Plugin for ScenePlugin {
                     plan_site,
                     flight::wishes,
                     input::steer,
-                    flight::follow,
+                    follow::follow,
                     flight::fly,
                     build_still,
                     draw_devices,
@@ -134,7 +135,8 @@ pub struct Stage {
     drawn: Option<(State, u64, Option<String>, Planned)>,
     /// The pack that is pulled out to be looked into.
     pulled: Option<(u32, u32)>,
-    followed: Option<String>,
+    /// What the camera has followed last, and the part of the screen it was framed for.
+    followed: Option<(follow::Goal, Area)>,
 }
 
 impl Stage {
@@ -330,8 +332,7 @@ fn plan_site(model: Res<Model>, mut view: ResMut<View>, mut stage: ResMut<Stage>
         stage.saved = None;
         stage.pulled = None;
         stage.is_begun = false;
-        let overview = if stage.plan.containers.len() > 1 { 9 } else { 1 };
-        view.wanted_camera = view.wanted_camera.or(Some(overview));
+        view.wanted_camera = view.wanted_camera.or(Some(stage.plan.overview()));
     }
 }
 
@@ -535,7 +536,7 @@ fn draw_haze(
     replace(&mut meshes, &handles.haze, geometry);
 }
 
-/// Where gas and flames come from: the front of the packs whose cells vent or burn.
+/// Where gas and heat come from: the front of the packs whose cells vent or run away.
 fn sources(model: &Model, stage: &Stage, place: &Place) -> Sources {
     let (Some(cells), Some(index)) = (model.cells(), model.index()) else {
         return Sources::default();
@@ -548,7 +549,7 @@ fn sources(model: &Model, stage: &Stage, place: &Place) -> Sources {
     };
     Sources {
         venting: cells.vented.iter().filter_map(front).collect(),
-        burning: cells.burning.iter().filter_map(front).collect(),
+        runaway: cells.burning.iter().filter_map(front).collect(),
     }
 }
 
