@@ -145,7 +145,16 @@ impl Scale {
         }
     }
 
-    /// With ends at round values around all `values`; unchanged without any.
+    /// Least span of a range around values: below it differences say nothing.
+    fn least(&self) -> f32 {
+        match self.unit {
+            "V" => 0.01,
+            "mV" => 10.0,
+            _ => 1.0,
+        }
+    }
+
+    /// With ends at round values around all `values`, or at the least span with them in its middle; unchanged without any.
     #[must_use]
     pub fn around(self, values: impl Iterator<Item = f32>) -> Self {
         let (low, high) = values
@@ -156,12 +165,19 @@ impl Scale {
         if low > high {
             return self;
         }
-        let step = 10_f32.powf(((high - low).max(1e-3)).log10().floor()) / 2.0;
-        let low = (low / step).floor() * step;
-        let high = (high / step).ceil() * step;
+        let least = self.least();
+        if high - low < least {
+            let middle = f32::midpoint(low, high);
+            return Self {
+                low: middle - least / 2.0,
+                high: middle + least / 2.0,
+                ..self
+            };
+        }
+        let step = 10_f32.powf((high - low).log10().floor()) / 2.0;
         Self {
-            low,
-            high: if high > low { high } else { low + step },
+            low: (low / step).floor() * step,
+            high: (high / step).ceil() * step,
             ..self
         }
     }
@@ -257,8 +273,19 @@ mod tests {
         let scale = Scale::fixed(Quantity::Temperature).around([23.37, 24.91, f32::NAN].into_iter());
         assert!(scale.low <= 23.37 && scale.high >= 24.91, "{scale:?}");
         assert!(scale.high - scale.low < 3.0, "{scale:?}");
-        let flat = Scale::fixed(Quantity::Voltage).around([3.3, 3.3].into_iter());
-        assert!(flat.high > flat.low);
+        for (quantity, value, least) in [
+            (Quantity::Voltage, 3.3, 0.01),
+            (Quantity::Temperature, 25.0, 1.0),
+            (Quantity::Soc, 50.0, 1.0),
+            (Quantity::Current, 0.0, 1.0),
+        ] {
+            let flat = Scale::fixed(quantity).around([value, value].into_iter());
+            assert!((flat.high - flat.low - least).abs() < 1e-5, "{flat:?}");
+            assert!(
+                (flat.share(value) - 0.5).abs() < 0.01,
+                "equal values are in the middle"
+            );
+        }
         let none = Scale::fixed(Quantity::Soc).around(std::iter::empty());
         assert_eq!(none, Scale::fixed(Quantity::Soc));
     }

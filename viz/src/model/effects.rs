@@ -51,15 +51,30 @@ impl Hop {
 
     /// Latency, limit and margin in words, as in `0.016 s ≤ 0.2 s, +0.184`.
     pub fn label(&self) -> String {
+        let margin = self
+            .margin()
+            .map_or_else(String::new, |margin| format!(", {margin}"));
+        format!("{}{margin}", self.measured())
+    }
+
+    /// Room that was left to the limit, with its sign; none if it never came.
+    pub fn margin(&self) -> Option<String> {
+        let margin = self.judged.measured.and(self.judged.margin)?;
+        let sign = if margin < 0.0 { '−' } else { '+' };
+        Some(format!("{sign}{}", figure(margin.abs())))
+    }
+
+    /// Unit of its figures.
+    pub fn unit(&self) -> &str {
+        if self.is_latency() { "s" } else { &self.judged.unit }
+    }
+
+    /// Latency and limit in words, as in `0.016 s ≤ 0.2 s`.
+    pub fn measured(&self) -> String {
         let Judged {
-            measured,
-            unit,
-            low,
-            high,
-            margin,
-            ..
+            measured, low, high, ..
         } = &self.judged;
-        let unit = if self.is_latency() { "s" } else { unit.as_str() };
+        let unit = self.unit();
         let limit = match (low, high) {
             (None, Some(high)) => format!(" ≤ {} {unit}", figure(*high)),
             (Some(low), None) => format!(" ≥ {} {unit}", figure(*low)),
@@ -69,11 +84,7 @@ impl Hop {
         let Some(measured) = measured else {
             return format!("never{}", limit.replacen(" ≤", ", limit", 1));
         };
-        let margin = margin.map_or_else(String::new, |margin| {
-            let sign = if margin < 0.0 { '−' } else { '+' };
-            format!(", {sign}{}", figure(margin.abs()))
-        });
-        format!("{} {unit}{limit}{margin}", figure(*measured))
+        format!("{} {unit}{limit}", figure(*measured))
     }
 }
 

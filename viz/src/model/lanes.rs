@@ -217,11 +217,11 @@ impl Lanes {
             }
             Lane::Estop if of == "safety-relay" && event.point == "state" => {
                 let word = event.text.split(':').next().unwrap_or_default();
-                let level = match word {
-                    "ok" => None,
-                    _ => Some(Level::L3),
-                };
-                Some((word.to_owned(), level))
+                Some(match word {
+                    "ok" => ("closed".to_owned(), None),
+                    "safe" => ("open (safe state)".to_owned(), Some(Level::L3)),
+                    word => (word.to_owned(), Some(Level::L3)),
+                })
             }
             _ => None,
         };

@@ -91,6 +91,11 @@ pub struct Link {
     pub span_ns: (u64, u64),
 }
 
+/// Cells that are older than this are not taken for now, ns.
+const CELLS_OLD_NS: u64 = 2_000_000_000;
+/// Rig time that goes back by more than this after a break is that of a rig that was started again, ns.
+const BACK_NS: u64 = 1_000_000_000;
+
 /// Longest silence of a live rig, which tells its status each second.
 pub const SILENCE: Duration = Duration::from_secs(3);
 
@@ -155,6 +160,12 @@ pub struct Model {
     now_ns: u64,
     heard: bool,
     described: u64,
+    /// Counts beginnings: of another rig, or of the same that was started again.
+    begun: u64,
+    /// The rig was described again as it was, and whether it is the one from before is not known yet.
+    resumed: bool,
+    /// What the rig before the break told of what happened, until it is told again.
+    before: Chronicle,
     /// Frames that did not fit, and why the last one did not.
     misfits: u64,
     notices: VecDeque<Notice>,
@@ -177,9 +188,41 @@ impl Model {
         self.described
     }
 
+    /// Counts beginnings: instants that were chosen before one are of another time.
+    pub fn begun(&self) -> u64 {
+        self.begun
+    }
+
     /// Newest frame of cells.
     pub fn cells(&self) -> Option<&Arc<Cells>> {
         self.cells.as_ref()
+    }
+
+    /// Age of the newest frame of cells, ns; none if it is new enough to be taken for now.
+    pub fn old_cells_ns(&self) -> Option<u64> {
+        let age = self.now_ns.saturating_sub(self.cells.as_ref()?.at_ns);
+        (age > CELLS_OLD_NS).then_some(age)
+    }
+
+    /// Of when the cells are, in words; none if they are of now.
+    pub fn old_cells(&self) -> Option<String> {
+        let age = self.old_cells_ns()?;
+        let at = self.now_ns.saturating_sub(age);
+        Some(format!("{}, {} s ago", whole_clock(at), age / 1_000_000_000))
+    }
+
+    /// A tag as people say it; with its container where there is more than one.
+    pub fn named(&self, tag: &str) -> String {
+        let said = index::short(tag);
+        let Some(index) = self.index.as_ref() else {
+            return said;
+        };
+        match index.container_of(index::bare(tag)) {
+            Some((_, container)) if index.description().containers.len() > 1 && container.tag != said => {
+                format!("{} {said}", container.tag)
+            }
+            _ => said,
+        }
     }
 
     /// Rig time that is shown, ns.
@@ -375,10 +418,12 @@ impl Model {
             Frame::Cells(cells) => self.take_cells(Arc::new(cells)),
             Frame::Points(points) => self.take_points(&points),
             Frame::Events(event) => {
+                self.compare(&event);
                 self.chronicle.push(event);
                 Ok(())
             }
             Frame::Status(status) => {
+                self.notice_restart(status.at_ns);
                 self.now_ns = self.now_ns.max(status.at_ns);
                 self.status = Some(status);
                 Ok(())
@@ -405,8 +450,9 @@ impl Model {
 
     fn describe(&mut self, description: Description) -> Result<(), String> {
         if self.description() == Some(&description) {
-            // the same rig again after a break: what it did is told again, how it was is kept
-            self.chronicle = Chronicle::default();
+            // the same rig again after a break: what it did is told again, how it was is kept; unless it was started again
+            self.before = std::mem::take(&mut self.chronicle);
+            self.resumed = true;
             for slot in &mut self.slots {
                 slot.told = false;
             }
@@ -415,14 +461,43 @@ impl Model {
         let index = Index::new(description).map_err(|why| why.to_string())?;
         self.slots = vec![Slot::default(); index.point_count()];
         self.index = Some(Arc::new(index));
+        self.chronicle = Chronicle::default();
+        self.begin();
+        self.described += 1;
+        Ok(())
+    }
+
+    /// Forgets how it was; what was told since the description stays.
+    fn begin(&mut self) {
         self.cells = None;
         self.status = None;
-        self.chronicle = Chronicle::default();
         self.history.clear();
         self.now_ns = 0;
         self.heard = false;
-        self.described += 1;
-        Ok(())
+        self.resumed = false;
+        self.before = Chronicle::default();
+        self.begun += 1;
+    }
+
+    /// The first word of rig time after a break tells whether it is still the same run of the rig.
+    fn notice_restart(&mut self, at_ns: u64) {
+        if std::mem::take(&mut self.resumed) && at_ns.saturating_add(BACK_NS) < self.now_ns {
+            self.restart();
+        }
+    }
+
+    /// An event of the same number that is another one is of a rig that was started again, whatever its time.
+    fn compare(&mut self, event: &bess_telemetry::Event) {
+        if self.before.get(event.id).is_some_and(|before| before != event) {
+            self.restart();
+        } else if self.before.all().last().is_some_and(|last| last.id <= event.id) {
+            self.before = Chronicle::default();
+        }
+    }
+
+    fn restart(&mut self) {
+        self.begin();
+        self.notice(false, "the rig was started again");
     }
 
     fn take_cells(&mut self, cells: Arc<Cells>) -> Result<(), String> {
@@ -442,6 +517,7 @@ impl Model {
         if let Some(cell) = lists.into_iter().flatten().find(|cell| **cell as usize >= count) {
             return Err(format!("a frame of cells that names cell {cell} of {count}"));
         }
+        self.notice_restart(cells.at_ns);
         self.now_ns = self.now_ns.max(cells.at_ns);
         self.history.take_cells(&cells);
         self.cells = Some(cells);
@@ -465,6 +541,7 @@ impl Model {
                 self.slots.len()
             ));
         }
+        self.notice_restart(points.at_ns);
         for (index, value) in points.index.iter().zip(&points.value) {
             self.slots[*index as usize] = Slot {
                 at_ns: points.at_ns,
@@ -521,6 +598,9 @@ pub fn shown(def: &PointDef, reading: Reading) -> String {
     if !def.states.is_empty() {
         return state_name(def, value).map_or_else(|| format!("state {value}?"), str::to_owned);
     }
+    if is_share(def) {
+        return format!("{:.1} %", value * 100.0).replace('-', "−");
+    }
     let decimals = match def.unit.as_str() {
         "V" if def.max <= 10.0 => 3,
         "V" | "A" | "°C" | "K" | "%" | "bar" | "dB/m" | "K/min" | "L/min" | "L/s" => 1,
@@ -533,6 +613,15 @@ pub fn shown(def: &PointDef, reading: Reading) -> String {
     let decimals = if unit == def.unit { decimals } else { 1 };
     let unit = if unit == "1" { "" } else { unit };
     format!("{value:.decimals$} {unit}").trim_end().replace('-', "−")
+}
+
+/// Whether it is a share of a whole, told as a fraction: a state of charge or of health.
+fn is_share(def: &PointDef) -> bool {
+    let is_soc = def
+        .name
+        .split(['-', '.'])
+        .any(|word| matches!(word, "soc" | "soh"));
+    matches!(def.unit.as_str(), "" | "1") && def.min >= 0.0 && def.max == 1.0 && is_soc
 }
 
 /// Large figures in kilo and mega.
@@ -560,4 +649,10 @@ pub fn clock(at_ns: u64) -> String {
     let ms = at_ns / 1_000_000;
     let (s, ms) = (ms / 1000, ms % 1000);
     format!("{}:{:02}:{:02}.{ms:03}", s / 3600, s / 60 % 60, s % 60)
+}
+
+/// Rig time as hours, minutes and whole seconds.
+pub fn whole_clock(at_ns: u64) -> String {
+    let s = at_ns / 1_000_000_000;
+    format!("{}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60)
 }

@@ -383,6 +383,10 @@ fn the_scenario_and_its_hops_are_told() {
     assert_eq!((hop.cause, hop.judged.effect), (Some(1), Some(5)));
     assert_eq!(hop.due_ns(), Some(S + 20_000_000));
     assert_eq!(hop.label(), "0.002 s ≤ 0.02 s, +0.018");
+    assert_eq!(
+        (hop.measured(), hop.margin()),
+        ("0.002 s ≤ 0.02 s".into(), Some("+0.018".into()))
+    );
     let never = Hop::of(&Event {
         judged: Some(judged(S, None, 2.0)),
         ..event(0, S, Kind::Measurement, "", "", 0.0, "")
@@ -437,12 +441,96 @@ fn the_same_rig_again_keeps_its_history() {
     assert_eq!(model.generation(), generation);
     assert_eq!(model.read(0), Reading::Never, "told again before it is believed");
     assert_eq!(model.history().samples(0).count(), 5);
+    model.apply(Frame::Points(points(6 * S, &[(0, Some(6.0))])));
+    assert_eq!((model.now_ns(), model.history().samples(0).count()), (6 * S, 6));
     let mut other = description();
     other.seed += 1;
     model.apply(Frame::Description(Box::new(other)));
     assert_eq!(model.generation(), generation + 1);
     assert_eq!(model.history().samples(0).count(), 0);
     assert_eq!(model.showing(), Showing::NoData);
+}
+
+#[test]
+fn a_rig_that_was_started_again_begins_anew() {
+    let noticed = |model: &Model| {
+        let mut notices = model.notices();
+        notices.any(|notice| notice.text == "the rig was started again")
+    };
+    // its time goes back
+    let mut model = described();
+    model.apply(Frame::Points(points(50 * S, &[(0, Some(1.0))])));
+    model.apply(Frame::Cells(cells(50 * S)));
+    model.apply(Frame::Status(status(50 * S)));
+    let begun = model.begun();
+    model.apply(Frame::Description(Box::new(description())));
+    told(&mut model, [event(0, S, Kind::Alarm, "t", "alarm-x", 1.0, "")]);
+    assert!(!noticed(&model), "what happened is told again from its beginning");
+    model.apply(Frame::Status(status(3 * S)));
+    assert!(noticed(&model) && model.begun() == begun + 1);
+    assert_eq!((model.now_ns(), model.history().samples(0).count()), (3 * S, 0));
+    assert!(model.cells().is_none());
+    model.settle();
+    assert_eq!(model.alarms().len(), 1, "what it told so far stays");
+    assert_eq!(model.showing(), Showing::NoData);
+    model.apply(Frame::Points(points(3 * S, &[(0, Some(2.0))])));
+    assert_eq!(model.history().samples(0).count(), 1);
+
+    // its time is beyond, but what happened is something else
+    let mut model = described();
+    told(&mut model, [event(0, S, Kind::Alarm, "t", "alarm-x", 1.0, "")]);
+    model.apply(Frame::Points(points(2 * S, &[(0, Some(1.0))])));
+    model.apply(Frame::Description(Box::new(description())));
+    told(
+        &mut model,
+        [event(0, 2 * S, Kind::Alarm, "t", "alarm-y", 1.0, "")],
+    );
+    assert!(noticed(&model));
+    assert_eq!(model.history().samples(0).count(), 0);
+    assert_eq!(model.chronicle().all().len(), 1);
+}
+
+#[test]
+fn old_cells_are_told_as_old() {
+    let mut model = described();
+    assert_eq!(model.old_cells(), None);
+    model.apply(Frame::Cells(cells(120 * S)));
+    model.apply(Frame::Status(status(122 * S)));
+    assert_eq!(model.old_cells(), None);
+    model.apply(Frame::Status(status(150 * S)));
+    assert_eq!(model.old_cells().unwrap(), "0:02:00, 30 s ago");
+}
+
+#[test]
+fn a_container_is_named_where_there_are_more() {
+    let tag = "plant:container-01/cluster-02";
+    assert_eq!(described().named(tag), "C2");
+    let mut site = description();
+    let mut other = site.containers[0].clone();
+    other.tag = "container-02".into();
+    (other.first_cell, other.first_cluster) = (16, 2);
+    (site.cells.count, site.cells.clusters) = (32, 4);
+    site.containers.push(other);
+    let mut model = Model::default();
+    model.apply(Frame::Description(Box::new(site)));
+    assert_eq!(model.named(tag), "container-01 C2");
+    assert_eq!(model.named("container-02"), "container-02");
+    assert_eq!(model.named("site-01/meter"), "meter");
+}
+
+#[test]
+fn a_state_of_charge_told_as_a_fraction_is_shown_in_percent() {
+    let def = PointDef {
+        name: "soc".into(),
+        max: 1.0,
+        ..PointDef::default()
+    };
+    assert_eq!(shown(&def, Reading::Value(0.5432)), "54.3 %");
+    let other = PointDef {
+        name: "damper".into(),
+        ..def
+    };
+    assert_eq!(shown(&other, Reading::Value(0.5)), "0.500");
 }
 
 #[test]

@@ -127,6 +127,8 @@ pub struct Area {
 pub struct View {
     /// Tag that is selected: a device, container, cluster, pack or cell.
     pub selected: Option<String>,
+    /// Number of the container that is shown with its cells, told by the scene.
+    pub opened: Option<usize>,
     /// Tag under the pointer in the scene, with the pointer's place.
     pub hovered: Option<String>,
     /// What cells are coloured by.

@@ -313,6 +313,10 @@ fn plan_site(model: Res<Model>, mut view: ResMut<View>, mut stage: ResMut<Stage>
         return;
     };
     let near = nearest(&stage, &view);
+    // only a write marks it changed
+    if view.opened != Some(near) {
+        view.opened = Some(near);
+    }
     let key = (
         model.generation(),
         Wanted {
