@@ -5,9 +5,9 @@ use bevy_egui::egui::{Align, Rect, Sense, Stroke, StrokeKind, Ui, pos2, vec2};
 use super::Scope;
 use super::paint::{self, FIGURE, LABEL, WORD, badge, padlock, rgb, text};
 use crate::model::alarms::subject;
-use crate::model::colour::SELECTION;
-use crate::model::index::{leaf, short};
-use crate::model::{AlarmRow, AlarmState, Model};
+use crate::model::colour::{SECONDARY, SELECTION};
+use crate::model::index::leaf;
+use crate::model::{AlarmRow, AlarmState, Alarms, Model, Showing, whole_clock};
 
 const ROW: f32 = 22.0;
 /// How far a consequence stands in.
@@ -26,7 +26,14 @@ pub(super) fn show(ui: &mut Ui, scope: &mut Scope) {
     let (head, body) = place.split_top_bottom_at_y(place.top() + 22.0);
     let alarms = scope.model.alarms();
     let rows = alarms.rows(&scope.panels.unfolded);
-    text(ui.painter(), head, Align::Min, &heading(scope.model), WORD);
+    let showing = scope.model.showing();
+    let face = if matches!(showing, Showing::NoData | Showing::Stale) {
+        WORD.coloured(SECONDARY)
+    } else {
+        WORD
+    };
+    let words = heading(alarms, showing, scope.model.now_ns());
+    text(ui.painter(), head, Align::Min, &words, face);
     let mut click = None;
     if !rows.is_empty() {
         let button = Rect::from_min_max(
@@ -83,15 +90,19 @@ pub(super) fn show(ui: &mut Ui, scope: &mut Scope) {
     }
 }
 
-/// How many there are, and whether they are too many.
-fn heading(model: &Model) -> String {
-    let alarms = model.alarms();
+/// How many there are, and whether they are too many; of a rig that is silent with when that was.
+fn heading(alarms: &Alarms, showing: Showing, now_ns: u64) -> String {
     let list = alarms.list();
+    let what = match showing {
+        Showing::NoData if list.is_empty() => return "alarms: not known".into(),
+        Showing::NoData | Showing::Stale => format!("alarms as of {}", whole_clock(now_ns)),
+        Showing::Live | Showing::Paused | Showing::Replay => "alarms".into(),
+    };
     if list.is_empty() {
-        return "alarms: none".into();
+        return format!("{what}: none");
     }
     let active = list.iter().filter(|alarm| alarm.is_active()).count();
-    let mut words = format!("alarms: {active} active");
+    let mut words = format!("{what}: {active} active");
     let unseen = alarms.unseen();
     if unseen > 0 {
         words = format!("{words}, {unseen} unseen");
@@ -145,7 +156,7 @@ fn line(ui: &Ui, place: Rect, scope: &Scope, row: &AlarmRow) -> Option<Click> {
     }
     let mut fold = None;
     // a cluster's controller is all that alarms for it
-    let whose = short(&alarm.tag);
+    let whose = scope.model.named(&alarm.tag);
     let whose = whose.strip_suffix(" bcu").unwrap_or(&whose);
     let mut words = format!("{whose} {}", subject(&alarm.point));
     let more = row.folded.len() + 1;
@@ -219,14 +230,14 @@ fn explained(model: &Model, row: &AlarmRow) -> String {
     }
     let cause = alarm.cause.and_then(|id| model.chronicle().get(id));
     if let Some(cause) = cause {
-        told.push(format!("because of {} {}", short(&cause.tag), cause.text));
+        told.push(format!("because of {} {}", model.named(&cause.tag), cause.text));
     }
     if !row.folded.is_empty() {
         let others: Vec<_> = row
             .folded
             .iter()
             .take(12)
-            .map(|alarm| short(&alarm.tag))
+            .map(|alarm| model.named(&alarm.tag))
             .collect();
         told.push(format!("also of {}", others.join(", ")));
         told.push("click the number: one by one, or folded".into());
@@ -244,5 +255,19 @@ pub(super) fn since(at_ns: u64, t0: u64) -> String {
         format!("{sign}{seconds:.3}")
     } else {
         format!("{sign}{seconds:.1}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn alarms_that_are_not_known_are_not_none() {
+        let none = Alarms::default();
+        let at = 74_500_000_000;
+        assert_eq!(heading(&none, Showing::NoData, 0), "alarms: not known");
+        assert_eq!(heading(&none, Showing::Stale, at), "alarms as of 0:01:14: none");
+        assert_eq!(heading(&none, Showing::Live, at), "alarms: none");
     }
 }

@@ -25,12 +25,7 @@ pub(super) fn show(ui: &mut Ui, scope: &mut Scope) {
         return;
     };
     let selected = scope.view.selected.clone();
-    // the container of the selection, or the first
-    let number = selected
-        .as_deref()
-        .and_then(|tag| index.container_of(tag))
-        .map_or(0, |(number, _)| number);
-    let Some(of) = index.description().containers.get(number) else {
+    let Some((number, of)) = scope.container().map(|(number, of)| (number, of.clone())) else {
         return;
     };
     let place = Rect::from_min_max(viewport.min + vec2(32.0, HEAD), viewport.max - vec2(6.0, FOOT));

@@ -116,11 +116,7 @@ fn row(ui: &Ui, place: Rect, model: &Model, hop: &Hop, t0: u64) {
         .map_or_else(|| "never".to_owned(), |value| format!("{} {unit}", figure(value)));
     put(3, Align::Max, &measured, small);
     put(4, Align::Min, &limit(hop), small);
-    let margin = judged.margin.map_or_else(String::new, |margin| {
-        let sign = if margin < 0.0 { '−' } else { '+' };
-        format!("{sign}{}", figure(margin.abs()))
-    });
-    put(5, Align::Max, &margin, small);
+    put(5, Align::Max, &hop.margin().unwrap_or_default(), small);
     put(6, Align::Min, judged.source.as_deref().unwrap_or(""), LABEL);
     let mark = column(place, 7)
         .with_max_x(place.right() - 10.0)

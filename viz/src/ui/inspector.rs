@@ -86,9 +86,19 @@ pub(super) fn show(ui: &mut Ui, scope: &mut Scope) {
         return;
     };
     let (title, rest) = rest.split_top_bottom_at_y(rest.top() + 20.0);
-    text(ui.painter(), title, Align::Min, &short(&tag), WORD.sized(14.0));
-    text(ui.painter(), title, Align::Max, &kind(scope.model, &tag), LABEL);
     let lines = lines(scope.model, &tag);
+    let of_cells = lines.iter().any(|line| matches!(line.source, Source::Cell(..)));
+    let old = scope.model.old_cells().filter(|_| of_cells);
+    let right = old.map_or_else(|| kind(scope.model, &tag), |when| format!("cells of {when}"));
+    let named = text(
+        ui.painter(),
+        title,
+        Align::Min,
+        &scope.model.named(&tag),
+        WORD.sized(14.0),
+    );
+    let right_of = title.with_min_x(named.right() + 6.0);
+    text(ui.painter(), right_of, Align::Max, &right, LABEL);
     if lines.is_empty() {
         let known = scope.model.index().is_some_and(|index| index.has_tag(&tag));
         let words = if known {
@@ -361,6 +371,9 @@ fn facts(model: &Model, line: &Line) -> Vec<String> {
         let (own, other) = (&line.shown, &partner.shown);
         facts.push(format!("{own} {sign} {} {} {other}", partner.word, partner.name));
     }
+    if let (Source::Cell(..), Some(cells)) = (&line.source, model.cells()) {
+        facts.push(told_at(model, cells.at_ns));
+    }
     if let Source::Point(index) = line.source {
         let seen = model
             .description()
@@ -369,11 +382,16 @@ fn facts(model: &Model, line: &Line) -> Vec<String> {
             facts.push(format!("on {}", seen.join(" · ")));
         }
         if let Some(at) = model.told_ns(index) {
-            let age = model.now_ns().saturating_sub(at) as f64 / 1e9;
-            facts.push(format!("told at {}, {age:.1} s ago", crate::model::clock(at)));
+            facts.push(told_at(model, at));
         }
     }
     facts
+}
+
+/// When something was told, and how long ago that is.
+fn told_at(model: &Model, at_ns: u64) -> String {
+    let age = model.now_ns().saturating_sub(at_ns) as f64 / 1e9;
+    format!("told at {}, {age:.1} s ago", crate::model::clock(at_ns))
 }
 
 /// Limits as people read them: `L1 ≥ 50, L2 ≥ 55 °C`; the strictest level first.
@@ -446,6 +464,7 @@ fn cell_lines(model: &Model, cell: usize) -> Vec<Line> {
     let Some(cells) = model.cells() else {
         return Vec::new();
     };
+    let is_now = model.old_cells_ns().is_none();
     let key = |name: &str| format!("cell {name}");
     let line = |name: &str, unit: &str, value: Option<f32>, text: &dyn Fn(f32) -> String, whole, row| {
         let limits = cell_limits(model, name);
@@ -456,7 +475,7 @@ fn cell_lines(model: &Model, cell: usize) -> Vec<Line> {
             letter: "T".into(),
             unit: unit.into(),
             shown: value.map_or_else(|| "—".into(), text),
-            known: value.is_some(),
+            known: value.is_some() && is_now,
             bar: value.map(|value| (f64::from(value), low, high)),
             limits,
             partner: None,
@@ -505,7 +524,7 @@ fn cell_lines(model: &Model, cell: usize) -> Vec<Line> {
             letter: "T".into(),
             shown: stage.into(),
             unit: String::new(),
-            known: true,
+            known: is_now,
             bar: None,
             limits: Vec::new(),
             partner: None,
@@ -660,6 +679,8 @@ fn graph(ui: &Ui, place: Rect, model: &Model, line: &Line) {
             body.bottom() - 3.0 - y * (body.height() - 6.0),
         )
     };
+    // a value of a cell that is not told any more ends with its last frame
+    let ends = matches!(line.source, Source::Cell(..)) && model.old_cells_ns().is_some();
     let mut points = Vec::new();
     for (n, sample) in samples.iter().enumerate() {
         if !sample.value.is_finite() {
@@ -668,7 +689,8 @@ fn graph(ui: &Ui, place: Rect, model: &Model, line: &Line) {
         }
         points.push(at(sample.at_ns, sample.value));
         // it holds until the next
-        let until = samples.get(n + 1).map_or(now, |next| next.at_ns);
+        let last = if ends { sample.at_ns } else { now };
+        let until = samples.get(n + 1).map_or(last, |next| next.at_ns);
         points.push(at(until, sample.value));
     }
     paint::sparkline(painter, points, TEXT);

@@ -19,13 +19,24 @@ pub(super) fn show(ui: &mut Ui, scope: &mut Scope) -> Rect {
     for bar in [head, foot] {
         ui.painter().rect_filled(bar, 0.0, rgb(colour::PANEL));
     }
-    let name = if scope.view.cell_map {
-        "flat cell map"
+    let mut name = if scope.view.cell_map {
+        let several = scope
+            .model
+            .index()
+            .is_some_and(|index| index.description().containers.len() > 1);
+        let of = scope.container().filter(|_| several);
+        of.map_or_else(
+            || "flat cell map".to_owned(),
+            |(_, of)| format!("flat cell map · {}", of.tag),
+        )
     } else {
-        scope.view.camera_name.as_str()
+        scope.view.camera_name.clone()
     };
-    let place = head.shrink2(vec2(8.0, 0.0));
-    let named = text(ui.painter(), place, Align::Min, name, WORD);
+    if let Some(when) = scope.model.old_cells() {
+        name = format!("{name} · cells of {when}");
+    }
+    let place = head.shrink2(vec2(8.0, 0.0)).with_max_x(head.right() - 262.0);
+    let named = text(ui.painter(), place, Align::Min, &name, WORD);
     if let Some(assumed) = assumed(scope).filter(|_| !scope.view.cell_map) {
         let place = Rect::from_min_max(
             pos2(named.right() + 12.0, head.top()),
@@ -43,14 +54,9 @@ pub(super) fn show(ui: &mut Ui, scope: &mut Scope) -> Rect {
     scene
 }
 
-/// Which sizes of the selected container, or of the first, are not in its catalogue: all else is to scale.
+/// Which sizes of the container that is looked at are not in its catalogue: all else is to scale.
 fn assumed(scope: &Scope) -> Option<String> {
-    let index = scope.model.index()?;
-    let selected = scope.view.selected.as_deref();
-    let number = selected
-        .and_then(|tag| index.container_of(tag))
-        .map_or(0, |(number, _)| number);
-    let of = index.description().containers.get(number)?;
+    let (_, of) = scope.container()?;
     let shell = if of.is_cabinet { "cabinet" } else { "container" };
     let unknown: Vec<&str> = [
         (of.product.size, shell),
@@ -137,7 +143,11 @@ fn colours(ui: &Ui, foot: Rect, scope: &Scope, quantity: Quantity) {
     } else {
         "fixed range"
     };
-    text(painter, below, Align::Min, &format!("T · {range}"), LABEL);
+    let old = scope.model.old_cells();
+    let told = old
+        .as_ref()
+        .map_or_else(|| format!("T · {range}"), |when| format!("T · of {when}"));
+    text(painter, below, Align::Min, &told, LABEL);
     let (above, below) = part(foot, BAR);
     let bar = Rect::from_min_max(above.min + vec2(0.0, 4.0), above.max - vec2(0.0, 2.0));
     let steps = 48_u8;
@@ -185,7 +195,8 @@ fn colours(ui: &Ui, foot: Rect, scope: &Scope, quantity: Quantity) {
         text(painter, below, align, &figure(value), FIGURE.sized(12.0));
     }
     let (above, below) = part(foot, NOW);
-    let extremes = extremes(values, scale.decimals);
+    let when = if old.is_some() { "then" } else { "now" };
+    let extremes = extremes(values, when, scale.decimals);
     text(painter, above, Align::Min, &extremes, LABEL);
     let mark = Rect::from_min_size(pos2(below.left(), below.center().y - 5.0), vec2(14.0, 10.0));
     hatch(painter, mark);
@@ -232,7 +243,7 @@ fn stages(ui: &Ui, foot: Rect) {
     }
 }
 
-fn extremes(values: &[f32], decimals: usize) -> String {
+fn extremes(values: &[f32], when: &str, decimals: usize) -> String {
     let (low, high) = values
         .iter()
         .filter(|value| value.is_finite())
@@ -242,7 +253,7 @@ fn extremes(values: &[f32], decimals: usize) -> String {
     if low > high {
         return "no cells told".into();
     }
-    format!("now {low:.decimals$} to {high:.decimals$}").replace('-', "−")
+    format!("{when} {low:.decimals$} to {high:.decimals$}").replace('-', "−")
 }
 
 fn states(ui: &Ui, foot: Rect, quantity: Quantity) {

@@ -11,11 +11,13 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use bess_telemetry::Container;
 use bevy::prelude::*;
 use bevy_egui::egui::{self, FontFamily, Rect, UiBuilder, pos2, vec2};
 use bevy_egui::{EguiContexts, EguiPrimaryContextPass};
 
 use crate::feed::{Feed, Transport};
+use crate::model::index::bare;
 use crate::model::{Area, Layout, Model, Showing, Tab, View};
 
 mod alarm_list;
@@ -69,6 +71,8 @@ struct Panels {
     operator: operator::State,
     /// Repeats at the end; of a recording.
     looped: bool,
+    /// Which beginning of the rig the chosen instants are of.
+    begun: u64,
 }
 
 /// What a panel is drawn with.
@@ -79,6 +83,19 @@ struct Scope<'a> {
     panels: &'a mut Panels,
     /// Whether badges of unacknowledged alarms are on: they flash at 1 Hz, but never in a picture that is compared.
     flash: bool,
+}
+
+impl Scope<'_> {
+    /// The container that is looked at, with its number: that of the selection, the one opened in the scene, or the first.
+    fn container(&self) -> Option<(usize, &Container)> {
+        let index = self.model.index()?;
+        let selected = self.view.selected.as_deref();
+        let of_selected = selected.and_then(|tag| index.container_of(bare(tag)));
+        let at = |number: usize| Some((number, index.description().containers.get(number)?));
+        of_selected
+            .or_else(|| at(self.view.opened.unwrap_or(0)))
+            .or_else(|| at(0))
+    }
 }
 
 fn draw(
@@ -93,6 +110,10 @@ fn draw(
     if !panels.dressed {
         dress(ctx);
         panels.dressed = true;
+    }
+    if panels.begun != model.begun() {
+        panels.begun = model.begun();
+        panels.timeline = timeline::State::default();
     }
     paint::prepare(ctx);
     let screen = ctx.viewport_rect();
@@ -149,6 +170,8 @@ fn operator_screen(ui: &mut egui::Ui, screen: Rect, scope: &mut Scope) -> Rect {
     let viewport = over_scene(ui, middle, scope);
     panel(ui, area(w - RIGHT, STATUS, w, STATUS + ALARMS), |ui| {
         alarm_list::show(ui, scope);
+        let list = ui.clip_rect();
+        banner::fade(ui, list.with_min_y(list.top() + 24.0), scope.model);
     });
     panel(ui, area(w - RIGHT, STATUS + ALARMS, w, lower), |ui| {
         inspector::show(ui, scope);
@@ -181,6 +204,8 @@ fn demo(ui: &mut egui::Ui, screen: Rect, scope: &mut Scope) -> Rect {
     let split = STATUS + ALARMS;
     panel(ui, area(w - DEMO_RIGHT, STATUS, w, split), |ui| {
         alarm_list::show(ui, scope);
+        let list = ui.clip_rect();
+        banner::fade(ui, list.with_min_y(list.top() + 24.0), scope.model);
     });
     panel(ui, area(w - DEMO_RIGHT, split, w, lower), |ui| {
         caption::hops(ui, scope);

@@ -1,6 +1,8 @@
 //! The one-line diagram: grid, PCS, DC bus, clusters, safety chain, with the flow of power.
 
-use bess_telemetry::{Container, Truth};
+use std::collections::BTreeSet;
+
+use bess_telemetry::Truth;
 use bevy_egui::egui::{self, Align, Painter, Rect, Sense, Stroke, StrokeKind, Ui, pos2, vec2};
 
 use super::Scope;
@@ -60,7 +62,7 @@ impl Told {
 
 pub(super) fn show(ui: &mut Ui, scope: &mut Scope) {
     let place = ui.max_rect();
-    let Some(container) = first_container(scope.model) else {
+    let Some(container) = scope.container().map(|(_, container)| container.clone()) else {
         text(ui.painter(), place, Align::Center, "no rig described yet", LABEL);
         return;
     };
@@ -99,7 +101,7 @@ pub(super) fn show(ui: &mut Ui, scope: &mut Scope) {
     ] {
         click(ui, rect, &tag, scope.view.selected.as_deref(), &mut clicked);
     }
-    head(&painter, row(14.0), spine);
+    let heads = row(14.0);
     let left = place.bottom() - 62.0 - row(0.0).top();
     let count = container.clusters.max(1);
     let height = (left / count as f32).clamp(19.0, 26.0);
@@ -109,12 +111,18 @@ pub(super) fn show(ui: &mut Ui, scope: &mut Scope) {
         reason = "few rows, and at least one"
     )]
     let fitting = (left / height).floor().max(1.0) as u32;
+    let mut letters = [const { BTreeSet::new() }; 3];
     for cluster in 1..=count.min(fitting) {
         let part = row(height);
         let of = format!("{tag}/cluster-{cluster:02}");
-        branch(&painter, part, spine, scope, &of, cluster);
+        let figures = figures(model, &of);
+        for (letters, told) in letters.iter_mut().zip(&figures) {
+            letters.extend(told.truth);
+        }
+        branch(&painter, part, scope, &of, cluster, &figures);
         click(ui, part, &of, scope.view.selected.as_deref(), &mut clicked);
     }
+    head(&painter, heads, &letters);
     if count > fitting {
         let words = format!("and {} more clusters", count - fitting);
         text(&painter, row(14.0), Align::Min, &words, LABEL);
@@ -126,11 +134,6 @@ pub(super) fn show(ui: &mut Ui, scope: &mut Scope) {
     if let Some(tag) = clicked {
         scope.view.selected = Some(tag);
     }
-}
-
-/// The container whose diagram is drawn: the first.
-fn first_container(model: &Model) -> Option<Container> {
-    model.description()?.containers.first().cloned()
 }
 
 /// Selects a part when it is clicked, and outlines the one that is.
@@ -371,25 +374,47 @@ fn dc_bus(painter: &Painter, place: Rect, spine: f32, model: &Model, tag: &str) 
 /// Columns of a branch: name, breaker, K+, K−, precharge, then figures.
 const COLUMNS: [f32; 4] = [22.0, 43.0, 64.0, 85.0];
 
-fn head(painter: &Painter, place: Rect, _spine: f32) {
+/// Right edges of a branch's figures.
+const FIGURES: [(&str, f32); 3] = [("A", 152.0), ("V", 187.0), ("SOC", 229.0)];
+
+/// Heads of the columns; figures with the letters of those who tell them.
+fn head(painter: &Painter, place: Rect, letters: &[BTreeSet<Truth>; 3]) {
     for (x, words) in COLUMNS.into_iter().zip(["QF", "K+", "K−", "Kp"]) {
         let part = Rect::from_min_size(place.min + vec2(x, 0.0), vec2(20.0, place.height()));
         text(painter, part, Align::Center, words, LABEL);
     }
-    for (x, words) in [(158.0, "A"), (196.0, "V"), (226.0, "SOC")] {
+    for ((words, x), letters) in FIGURES.into_iter().zip(letters) {
+        let who: Vec<String> = letters.iter().map(|truth| format!("{truth:?}")).collect();
+        let words = format!("{words} {}", who.concat());
         let right = pos2(place.left() + x, place.bottom());
         let part = Rect::from_min_max(pos2(right.x - 40.0, place.top()), right);
-        text(painter, part, Align::Max, words, LABEL);
+        text(painter, part, Align::Max, words.trim_end(), LABEL);
     }
 }
 
-fn branch(painter: &Painter, place: Rect, _spine: f32, scope: &Scope, tag: &str, number: u32) {
-    let model = &*scope.model;
-    let (bcu, io, unit) = (
+/// Current, voltage and state of charge of a branch.
+fn figures(model: &Model, tag: &str) -> [Told; 3] {
+    let (bcu, unit, plant) = (
         format!("{tag}/bcu"),
-        format!("{tag}/io"),
         format!("{tag}/hv-unit"),
+        format!("plant:{tag}"),
     );
+    let current = [(unit.as_str(), "current"), (&bcu, "current"), (&plant, "current")];
+    let voltage = [
+        (unit.as_str(), "cluster-voltage"),
+        (&bcu, "cluster-voltage"),
+        (&plant, "voltage"),
+    ];
+    [
+        first(model, &current),
+        first(model, &voltage),
+        first(model, &[(&bcu, "soc")]),
+    ]
+}
+
+fn branch(painter: &Painter, place: Rect, scope: &Scope, tag: &str, number: u32, figures: &[Told; 3]) {
+    let model = &*scope.model;
+    let (bcu, io) = (format!("{tag}/bcu"), format!("{tag}/io"));
     let plant = format!("plant:{tag}");
     let name = Rect::from_min_size(place.min, vec2(26.0, place.height()));
     text(painter, name, Align::Min, &format!("C{number}"), WORD);
@@ -465,29 +490,10 @@ fn branch(painter: &Painter, place: Rect, _spine: f32, scope: &Scope, tag: &str,
         };
         text(painter, place, Align::Max, &words, FIGURE.sized(12.0));
     };
-    figure(
-        158.0,
-        46.0,
-        &first(
-            model,
-            &[(&unit, "current"), (&bcu, "current"), (&plant, "current")],
-        ),
-        1,
-    );
-    figure(
-        196.0,
-        40.0,
-        &first(
-            model,
-            &[
-                (&unit, "cluster-voltage"),
-                (&bcu, "cluster-voltage"),
-                (&plant, "voltage"),
-            ],
-        ),
-        0,
-    );
-    figure(226.0, 28.0, &first(model, &[(&bcu, "soc")]), 0);
+    let columns = FIGURES.into_iter().zip(figures);
+    for (((_, right), told), (width, decimals)) in columns.zip([(46.0, 1), (34.0, 0), (28.0, 0)]) {
+        figure(right, width, told, decimals);
+    }
     let word = model.state(&bcu, "state").unwrap_or("?");
     let odd = !matches!(word, "closed" | "open");
     if let Some((level, _)) = model.alarms().worst_within(tag) {
@@ -521,10 +527,12 @@ fn safety(painter: &Painter, place: Rect, model: &Model, tag: &str) {
     let ok = model.state(&relay, "state").map(|word| word == "ok");
     let words = match ok {
         Some(true) => "E-stop chain closed".to_owned(),
+        Some(false) if state.shown == "safe" => "E-stop chain open (safe state)".to_owned(),
         Some(false) => format!("E-stop chain: {}", state.shown),
         None => "E-stop chain: not told".to_owned(),
     };
-    text(painter, row(0.0), Align::Min, &words, WORD);
+    let left = row(0.0).with_max_x(place.right() - 78.0);
+    text(painter, left, Align::Min, &words, WORD.sized(12.0));
     for (n, (letter, point)) in [("A", "estop-a"), ("B", "estop-b")].into_iter().enumerate() {
         let x = place.right() - 76.0 + 38.0 * n as f32;
         let part = Rect::from_min_size(pos2(x, row(0.0).top()), vec2(36.0, third));

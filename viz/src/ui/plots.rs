@@ -37,8 +37,10 @@ pub(super) fn show(ui: &mut Ui, scope: &mut Scope) {
     let now = scope.model.now_ns();
     // one plot for each unit, all with the same time
     let mut units: Vec<(String, Vec<Curve>)> = Vec::new();
+    let mut absent = Vec::new();
     for (n, (tag, point)) in scope.view.plotted.iter().enumerate() {
         let Some(index) = scope.model.find(tag, point) else {
+            absent.push(format!("{tag} {point}"));
             continue;
         };
         scope.model.history_mut().watch(index);
@@ -56,7 +58,7 @@ pub(super) fn show(ui: &mut Ui, scope: &mut Scope) {
             .samples(index)
             .filter(|sample| sample.at_ns <= now);
         let curve = Curve {
-            name: format!("{} {point} {truth:?}", short(tag)),
+            name: format!("{} {point} {truth:?}", scope.model.named(tag)),
             colour: COLOURS[n % COLOURS.len()],
             points: steps(samples, now),
         };
@@ -64,6 +66,17 @@ pub(super) fn show(ui: &mut Ui, scope: &mut Scope) {
             Some((_, curves)) => curves.push(curve),
             None => units.push((unit, vec![curve])),
         }
+    }
+    let mut field = field;
+    if !absent.is_empty() && scope.model.index().is_some() {
+        let words = format!("no such point: {}", absent.join(", "));
+        if units.is_empty() {
+            text(ui.painter(), field, Align::Center, &words, LABEL);
+            return;
+        }
+        let (line, rest) = field.split_top_bottom_at_y(field.top() + 16.0);
+        text(ui.painter(), line, Align::Min, &words, LABEL);
+        field = rest;
     }
     let height = field.height() / units.len().max(1) as f32;
     let last = units.len().saturating_sub(1);

@@ -228,11 +228,17 @@ fn levels(ui: &Ui, place: Rect, scope: &Scope) {
             text(painter, part, Align::Center, level.name(), LABEL);
         }
         let part = Rect::from_min_max(pos2(left + 21.0, place.top()), pos2(left + 41.0, place.bottom()));
-        let face = if count > 0 {
+        let showing = scope.model.showing();
+        let face = if count > 0 && showing != Showing::Stale {
             FIGURE
         } else {
             FIGURE.coloured(SECONDARY)
         };
-        text(painter, part, Align::Min, &count.to_string(), face);
+        // of what was never told there is no number
+        let words = match (count, showing) {
+            (0, Showing::NoData) => "—".to_owned(),
+            _ => count.to_string(),
+        };
+        text(painter, part, Align::Min, &words, face);
     }
 }

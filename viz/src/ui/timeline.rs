@@ -1,21 +1,21 @@
 //! Cause and effect over time: a lane for each part of the chain, arrows where the log links cause and effect, one trend.
 
 use bess_telemetry::Verdict;
-use bevy_egui::egui::{
-    self, Align, Color32, Painter, Rect, Sense, Shape, Stroke, StrokeKind, Ui, pos2, vec2,
-};
+use bevy_egui::egui::{self, Align, Color32, Painter, Rect, Sense, Shape, Stroke, Ui, pos2, vec2};
 
 use super::Scope;
 use super::alarm_list::since;
-use super::paint::{self, FIGURE, LABEL, WORD, arrow, bolt, cross, outline, rgb, text};
+use super::paint::{self, FIGURE, LABEL, WORD, arrow, bolt, cross, hatch, outline, rgb, text};
 use crate::feed::Transport;
-use crate::model::colour::{INJECTED, SECONDARY, SELECTION, TEXT, of_level};
-use crate::model::{Band, Hop, Lane, Level, Model, run, state_name};
+use crate::model::colour::{INJECTED, SECONDARY, SELECTION, TEXT, UNKNOWN, of_level};
+use crate::model::{Band, Hop, Lane, Level, Model, run};
 
 mod axis;
+mod trend;
 
 use axis::Axis;
 pub(super) use axis::nice;
+use trend::{strip, trend_of};
 
 /// Width of the lanes' names, points.
 const NAMES: f32 = 84.0;
@@ -24,6 +24,9 @@ const AXIS: f32 = 15.0;
 const TREND: f32 = 26.0;
 /// Narrower than this a band has no room for a word.
 const WORD_ROOM: f32 = 40.0;
+/// Narrower than this a stretch that was not told is not seen.
+const UNTOLD_ROOM: f32 = 3.0;
+const NOT_TOLD: &str = "not told";
 /// How far from its effect a label may stand.
 const LABEL_REACH: f32 = 160.0;
 
@@ -39,6 +42,11 @@ pub(super) struct State {
 }
 
 pub(super) fn show(ui: &mut Ui, scope: &mut Scope) {
+    let (of, point) = trend_of(scope);
+    if let Some(index) = scope.model.find(&of, &point) {
+        // every sample: a thinned one would stand at another instant
+        scope.model.history_mut().watch(index);
+    }
     let place = ui.max_rect();
     let names = place.with_max_x(place.left() + NAMES);
     let field = place.with_min_x(names.right());
@@ -63,11 +71,11 @@ pub(super) fn show(ui: &mut Ui, scope: &mut Scope) {
     switch(ui, names.with_max_y(top.bottom()), scope, &axis);
     axis.draw(ui.painter(), top, lanes.bottom());
     let mut written = Vec::new();
-    let gas = gas_bands(scope.model);
+    let gas = gas_bands(scope);
     let rows = (!steps.is_empty()).then_some(("step", row(0), steps.as_slice()));
     let rows = rows.into_iter().chain(Lane::ALL.into_iter().map(|lane| {
         let bands = match lane {
-            Lane::Gas => gas.as_slice(),
+            Lane::Gas => gas.as_deref().unwrap_or_default(),
             lane => scope.model.chronicle().now().lanes.bands(lane),
         };
         (lane.name(), lane_at(lane), bands)
@@ -75,7 +83,9 @@ pub(super) fn show(ui: &mut Ui, scope: &mut Scope) {
     for (name, part, of) in rows {
         let at = Rect::from_x_y_ranges(names.x_range(), part.y_range());
         text(ui.painter(), at, Align::Min, name, LABEL.coloured(TEXT));
-        bands(ui, part, scope.model, of, &axis, &mut written);
+        // what is sampled is not told before its first sample; what has events is as it was before the first
+        let sampled = name == Lane::Gas.name() && gas.is_some();
+        bands(ui, part, scope.model, of, sampled, &axis, &mut written);
         ui.painter().hline(
             place.x_range(),
             part.bottom(),
@@ -160,9 +170,21 @@ fn level_of(verdict: Verdict) -> Option<Level> {
 }
 
 /// States of a lane.
-fn bands(ui: &Ui, place: Rect, model: &Model, bands: &[Band], axis: &Axis, written: &mut Vec<Rect>) {
+fn bands(
+    ui: &Ui,
+    place: Rect,
+    model: &Model,
+    bands: &[Band],
+    sampled: bool,
+    axis: &Axis,
+    written: &mut Vec<Rect>,
+) {
     let painter = ui.painter();
     let end = axis.x(model.now_ns());
+    if sampled {
+        let first = bands.first().map_or(end, |band| axis.x(band.from_ns)).min(end);
+        untold(painter, place.with_max_y(place.bottom() - 2.5), first);
+    }
     for (n, band) in bands.iter().enumerate() {
         let from = axis.x(band.from_ns).max(place.left());
         let to = bands
@@ -182,8 +204,15 @@ fn bands(ui: &Ui, place: Rect, model: &Model, bands: &[Band], axis: &Axis, writt
             None if is_calm(&band.word) => (rgb([0xDA, 0xDC, 0xDE]), SECONDARY),
             None => (rgb([0xBC, 0xC1, 0xC5]), TEXT),
         };
+        if band.word == NOT_TOLD {
+            hatch(painter, part);
+            continue;
+        }
         painter.rect_filled(part, 0.0, fill);
-        painter.vline(part.left(), part.y_range(), outline(1.0));
+        // the first sample is when it began to be told, and no event
+        if n > 0 || !sampled {
+            painter.vline(part.left(), part.y_range(), outline(1.0));
+        }
         let face = WORD.sized(11.5);
         let wanted = paint::width(painter, &band.word, face) + 8.0;
         let is_last = n + 1 == bands.len();
@@ -204,24 +233,32 @@ fn bands(ui: &Ui, place: Rect, model: &Model, bands: &[Band], axis: &Axis, writt
     }
 }
 
+/// What was before there was a sample: not told.
+fn untold(painter: &Painter, place: Rect, first: f32) {
+    let before = place.with_max_x(first.min(place.right()));
+    if before.width() > UNTOLD_ROOM {
+        hatch(painter, before);
+        if before.width() > 2.0 * WORD_ROOM {
+            let words = Rect::from_center_size(before.center(), vec2(48.0, before.height() - 2.0));
+            painter.rect_filled(words, 2.0, rgb(UNKNOWN));
+            text(painter, words, Align::Center, NOT_TOLD, LABEL.sized(11.0));
+        }
+    }
+}
+
 /// Whether a state is how things are when nothing happens.
 fn is_calm(word: &str) -> bool {
     matches!(
         word,
-        "normal" | "none" | "ready" | "ok" | "all off" | "HVAC on" | "off"
+        "normal" | "none" | "ready" | "closed" | "all off" | "HVAC on" | "off"
     )
 }
 
-/// Gas has no events of its own: its states are from its share of the lower explosive limit.
-fn gas_bands(model: &Model) -> Vec<Band> {
-    let tag = model
-        .description()
-        .and_then(|description| description.containers.first())
-        .map(|of| of.tag.as_str());
-    let air = format!("plant:{}/air", tag.unwrap_or_default());
-    let Some(index) = model.find(&air, "gas-percent-lel") else {
-        return Vec::new();
-    };
+/// Gas has no events of its own: its states in the container that is looked at are from its share of the lower explosive limit.
+fn gas_bands(scope: &Scope) -> Option<Vec<Band>> {
+    let model = &*scope.model;
+    let (_, of) = scope.container()?;
+    let index = model.find(&format!("plant:{}/air", of.tag), "gas-percent-lel")?;
     let mut bands: Vec<Band> = Vec::new();
     let now = model.now_ns();
     for sample in model
@@ -230,7 +267,7 @@ fn gas_bands(model: &Model) -> Vec<Band> {
         .take_while(|sample| sample.at_ns <= now)
     {
         let word = match sample.value {
-            value if value.is_nan() => "not told",
+            value if value.is_nan() => NOT_TOLD,
             value if value >= 25.0 => "above 25 % LFL",
             value if value >= 10.0 => "above 10 % LFL",
             value if value >= 0.1 => "gas",
@@ -244,7 +281,7 @@ fn gas_bands(model: &Model) -> Vec<Band> {
             });
         }
     }
-    bands
+    Some(bands)
 }
 
 /// Faults, hands and trips as signs in their lanes.
@@ -328,7 +365,14 @@ fn hops(ui: &Ui, lane_at: &dyn Fn(Lane) -> Rect, model: &Model, axis: &Axis, mut
         };
         labels.push((part, cause, end, hop));
     }
+    let mut said: Vec<(f32, &str, String)> = Vec::new();
     for (part, cause, end, hop) in labels {
+        // what two steps measured alike is said once
+        let what = (part.top(), hop.text.as_str(), hop.label());
+        if said.contains(&what) {
+            continue;
+        }
+        said.push(what);
         label(painter, part, cause, end, hop, &mut written);
     }
 }
@@ -419,101 +463,6 @@ fn put_label(
     true
 }
 
-/// One trend below the lanes: the first plotted point, or the power of the PCS.
-fn strip(ui: &Ui, names: Rect, place: Rect, scope: &Scope, axis: &Axis) {
-    let painter = ui.painter();
-    let model = &*scope.model;
-    let tag = model
-        .description()
-        .and_then(|description| description.containers.first())
-        .map(|of| of.tag.clone());
-    let (of, point) = scope.view.plotted.first().cloned().unwrap_or_else(|| {
-        (
-            format!("plant:{}/pcs", tag.unwrap_or_default()),
-            "active-power".to_owned(),
-        )
-    });
-    let name = Rect::from_x_y_ranges(names.x_range(), place.y_range());
-    let Some(index) = model.find(&of, &point) else {
-        text(painter, name, Align::Min, "no trend", LABEL);
-        return;
-    };
-    let (top, bottom) = name.split_top_bottom_at_fraction(0.5);
-    text(painter, top, Align::Min, &crate::model::index::short(&of), LABEL);
-    text(painter, bottom, Align::Min, &point, LABEL);
-    let now = model.now_ns();
-    // the highest and lowest of each column of the screen
-    let mut columns: Vec<(f32, f32, f32)> = Vec::new();
-    let (from, to) = axis.span_ns();
-    for sample in model.history().between(index, from, to.min(now)) {
-        if !sample.value.is_finite() {
-            continue;
-        }
-        let x = axis.x(sample.at_ns).round();
-        match columns.last_mut() {
-            Some((at, low, high)) if *at == x => {
-                *low = low.min(sample.value);
-                *high = high.max(sample.value);
-            }
-            _ => columns.push((x, sample.value, sample.value)),
-        }
-    }
-    let (low, high) = columns
-        .iter()
-        .fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), column| {
-            (low.min(column.1), high.max(column.2))
-        });
-    if low > high {
-        text(painter, place, Align::Center, "not told", LABEL);
-        return;
-    }
-    let span = (high - low).max(1e-6);
-    let y = |value: f32| place.bottom() - 3.0 - (value - low) / span * (place.height() - 6.0);
-    let mut line = Vec::new();
-    for (x, low, high) in &columns {
-        let before: Option<&egui::Pos2> = line.last();
-        if let Some(before) = before {
-            line.push(pos2(*x, before.y));
-        }
-        line.push(pos2(*x, y(*low)));
-        if high > low {
-            line.push(pos2(*x, y(*high)));
-        }
-    }
-    if let Some(last) = line.last().copied() {
-        line.push(pos2(axis.x(now).max(last.x), last.y));
-    }
-    let clipped = painter.with_clip_rect(place);
-    paint::sparkline(&clipped, line, TEXT);
-    painter.rect_stroke(
-        place,
-        0.0,
-        Stroke::new(1.0, rgb([0xC6, 0xC9, 0xCC])),
-        StrokeKind::Inside,
-    );
-    if let Some((_, _, def)) = model.definition(index) {
-        let words = |value: f32| {
-            let value = f64::from(value);
-            state_name(def, value).map_or_else(
-                || crate::model::shown(def, crate::model::Reading::Value(value)),
-                str::to_owned,
-            )
-        };
-        let (top, bottom) = place.shrink2(vec2(4.0, 1.0)).split_top_bottom_at_fraction(0.5);
-        for (part, value) in [(top, high), (bottom, low)] {
-            let words = words(value);
-            let face = FIGURE.sized(11.0).coloured(SECONDARY);
-            let width = paint::width(painter, &words, face) + 4.0;
-            painter.rect_filled(
-                part.with_min_x(part.right() - width),
-                2.0,
-                rgb([0xEE, 0xEF, 0xEF]),
-            );
-            text(painter, part, Align::Max, &words, face);
-        }
-    }
-}
-
 /// What hands do: click to go there, drag and scroll to look closer, double click for all of it.
 fn hands(ui: &Ui, field: Rect, scope: &mut Scope, axis: &Axis) {
     let response = ui.interact(field, ui.id().with("timeline"), Sense::click_and_drag());
@@ -569,7 +518,7 @@ fn near(model: &Model, axis: &Axis, x: f32) -> String {
         lines.push(format!(
             "{} {} {} {} ({:?})",
             since(event.at_ns, t0),
-            crate::model::index::short(&event.tag),
+            model.named(&event.tag),
             event.point,
             event.text,
             event.truth
