@@ -5,7 +5,7 @@ use bevy_egui::egui::{self, Align, Rect, StrokeKind, Ui, pos2, vec2};
 use super::Scope;
 use super::paint::{self, FIGURE, LABEL, WORD, hatch, outline, rgb, text};
 use crate::model::colour::{self, Scale, of_level, of_share};
-use crate::model::{Level, Quantity};
+use crate::model::{Level, Quantity, Showing};
 
 /// Heights of the bar above the scene and of the legend below it, points.
 const HEAD: f32 = 30.0;
@@ -195,7 +195,8 @@ fn colours(ui: &Ui, foot: Rect, scope: &Scope, quantity: Quantity) {
         text(painter, below, align, &figure(value), FIGURE.sized(12.0));
     }
     let (above, below) = part(foot, NOW);
-    let when = if old.is_some() { "then" } else { "now" };
+    let is_now = old.is_none() && scope.model.showing() != Showing::Stale;
+    let when = if is_now { "now" } else { "then" };
     let extremes = extremes(values, when, scale.decimals);
     text(painter, above, Align::Min, &extremes, LABEL);
     let mark = Rect::from_min_size(pos2(below.left(), below.center().y - 5.0), vec2(14.0, 10.0));
