@@ -79,8 +79,8 @@ impl Chronicle {
         self.known_ns.push(known);
     }
 
-    /// Folds in what is known at an instant; forgets what was known only later.
-    pub fn go_to(&mut self, now_ns: u64) {
+    /// Folds in what is known at an instant; forgets what was known only later. The events that were folded in now.
+    pub fn go_to(&mut self, now_ns: u64) -> &[Event] {
         let known = self.known_ns.partition_point(|at| *at <= now_ns);
         if known < self.seen {
             let acknowledged = self.folded.alarms.take_acknowledged();
@@ -88,7 +88,9 @@ impl Chronicle {
             self.folded.alarms.set_acknowledged(acknowledged);
             self.seen = 0;
         }
+        let from = self.seen;
         self.fold_to(known);
+        self.events.get(from..known).unwrap_or_default()
     }
 
     fn fold_to(&mut self, known: usize) {

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bess_telemetry::{Cells, Description, Frame, Latch, PointDef, Points, Status, Truth};
+use bess_telemetry::{Cells, Description, Frame, Kind, Latch, PointDef, Points, Status, Truth};
 
 pub mod alarms;
 pub mod chronicle;
@@ -438,14 +438,35 @@ impl Model {
         }
     }
 
-    /// After frames were applied: folds in events that are known now.
+    /// After frames were applied: folds in events that are known now. Points are looked at now and then, but an event tells
+    /// when a state changed, and to what: it counts until a later frame tells the point.
     pub fn settle(&mut self) {
         let now = if self.link.is_replay {
             self.now_ns
         } else {
             u64::MAX
         };
-        self.chronicle.go_to(now);
+        let events = self.chronicle.go_to(now);
+        let Some(index) = &self.index else { return };
+        let is_state =
+            |event: &&bess_telemetry::Event| matches!(event.kind, Kind::Change | Kind::Alarm | Kind::Trip);
+        for event in events.iter().filter(is_state) {
+            let found = if event.truth == Truth::T {
+                index.find(&format!("plant:{}", event.tag), &event.point)
+            } else {
+                index.find(&event.tag, &event.point)
+            };
+            let Some(slot) = found.and_then(|index| self.slots.get_mut(index as usize)) else {
+                continue;
+            };
+            if slot.told && slot.at_ns < event.at_ns {
+                *slot = Slot {
+                    at_ns: event.at_ns,
+                    value: Some(event.value),
+                    told: true,
+                };
+            }
+        }
     }
 
     fn describe(&mut self, description: Description) -> Result<(), String> {

@@ -106,6 +106,29 @@ fn unknown_is_not_zero() {
 }
 
 #[test]
+fn an_event_tells_a_state_before_the_next_look_does() {
+    let mut model = described();
+    let (tag, point) = ("container-01/bau", "stack-state");
+    let at = S + S / 2;
+    let change = |id, value| Frame::Events(event(id, at, Kind::Change, tag, point, value, ""));
+    model.apply(Frame::Points(points(S, &[(4, Some(0.0))])));
+    model.apply(change(0, 1.0));
+    model.settle();
+    assert_eq!(
+        (model.get(tag, point), model.told_ns(4)),
+        (Reading::Value(1.0), Some(at))
+    );
+    // a look later on counts again, and an event from before it does not
+    model.apply(Frame::Points(points(2 * S, &[(4, Some(0.0))])));
+    model.apply(change(1, 1.0));
+    model.settle();
+    assert_eq!(
+        (model.get(tag, point), model.told_ns(4)),
+        (Reading::Value(0.0), Some(2 * S))
+    );
+}
+
+#[test]
 fn frames_that_do_not_fit_are_left_out_and_noticed() {
     let mut model = Model::default();
     model.apply(Frame::Cells(cells(S)));
