@@ -334,11 +334,15 @@ impl Model {
             let index = self.find(tag, point)?;
             let reading = self.read(index);
             let (_, _, def) = self.definition(index)?;
-            Some((reading.is_on()?, shown(def, reading)))
+            Some((reading.is_on()?, shown(def, reading), self.told_ns(index)?))
         };
         match (said("trip-cause"), said("pcs-state")) {
-            (Some((true, cause)), _) => (format!("PCS TRIPPED: {cause}"), true),
-            (_, Some((_, state))) => (format!("PCS {state}"), false),
+            // it says another state since
+            (Some((true, _, caused)), Some((_, state, told))) if told > caused && state != "fault" => {
+                (format!("PCS {state}"), false)
+            }
+            (Some((true, cause, _)), _) => (format!("PCS TRIPPED: {cause}"), true),
+            (_, Some((_, state, _))) => (format!("PCS {state}"), false),
             _ => ("PCS: not told".into(), false),
         }
     }

@@ -83,6 +83,9 @@ fn a_pcs_is_its_trip_or_else_its_state() {
     assert_eq!(model.pcs_says(tag), ("PCS starting".into(), false));
     model.apply(Frame::Points(points(2 * S, &[(5, Some(1.0))])));
     assert_eq!(model.pcs_says(tag), ("PCS TRIPPED: safety-chain".into(), true));
+    // told later than its last trip: it starts again
+    model.apply(Frame::Points(points(3 * S, &[(4, Some(1.0))])));
+    assert_eq!(model.pcs_says(tag), ("PCS starting".into(), false));
 }
 
 #[test]

@@ -228,8 +228,12 @@ impl State {
                 flowing: truth("/suppression", "flowing"),
                 released: truth("/suppression", "released"),
                 agent: plant("/suppression", "concentration"),
-                countdown: device("/fire-panel", "countdown")
-                    .filter(|_| said("/fire-panel", "countdown-active") == Some(true)),
+                // it is looked at once a second, and its beginning and end are events
+                countdown: device("/fire-panel", "countdown").filter(|left| {
+                    *left > 0.0
+                        && said("/fire-panel", "countdown-active") == Some(true)
+                        && truth("/suppression", "flowing") != Some(true)
+                }),
             },
             estop: Estop {
                 closed: ["estop-a", "estop-b"]

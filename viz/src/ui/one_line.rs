@@ -22,29 +22,35 @@ struct Told {
     shown: String,
 }
 
-/// The first of several points that is told.
+/// Share of a point's range by which words of two sources may differ and still say the same.
+const SAME: f64 = 0.01;
+
+/// The first of several points that is told; or a later one that was told since and says otherwise: what a device says is
+/// recorded more rarely than what is true.
 fn first(model: &Model, points: &[(&str, &str)]) -> Told {
-    for (tag, point) in points {
-        let Some(index) = model.find(tag, point) else {
-            continue;
+    let told = points.iter().filter_map(|(tag, point)| {
+        let index = model.find(tag, point)?;
+        let (_, _, def) = model.definition(index)?;
+        Some((index, model.told_ns(index)?, model.read(index), def))
+    });
+    let chosen = told.reduce(|first, other| {
+        let same = match (first.2.value(), other.2.value()) {
+            (Some(a), Some(b)) => (a - b).abs() <= SAME * (first.3.max - first.3.min),
+            _ => true,
         };
-        let reading = model.read(index);
-        if reading == Reading::Never {
-            continue;
-        }
-        let Some((_, truth, def)) = model.definition(index) else {
-            continue;
-        };
-        return Told {
+        if other.1 > first.1 && !same { other } else { first }
+    });
+    match chosen.and_then(|(index, _, reading, def)| Some((model.definition(index)?.1, reading, def))) {
+        Some((truth, reading, def)) => Told {
             reading,
             truth: Some(truth),
             shown: shown(def, reading),
-        };
-    }
-    Told {
-        reading: Reading::Never,
-        truth: None,
-        shown: "—".into(),
+        },
+        None => Told {
+            reading: Reading::Never,
+            truth: None,
+            shown: "—".into(),
+        },
     }
 }
 
