@@ -56,6 +56,8 @@ impl Recording {
         let next = |every: u64| (now / every + 1) * every;
         if log.events().len() > self.events {
             self.put_events(log);
+            // what devices say of it belongs beside it
+            self.chosen.hasten();
             self.quiet_from_ns = now + QUIET_AFTER_NS;
             self.next_points_ns = self.next_points_ns.min(next(POINTS_EVERY_NS));
             self.next_cells_ns = self.next_cells_ns.min(next(CELLS_EVERY_NS));

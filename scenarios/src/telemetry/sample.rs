@@ -120,7 +120,12 @@ pub(crate) struct Chosen {
     periods: Vec<u64>,
     /// Of the look before, ns.
     last_ns: Option<u64>,
+    /// Something happened since: what is due within a second is due now.
+    hastened: bool,
 }
+
+/// Times between looks up to this one are cut short when something happens, ns.
+const HASTENED_NS: u64 = 1_000_000_000;
 
 struct Look {
     index: u32,
@@ -158,7 +163,13 @@ impl Chosen {
             points,
             periods,
             last_ns: None,
+            hastened: false,
         }
+    }
+
+    /// Something happened: the next look is at all that is looked at each second or more often.
+    pub(crate) fn hasten(&mut self) {
+        self.hastened = true;
     }
 
     /// Those with these indices, which rise, at every look.
@@ -188,8 +199,11 @@ impl Chosen {
             complete,
             ..Points::default()
         };
+        let hastened = std::mem::take(&mut self.hastened);
         let due = |period: &u64| {
-            complete || before.is_none_or(|before| *period == 0 || at_ns / period != before / period)
+            complete
+                || (hastened && *period <= HASTENED_NS)
+                || before.is_none_or(|before| *period == 0 || at_ns / period != before / period)
         };
         let due: Vec<bool> = self.periods.iter().map(due).collect();
         for point in &mut self.points {
