@@ -113,6 +113,9 @@ pub(super) fn add_cells(frame: &mut Cells, plant: &Plant, of: &CellPoints) {
     }
 }
 
+/// Times between looks up to this one are cut short when something happens, ns.
+const HASTENED_NS: u64 = 1_000_000_000;
+
 /// Points that someone looks at, and what was last seen of them.
 pub(crate) struct Chosen {
     points: Vec<Look>,
@@ -123,9 +126,6 @@ pub(crate) struct Chosen {
     /// Something happened since: what is due within a second is due now.
     hastened: bool,
 }
-
-/// Times between looks up to this one are cut short when something happens, ns.
-const HASTENED_NS: u64 = 1_000_000_000;
 
 struct Look {
     index: u32,

@@ -20,7 +20,7 @@ use crate::steps::names::PLANT;
 const CELLS_EVERY_S: [u64; 2] = [60, 300];
 /// Looks at points for each look at cells.
 const POINTS: u64 = 5;
-/// Most bytes, about: a full cycle of ninety containers has a quarter of it.
+/// Most bytes, about.
 const LIMIT: u64 = 1 << 30;
 
 /// What a site shows besides its containers.
@@ -28,8 +28,8 @@ const FIGURES: [Figure; 4] = [
     Figure {
         name: "poi-active-power",
         unit: "W",
-        max: 1e9,
         min: -1e9,
+        max: 1e9,
         of: |figures| figures.poi_w,
     },
     Figure {

@@ -252,8 +252,8 @@ fn program(folder: &TempDir, script: &str) -> (PathBuf, PathBuf) {
     (program, rig)
 }
 
-#[test]
-fn a_rig_that_is_started_ends_with_its_viewer() {
+/// A rig that is started here and lives: feed, model, number of its process, the thread that speaks for it, its folder.
+fn launched() -> (Feed, Model, u32, JoinHandle<()>, TempDir) {
     let (address, thread) = rig(vec![|mut socket| {
         greet(&mut socket);
         stay(socket);
@@ -269,7 +269,14 @@ fn a_rig_that_is_started_ends_with_its_viewer() {
     let Source::Launch(launch) = feed.source() else {
         panic!("it was launched")
     };
-    let place = PathBuf::from(format!("/proc/{}", launch.pid()));
+    let pid = launch.pid();
+    (feed, model, pid, thread, folder)
+}
+
+#[test]
+fn a_rig_that_is_started_ends_with_its_viewer() {
+    let (feed, _, pid, thread, _folder) = launched();
+    let place = PathBuf::from(format!("/proc/{pid}"));
     assert!(place.exists());
     drop(feed);
     assert!(!place.exists(), "its process is gone");
@@ -313,24 +320,8 @@ fn a_rig_that_does_not_start_says_why() {
 
 #[test]
 fn a_rig_that_was_started_and_died_is_stale_and_says_why() {
-    let (address, thread) = rig(vec![|mut socket| {
-        greet(&mut socket);
-        stay(socket);
-    }]);
-    let folder = TempDir::new().unwrap();
-    let script = format!("echo 'API     control            on http://{address}/api'\nexec sleep 60");
-    let (program, rig) = program(&folder, &script);
-    let mut feed = Feed::launch(&program, &rig, &[]).unwrap();
-    let mut model = Model::default();
-    until(&mut feed, &mut model, "live", |model| {
-        model.showing() == Showing::Live
-    });
-    let Source::Launch(launch) = feed.source() else {
-        panic!("it was launched")
-    };
-    let killed = Process::new("kill")
-        .args(["-9", &launch.pid().to_string()])
-        .status();
+    let (mut feed, mut model, pid, thread, _folder) = launched();
+    let killed = Process::new("kill").args(["-9", &pid.to_string()]).status();
     assert!(killed.unwrap().success());
     until(&mut feed, &mut model, "stale", |model| {
         model.showing() == Showing::Stale

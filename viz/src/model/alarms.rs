@@ -69,13 +69,18 @@ pub struct Alarm {
     pub cause: Option<u64>,
 }
 
+/// Tag of the group of points that an event of this word and tag is about: truth has `plant:` in front.
+pub(super) fn group_tag(truth: Truth, tag: &str) -> String {
+    match truth {
+        Truth::T => format!("plant:{tag}"),
+        _ => tag.to_owned(),
+    }
+}
+
 impl Alarm {
     /// Tag of its group of points: truth has `plant:` in front.
     pub fn group(&self) -> String {
-        match self.truth {
-            Truth::T => format!("plant:{}", self.tag),
-            _ => self.tag.clone(),
-        }
+        group_tag(self.truth, &self.tag)
     }
 
     /// Whether it is still there.

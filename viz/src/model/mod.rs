@@ -23,6 +23,7 @@ pub(crate) mod sample;
 mod tests;
 pub mod view;
 
+use alarms::group_tag;
 pub use alarms::{Alarm, AlarmRow, AlarmState, Alarms, Level};
 pub use chronicle::Chronicle;
 pub use effects::Hop;
@@ -455,11 +456,7 @@ impl Model {
         let is_state =
             |event: &&bess_telemetry::Event| matches!(event.kind, Kind::Change | Kind::Alarm | Kind::Trip);
         for event in events.iter().filter(is_state) {
-            let found = if event.truth == Truth::T {
-                index.find(&format!("plant:{}", event.tag), &event.point)
-            } else {
-                index.find(&event.tag, &event.point)
-            };
+            let found = index.find(&group_tag(event.truth, &event.tag), &event.point);
             let Some(slot) = found.and_then(|index| self.slots.get_mut(index as usize)) else {
                 continue;
             };

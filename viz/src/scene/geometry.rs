@@ -467,6 +467,16 @@ fn ratio(n: u32, of: u32) -> f32 {
     n as f32 / of as f32
 }
 
+/// Whole units of a length or count; 0 of a negative one.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a small count"
+)]
+pub(super) fn whole(x: f32) -> u32 {
+    x.max(0.0) as u32
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a failed unwrap is the test failing")]
 mod tests {

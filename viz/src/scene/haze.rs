@@ -6,7 +6,7 @@ use std::f32::consts::TAU;
 use bevy::math::Vec3;
 
 use super::colour::{Colour, L2, L3, PALE};
-use super::geometry::{Geometry, Side};
+use super::geometry::{Geometry, Side, whole};
 use super::layout::Place;
 use super::state::State;
 
@@ -305,15 +305,6 @@ fn scatter(n: u32, salt: u32) -> f32 {
 #[expect(clippy::cast_possible_truncation, reason = "between 0 and 1")]
 fn phase(seconds: f64, per_second: f64, n: u32) -> f32 {
     (seconds * per_second + f64::from(scatter(n, 0))).rem_euclid(1.0) as f32
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a small count"
-)]
-fn whole(x: f32) -> u32 {
-    x.max(0.0) as u32
 }
 
 #[cfg(test)]

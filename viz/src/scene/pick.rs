@@ -2,7 +2,7 @@
 
 use bevy::math::Vec3;
 
-use super::geometry::Block;
+use super::geometry::{Block, whole};
 use super::layout::{Pack, Place, Plan};
 
 /// The tag of the nearest thing a ray meets. Cells and devices of the detailed container; other containers as a whole. With
@@ -97,15 +97,6 @@ fn cell(place: &Place, pack: &Pack, at: Vec3, normal: Vec3) -> String {
     } else {
         of_pack
     }
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a small count"
-)]
-fn whole(x: f32) -> u32 {
-    x.max(0.0) as u32
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use bess_telemetry::{Container, Product};
 use bevy::math::Vec3;
 
-use super::geometry::{Block, Texels};
+use super::geometry::{Block, Texels, whole};
 use super::layout::{Equipment, FLOOR, HvBox, Pack, Place, WALL, Wanted};
 
 /// Space under the ceiling that cables, lamps and detectors take, m.
@@ -339,13 +339,4 @@ pub(super) fn size_of(product: &Product) -> Option<Vec3> {
     product
         .size
         .map(|size| Vec3::new(size.width_mm as f32, size.height_mm as f32, size.depth_mm as f32) / 1000.0)
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a small count"
-)]
-fn whole(x: f32) -> u32 {
-    x.max(0.0).floor() as u32
 }
